@@ -1,0 +1,259 @@
+#include "backend/base/child.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+namespace reflux {
+namespace {
+
+constexpr int exec_failed_status = 127;
+
+struct Pipe {
+    UniqueFd read_end;
+    UniqueFd write_end;
+};
+
+Result<Pipe> make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return fail_errno("pipe2");
+    }
+    return Pipe{.read_end = UniqueFd(ends[0]), .write_end = UniqueFd(ends[1])};
+}
+
+// In the child, between fork and exec. Only async-signal-safe work is needed for exec, but the parent is
+// single-threaded (see the header), so strings are allowed.
+Status prepare_child(const SpawnOptions& options, pid_t parent) {
+    if (options.die_with_parent) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != parent) {
+            return fail(ErrorKind::system, "the parent process ended");
+        }
+    }
+    for (const auto& file : options.cgroup_procs) {
+        REFLUX_CHECK(write_file(file, "0"));
+    }
+    for (const auto& [fd, target] :
+         {std::pair{options.stdout_fd, STDOUT_FILENO}, {options.stderr_fd, STDERR_FILENO}}) {
+        if (fd >= 0 && ::dup2(fd, target) < 0) {
+            return fail_errno("dup2");
+        }
+    }
+    for (const int fd : options.inherit) {
+        if (::fcntl(fd, F_SETFD, 0) != 0) {
+            return fail_errno("fcntl F_SETFD");
+        }
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGHUP}) {
+        ::signal(number, SIG_DFL);
+    }
+    return {};
+}
+
+[[noreturn]] void report_and_exit(int fd, const std::string& message) {
+    // Nobody is left to tell when this write fails.
+    [[maybe_unused]] const auto told = write_all(fd, message, "pipe to parent");
+    ::_exit(exec_failed_status);
+}
+
+[[noreturn]] void exec_child(const std::vector<std::string>& argv, int error_fd) {
+    std::vector<char*> pointers;
+    pointers.reserve(argv.size() + 1);
+    for (const auto& argument : argv) {
+        pointers.push_back(const_cast<char*>(argument.c_str()));  // NOLINT(*-const-cast): execv's signature
+    }
+    pointers.push_back(nullptr);
+    const auto program = find_program(argv.front());
+    if (!program) {
+        report_and_exit(error_fd, fmt::format("{}: no such program in PATH", argv.front()));
+    }
+    ::execv(program->c_str(), pointers.data());
+    report_and_exit(error_fd, system_error("exec " + *program).message);
+}
+
+Result<Child> adopt(pid_t pid) {
+    // glibc 2.36 has pidfd_open; the syscall also serves older ones.
+    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    if (fd < 0) {
+        return fail_errno("pidfd_open");
+    }
+    return Child{.pid = pid, .pidfd = UniqueFd(fd)};
+}
+
+}  // namespace
+
+std::string to_string(const ExitStatus& status) {
+    if (status.signal != 0) {
+        return fmt::format("signal {} ({})", status.signal, ::strsignal(status.signal));
+    }
+    return fmt::format("exit {}", status.code);
+}
+
+Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
+    REFLUX_TRY(auto pipe, make_pipe());
+    const pid_t parent = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) {
+        return fail_errno("fork");
+    }
+    if (pid == 0) {
+        if (auto ready = prepare_child(options, parent); !ready) {
+            report_and_exit(pipe.write_end.get(), ready.error().message);
+        }
+        exec_child(argv, pipe.write_end.get());
+    }
+    pipe.write_end.reset();
+    REFLUX_TRY(auto child, adopt(pid));
+    REFLUX_TRY(const auto trouble, read_all(pipe.read_end.get(), "pipe from child"));
+    if (!trouble.empty()) {
+        REFLUX_TRY(const auto ended, wait_for(child, Seconds(1)));
+        static_cast<void>(ended);
+        return fail(ErrorKind::system, fmt::format("cannot start {}: {}", argv.front(), trouble));
+    }
+    return child;
+}
+
+Result<Child> fork_call(const std::function<Status()>& body, const SpawnOptions& options) {
+    const pid_t parent = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) {
+        return fail_errno("fork");
+    }
+    if (pid == 0) {
+        auto done = prepare_child(options, parent);
+        if (done) {
+            done = body();
+        }
+        if (!done) {
+            report_and_exit(STDERR_FILENO, done.error().message);
+        }
+        ::_exit(0);
+    }
+    return adopt(pid);
+}
+
+Result<std::optional<ExitStatus>> reap(Child& child) {
+    siginfo_t info{};
+    // P_PIDFD is 3; glibc 2.36 defines it.
+    if (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED | WNOHANG) != 0) {
+        return fail_errno(fmt::format("waitid {}", child.pid));
+    }
+    if (info.si_pid == 0) {
+        return std::optional<ExitStatus>{};
+    }
+    if (info.si_code == CLD_EXITED) {
+        return std::optional(ExitStatus{.code = info.si_status});
+    }
+    return std::optional(ExitStatus{.signal = info.si_status});
+}
+
+Result<std::optional<ExitStatus>> wait_for(Child& child, Seconds deadline) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    for (;;) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        pollfd poller{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
+        const int ready = ::poll(&poller, 1, std::max(0, static_cast<int>(left.count())));
+        if (ready < 0 && errno != EINTR) {
+            return fail_errno("poll pidfd");
+        }
+        if (ready > 0) {
+            return reap(child);
+        }
+        if (left.count() <= 0) {
+            return std::optional<ExitStatus>{};
+        }
+    }
+}
+
+Status send_signal(const Child& child, int signal) {
+    if (::syscall(SYS_pidfd_send_signal, child.pidfd.get(), signal, nullptr, 0) != 0 && errno != ESRCH) {
+        return fail_errno(fmt::format("pidfd_send_signal {} to {}", signal, child.pid));
+    }
+    return {};
+}
+
+Status call_bounded(const std::string& what, Seconds deadline, const std::function<Status()>& call,
+                    SpawnOptions options) {
+    REFLUX_TRY(auto pipe, make_pipe());
+    options.stderr_fd = pipe.write_end.get();
+    REFLUX_TRY(auto child, fork_call(call, options));
+    pipe.write_end.reset();
+    REFLUX_TRY(const auto exit, wait_for(child, deadline));
+    if (!exit) {
+        REFLUX_CHECK(send_signal(child, SIGKILL));
+        return fail(ErrorKind::timed_out, fmt::format("{} did not end within {}", what, to_string(deadline)));
+    }
+    if (!exit->ok()) {
+        REFLUX_TRY(const auto message, read_all(pipe.read_end.get(), "pipe from child"));
+        return fail(ErrorKind::system,
+                    message.empty() ? fmt::format("{}: {}", what, to_string(*exit)) : message);
+    }
+    return {};
+}
+
+Result<CommandResult> run_command(const std::vector<std::string>& argv, Seconds deadline,
+                                  SpawnOptions options) {
+    constexpr std::size_t output_limit = 65536;
+    REFLUX_TRY(auto pipe, make_pipe());
+    options.stdout_fd = options.stderr_fd = pipe.write_end.get();
+    REFLUX_TRY(auto child, spawn(argv, options));
+    pipe.write_end.reset();
+    CommandResult result;
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    std::array<char, 4096> chunk{};
+    for (;;) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        pollfd poller{.fd = pipe.read_end.get(), .events = POLLIN, .revents = 0};
+        const int ready = left.count() <= 0 ? 0 : ::poll(&poller, 1, static_cast<int>(left.count()));
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        const ssize_t n = ready > 0 ? ::read(pipe.read_end.get(), chunk.data(), chunk.size()) : 0;
+        if (n <= 0) {
+            break;
+        }
+        if (result.output.size() < output_limit) {
+            result.output.append(chunk.data(), static_cast<std::size_t>(n));
+        }
+    }
+    REFLUX_TRY(result.exit, wait_for(child, end - std::chrono::steady_clock::now()));
+    if (!result.exit) {
+        REFLUX_CHECK(send_signal(child, SIGKILL));
+        REFLUX_TRY(const auto killed, wait_for(child, Seconds(1)));
+        static_cast<void>(killed);
+    }
+    return result;
+}
+
+std::optional<std::string> find_program(const std::string& name) {
+    if (name.find('/') != std::string::npos) {
+        return name;
+    }
+    const char* path = std::getenv("PATH");
+    // sbin is often missing from the PATH of a sudo session, and mkfs lives there.
+    const std::string folders =
+        std::string(path != nullptr ? path : "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
+    for (const auto& folder : split(folders, ':')) {
+        if (auto candidate = folder + "/" + name; ::access(candidate.c_str(), X_OK) == 0) {
+            return candidate;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace reflux

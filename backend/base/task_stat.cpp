@@ -1,0 +1,41 @@
+#include "backend/base/task_stat.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <charconv>
+
+namespace reflux {
+
+Result<TaskStat> parse_task_stat(std::string_view text) {
+    const auto open = text.find('(');
+    const auto close = text.rfind(')');
+    if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
+        return fail(ErrorKind::system, "a stat line has no name in parentheses");
+    }
+    // What follows the name begins with field 3.
+    const auto fields = split(text.substr(close + 1), ' ');
+    constexpr std::size_t first_field = 3;
+    constexpr std::size_t last_field = 22;
+    if (fields.size() <= last_field - first_field || fields[0].size() != 1) {
+        return fail(ErrorKind::system, "a stat line has too few fields");
+    }
+    const auto number = [&](std::size_t field) {
+        std::uint64_t value = 0;
+        const std::string& word = fields[field - first_field];
+        std::from_chars(word.data(), word.data() + word.size(), value);
+        return value;
+    };
+    return TaskStat{.name = std::string(text.substr(open + 1, close - open - 1)),
+                    .state = fields[0][0],
+                    .flags = number(9),
+                    .cpu_ticks = number(14) + number(15),
+                    .start_time = number(22)};
+}
+
+Result<TaskStat> read_task_stat(const std::string& path) {
+    REFLUX_TRY(const auto text, read_file(path));
+    auto stat = parse_task_stat(text);
+    return stat ? stat : Result<TaskStat>(fail(stat.error().within(path)));
+}
+
+}  // namespace reflux

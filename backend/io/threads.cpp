@@ -1,0 +1,118 @@
+// Engine threads: a fixed pool of threads takes requests from a bounded queue, each doing one at a time.
+#include "backend/io/engines.h"
+#include "backend/io/transfer.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include <pthread.h>
+
+namespace reflux::io {
+namespace {
+
+constexpr unsigned most_threads = 64;
+
+class ThreadsEngine final : public Engine {
+  public:
+    // Twice as many requests as threads: each thread finds its next one queued when it ends one, and memory for
+    // buffers stays small.
+    ThreadsEngine(int fd, unsigned threads) : fd_(fd), ring_(std::size_t{2} * threads) {
+        threads_.reserve(threads);
+    }
+    ThreadsEngine(const ThreadsEngine&) = delete;
+    ThreadsEngine& operator=(const ThreadsEngine&) = delete;
+    ThreadsEngine(ThreadsEngine&&) = delete;
+    ThreadsEngine& operator=(ThreadsEngine&&) = delete;
+    ~ThreadsEngine() override {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        work_.notify_all();
+        threads_.clear();  // joins
+    }
+
+    Status start(unsigned threads) {
+        for (unsigned i = 0; i < threads; ++i) {
+            try {
+                threads_.emplace_back([this, i] { work(i); });
+            } catch (const std::system_error& error) {
+                return fail_errno("start an I/O thread", error.code().value());
+            }
+        }
+        return {};
+    }
+
+    void submit(Request& request) override {
+        {
+            std::unique_lock lock(mutex_);
+            room_.wait(lock, [this] { return in_flight_ < ring_.size(); });
+            ring_[(first_ + queued_) % ring_.size()] = &request;
+            ++queued_;
+            ++in_flight_;
+        }
+        work_.notify_one();
+    }
+
+    void drain() override {
+        std::unique_lock lock(mutex_);
+        idle_.wait(lock, [this] { return in_flight_ == 0; });
+    }
+
+    [[nodiscard]] bool is_inline() const override { return false; }
+    [[nodiscard]] std::size_t max_in_flight() const override { return ring_.size(); }
+
+  private:
+    // The next request, or null when the engine ends and nothing is queued.
+    Request* take() {
+        std::unique_lock lock(mutex_);
+        work_.wait(lock, [this] { return queued_ > 0 || stopping_; });
+        if (queued_ == 0) {
+            return nullptr;
+        }
+        Request* request = ring_[first_];
+        first_ = (first_ + 1) % ring_.size();
+        --queued_;
+        return request;
+    }
+
+    void work(unsigned index) {
+        ::pthread_setname_np(::pthread_self(), fmt::format("refluxd-io/{}", index).c_str());
+        while (Request* request = take()) {
+            perform(fd_, *request);
+            const std::lock_guard lock(mutex_);
+            // Notified under the lock: a waiter that ends the engine must not do so before this returns.
+            room_.notify_one();
+            if (--in_flight_ == 0) {
+                idle_.notify_all();
+            }
+        }
+    }
+
+    int fd_;
+    std::mutex mutex_;  // guards all below; never held across I/O or a callback
+    std::condition_variable work_;
+    std::condition_variable room_;
+    std::condition_variable idle_;
+    std::vector<Request*> ring_;
+    std::size_t first_ = 0;
+    std::size_t queued_ = 0;
+    std::size_t in_flight_ = 0;  // queued and being worked on
+    bool stopping_ = false;
+    std::vector<std::jthread> threads_;  // last: joined before the rest goes
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> make_threads_engine(const EngineOptions& options) {
+    if (options.threads == 0 || options.threads > most_threads) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{} threads: choose 1 to {}", options.threads, most_threads));
+    }
+    auto engine = std::make_unique<ThreadsEngine>(options.fd, options.threads);
+    REFLUX_CHECK(engine->start(options.threads));
+    return engine;
+}
+
+}  // namespace reflux::io

@@ -1,0 +1,47 @@
+// refluxd's command line.
+#pragma once
+
+#include "backend/zone/zoned_geometry.h"
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace reflux {
+
+struct FormatOptions {
+    std::string image;
+    ZonedGeometry geometry;
+    bool force = false;
+};
+
+struct ServeOptions {
+    std::string image;
+    std::string mountpoint;
+    std::string engine = "sync";
+    unsigned threads = 4;
+    std::string control;  // path of the control socket; empty: none
+    bool io_flusher = false;
+    bool daemonize = false;
+};
+
+struct ListOptions {};
+
+// --help or --version was asked for: print the text and end well.
+struct HelpText {
+    std::string text;
+};
+
+using Command = std::variant<FormatOptions, ServeOptions, ListOptions, HelpText>;
+
+// A mistake is invalid_input and says what to do.
+Result<Command> parse_command_line(int argc, const char* const* argv);
+
+struct FrontEndInfo {
+    std::string_view name;
+    std::string_view description;
+};
+const std::vector<FrontEndInfo>& front_end_list();
+
+}  // namespace reflux

@@ -1,0 +1,36 @@
+// What the daemon does to protect itself from its own memory reclaim, and the proof that it holds.
+#pragma once
+
+#include "backend/base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace reflux {
+
+struct ThreadInfo {
+    pid_t tid = 0;
+    std::string name;
+    std::string role;         // "io" | "front_end" | "control" | "other"
+    std::uint64_t flags = 0;  // PF_* of the kernel
+    bool io_flusher = false;
+};
+
+// Roles follow from the names that the threads give themselves.
+inline constexpr const char* io_thread_name = "refluxd-io";
+inline constexpr const char* front_end_thread_name = "refluxd-fuse";
+inline constexpr const char* control_thread_name = "refluxd-ctl";
+
+// All threads of this process, from /proc/self/task.
+Result<std::vector<ThreadInfo>> list_threads();
+
+// prctl(PR_SET_IO_FLUSHER) on the calling thread. Threads that it starts later inherit it, those that exist do not:
+// call it first. unsupported where the kernel refuses.
+Status become_io_flusher();
+// Reads back from every thread that the mark is there.
+Status check_io_flushers();
+
+}  // namespace reflux

@@ -1,0 +1,26 @@
+// The control protocol: a line in, a line of JSON out.
+//
+//   status  what the daemon is, its threads, requests in flight, counters, zones by condition
+//   zones   an array of all zones
+//   help    the commands
+// Anything else is answered by {"error": ...}.
+#pragma once
+
+#include "backend/zoned_device.h"
+
+#include <string>
+#include <string_view>
+
+namespace reflux::control {
+
+// What status says besides what the device knows.
+struct Identity {
+    std::string engine;
+    std::string front_end;
+    std::uint64_t start_ns = 0;  // monotonic_ns() when it began to serve
+};
+
+// One line of JSON without the newline. Threads: any; it waits for no I/O.
+std::string answer(std::string_view line, const ZonedDevice& device, const Identity& identity);
+
+}  // namespace reflux::control

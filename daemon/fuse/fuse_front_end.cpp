@@ -1,0 +1,211 @@
+#include "daemon/fuse/fuse_front_end.h"
+
+#include "backend/base/owner.h"
+#include "daemon/base/log.h"
+#include "daemon/base/self_protection.h"
+#include "daemon/fuse/mount_point.h"
+#include "daemon/fuse/operations.h"
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mount.h>
+
+namespace reflux::fuse {
+namespace {
+
+struct SessionTraits {
+    using Handle = fuse_session*;
+    static Handle none() noexcept { return nullptr; }
+    static void release(Handle session) noexcept { fuse_session_destroy(session); }
+};
+using Session = Owner<SessionTraits>;
+
+// libfuse reports trouble as printed lines; the last one becomes part of our error. Only mounting uses it, in one
+// thread; later lines go to the log.
+std::string* mount_trouble = nullptr;
+
+void on_library_line(fuse_log_level /*level*/, const char* format, va_list arguments) {
+    std::array<char, 512> line{};
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the caller has started the list
+    static_cast<void>(std::vsnprintf(line.data(), line.size(), format, arguments));
+    std::string_view text = line.data();
+    while (!text.empty() && text.back() == '\n') {
+        text.remove_suffix(1);
+    }
+    if (mount_trouble != nullptr) {
+        *mount_trouble = text;
+    } else {
+        log_line(text);
+    }
+}
+
+Status check_fuse_device() {
+    const auto fd = open_file("/dev/fuse", O_RDWR);
+    if (fd) {
+        return {};
+    }
+    const int number = fd.error().errnum;
+    const bool missing = number == ENOENT || number == ENODEV || number == ENXIO;
+    return fail({.kind = ErrorKind::unsupported,
+                 .message = fmt::format("{}; {}", fd.error().message,
+                                        missing ? "this kernel or container has no FUSE: try modprobe fuse"
+                                                : "run as root"),
+                 .errnum = number});
+}
+
+Result<Session> make_session(Server& server) {
+    std::array<const char*, 3> arguments{"refluxd", "-o", "fsname=refluxd,subtype=reflux,default_permissions"};
+    // libfuse copies before it changes anything.
+    fuse_args args = FUSE_ARGS_INIT(static_cast<int>(arguments.size()),
+                                    const_cast<char**>(arguments.data()));  // NOLINT(*-const-cast)
+    Session session(fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), &server));
+    fuse_opt_free_args(&args);
+    if (!session) {
+        return fail(ErrorKind::system, "libfuse made no session");
+    }
+    return session;
+}
+
+class FuseFrontEnd final : public FrontEnd {
+  public:
+    FuseFrontEnd(ZonedDevice& device, std::unique_ptr<RequestPool> requests, std::string mountpoint)
+        : requests_(std::move(requests)),
+          server_{.device = device,
+                  .requests = *requests_,
+                  .tree = {.disk_size = device.geometry().size(),
+                           .owner = ::geteuid(),
+                           .group = ::getegid(),
+                           .time = std::time(nullptr)}},
+          mountpoint_(std::move(mountpoint)) {}
+    FuseFrontEnd(const FuseFrontEnd&) = delete;
+    FuseFrontEnd& operator=(const FuseFrontEnd&) = delete;
+    FuseFrontEnd(FuseFrontEnd&&) = delete;
+    FuseFrontEnd& operator=(FuseFrontEnd&&) = delete;
+    ~FuseFrontEnd() override {
+        if (mounted_) {
+            unmount();
+        }
+        requests_->give_back_message(server_.received.mem);
+    }
+
+    Status mount();
+    Result<ServeEnd> serve(const StopSource& stop, const std::function<Status()>& ready) override;
+
+  private:
+    [[nodiscard]] Status wait_for_request(const StopSource& stop) const;
+    [[nodiscard]] bool is_still_mounted() const;
+    Result<bool> handle_one(const StopSource& stop);
+    void unmount();
+
+    std::unique_ptr<RequestPool> requests_;
+    Server server_;
+    std::string mountpoint_;
+    Session session_;
+    std::optional<MountEntry> mounted_;
+};
+
+Status FuseFrontEnd::mount() {
+    REFLUX_TRY(session_, make_session(server_));
+    std::string trouble = "libfuse gives no reason";
+    mount_trouble = &trouble;
+    const int result = fuse_session_mount(session_.get(), mountpoint_.c_str());
+    mount_trouble = nullptr;
+    if (result != 0) {
+        return fail(ErrorKind::system, fmt::format("cannot mount on {}: {}", mountpoint_, trouble));
+    }
+    REFLUX_TRY(mounted_, find_mount(mountpoint_));
+    const int fd = fuse_session_fd(session_.get());
+    if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+        return fail_errno("fcntl /dev/fuse");
+    }
+    return {};
+}
+
+Status FuseFrontEnd::wait_for_request(const StopSource& stop) const {
+    std::array<pollfd, 2> waited{pollfd{.fd = fuse_session_fd(session_.get()), .events = POLLIN, .revents = 0},
+                                 pollfd{.fd = stop.fd(), .events = POLLIN, .revents = 0}};
+    if (::poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) {
+        return fail_errno("poll /dev/fuse");
+    }
+    return {};
+}
+
+// Handles a message, or waits for one or for `stop`. False: the connection is gone.
+Result<bool> FuseFrontEnd::handle_one(const StopSource& stop) {
+    const int received = fuse_session_receive_buf(session_.get(), &server_.received);
+    if (received == -EAGAIN) {
+        REFLUX_CHECK(wait_for_request(stop));
+        return true;
+    }
+    if (received == -EINTR) {
+        return true;
+    }
+    if (received < 0) {
+        return fail_errno("read /dev/fuse", -received);
+    }
+    if (received == 0) {
+        return false;
+    }
+    fuse_session_process_buf(session_.get(), &server_.received);
+    if (server_.received.mem == nullptr) {
+        server_.received.mem = requests_->take_message();
+    }
+    return true;
+}
+
+Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function<Status()>& ready) {
+    ::pthread_setname_np(::pthread_self(),
+                         server_.device.is_inline() ? io_thread_name : front_end_thread_name);
+    bool told = false;
+    bool connected = true;
+    while (connected && !stop.requested()) {
+        REFLUX_TRY(connected, handle_one(stop));
+        if (server_.initialised && !told) {
+            told = true;
+            REFLUX_CHECK(ready());
+        }
+    }
+    server_.device.drain();
+    if (connected) {
+        return ServeEnd::stopped;
+    }
+    if (is_still_mounted()) {
+        return fail(ErrorKind::system,
+                    fmt::format("the FUSE connection of {} was aborted from outside", mountpoint_));
+    }
+    return ServeEnd::taken_away;
+}
+
+bool FuseFrontEnd::is_still_mounted() const {
+    const auto now = find_mount(mountpoint_);
+    return now && *now == mounted_;
+}
+
+void FuseFrontEnd::unmount() {
+    if (is_still_mounted()) {
+        fuse_session_unmount(session_.get());
+    }
+    // libfuse takes an aborted connection for an unmounted one.
+    if (is_still_mounted() && ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
+        log_line(fmt::format("{}; run: fusermount3 -u {}", system_error("umount " + mountpoint_).message, mountpoint_));
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(ZonedDevice& device, const std::string& mountpoint) {
+    REFLUX_CHECK(check_fuse_device());
+    fuse_set_log_func(on_library_line);
+    REFLUX_TRY(auto requests, RequestPool::make(device.max_in_flight(), largest_transfer));
+    auto front_end = std::make_unique<FuseFrontEnd>(device, std::move(requests), mountpoint);
+    REFLUX_CHECK(front_end->mount());
+    return front_end;
+}
+
+}  // namespace reflux::fuse

@@ -1,0 +1,162 @@
+// refluxd: wiring only.
+#include "backend/base/kernel_file.h"
+#include "backend/io/engine.h"
+#include "daemon/base/detach.h"
+#include "daemon/base/log.h"
+#include "daemon/base/options.h"
+#include "daemon/base/self_protection.h"
+#include "daemon/control/server.h"
+#include "daemon/fuse/fuse_front_end.h"
+#include "daemon/fuse/mount_point.h"
+
+#include <exception>
+
+#include <nlohmann/json.hpp>
+
+namespace reflux {
+namespace {
+
+int exit_status_of(const Error& error) {
+    switch (error.kind) {
+        case ErrorKind::invalid_input: return 2;
+        case ErrorKind::unsupported: return 3;
+        case ErrorKind::system:
+        case ErrorKind::timed_out: return 4;
+    }
+    return 4;
+}
+
+std::string to_line(const nlohmann::json& value) {
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options, const ZonedDevice& device) {
+    if (options.control.empty()) {
+        return std::unique_ptr<control::Server>{};
+    }
+    REFLUX_TRY(auto socket, control::ListeningSocket::make(options.control));
+    return control::Server::start(std::move(socket), device,
+                                  {.engine = options.engine, .front_end = "fuse", .start_ns = monotonic_ns()});
+}
+
+// What stands on the device while it is served; taken down in reverse order.
+struct Stand {
+    std::unique_ptr<control::Server> control;
+    std::unique_ptr<FrontEnd> front_end;
+};
+
+Result<Stand> set_up(const ServeOptions& options, const std::string& mountpoint, ZonedDevice& device) {
+    Stand stand;
+    REFLUX_TRY(stand.control, start_control(options, device));
+    REFLUX_TRY(stand.front_end, fuse::make_fuse_front_end(device, mountpoint));
+    return stand;
+}
+
+Status tell_ready(const ServeOptions& options, const std::string& mountpoint, const ZonedDevice& device,
+                  ReadyLine& ready) {
+    if (options.io_flusher) {
+        REFLUX_CHECK(check_io_flushers());
+    }
+    return ready.tell(to_line({{"event", "ready"},
+                               {"pid", ::getpid()},
+                               {"size", device.geometry().size().value},
+                               {"control", options.control},
+                               {"mountpoint", mountpoint}}));
+}
+
+// Serves until the end; whatever that is, front end and control socket are gone when it returns.
+Status serve_device(const ServeOptions& options, const std::string& mountpoint, ZonedDevice& device,
+                    ReadyLine& ready) {
+    REFLUX_TRY(const auto stop, StopSource::make());
+    REFLUX_CHECK(stop_on_signals(*stop));
+    const auto stand = set_up(options, mountpoint, device);
+    const auto end = stand ? stand->front_end->serve(
+                                 *stop, [&] { return tell_ready(options, mountpoint, device, ready); })
+                           : Result<ServeEnd>(fail(stand.error()));
+    // Before the unmount, so that the image is whole when the disk is gone.
+    const auto closed = device.close();
+    if (!end) {
+        return fail(end.error());
+    }
+    if (*end == ServeEnd::taken_away) {
+        log_line(fmt::format("{} was unmounted from outside", mountpoint));
+    }
+    return closed;
+}
+
+Status serve(const ServeOptions& options, ReadyLine& ready) {
+    if (options.io_flusher) {
+        REFLUX_CHECK(become_io_flusher());  // before any thread exists
+    }
+    REFLUX_TRY(const auto mountpoint, fuse::check_mount_point(options.mountpoint));
+    if (!options.control.empty()) {
+        REFLUX_CHECK(control::check_socket_path(options.control));
+    }
+    REFLUX_TRY(const auto device,
+               ZonedDevice::open(options.image, {.engine = options.engine, .threads = options.threads}));
+    if (device->image_was_unclean()) {
+        log_line(fmt::format("{} was not closed cleanly: write pointers may be behind the data", options.image));
+    }
+    return serve_device(options, mountpoint, *device, ready);
+}
+
+Result<int> run_serve(const ServeOptions& options) {
+    Detached detached;
+    if (options.daemonize) {
+        REFLUX_TRY(detached, detach());
+        if (detached.first_process_status) {
+            return *detached.first_process_status;
+        }
+    }
+    REFLUX_CHECK(serve(options, detached.ready));
+    return 0;
+}
+
+nlohmann::json list_json() {
+    nlohmann::json engines = nlohmann::json::array();
+    for (const auto& engine : io::engine_list()) {
+        engines.push_back({{"name", engine.name}, {"description", engine.description}});
+    }
+    nlohmann::json front_ends = nlohmann::json::array();
+    for (const auto& front_end : front_end_list()) {
+        front_ends.push_back({{"name", front_end.name}, {"description", front_end.description}});
+    }
+    return {{"engines", engines}, {"front_ends", front_ends}};
+}
+
+struct RunCommand {
+    Result<int> operator()(const FormatOptions& options) const {
+        REFLUX_CHECK(format_image(options.image, options.geometry, options.force));
+        return 0;
+    }
+    Result<int> operator()(const ServeOptions& options) const { return run_serve(options); }
+    Result<int> operator()(const ListOptions& /*none*/) const { return print(to_line(list_json()) + "\n"); }
+    Result<int> operator()(const HelpText& help) const { return print(help.text); }
+
+    static Result<int> print(const std::string& text) {
+        REFLUX_CHECK(write_all(STDOUT_FILENO, text, "stdout"));
+        return 0;
+    }
+};
+
+Result<int> run(int argc, char** argv) {
+    REFLUX_TRY(const auto command, parse_command_line(argc, argv));
+    return std::visit(RunCommand{}, command);
+}
+
+}  // namespace
+}  // namespace reflux
+
+int main(int argc, char** argv) {
+    try {
+        const auto status = reflux::run(argc, argv);
+        if (!status) {
+            reflux::log_line(status.error().message);
+            return reflux::exit_status_of(status.error());
+        }
+        return *status;
+    } catch (const std::exception& error) {  // out of memory
+        reflux::log_line(error.what());
+        return 4;
+    }
+}

@@ -1,0 +1,225 @@
+// Evidence: what a run observed, as plain data. It is the waist of the harness: stack, workload, pressure and
+// observers fill it, verdict and report only read it, and it is saved whole as RUNDIR/evidence.json, so that
+// a verdict can be computed again on any machine, without root.
+//
+// Times are seconds since the workload was started (CLOCK_MONOTONIC); negative before it. Memory and data are
+// bytes. A device is named "major:minor", as the kernel's trace events print it. A stack is a list of kernel
+// function names, innermost first, without offsets. An empty list or nullopt means "not measured", never
+// "none".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reflux::evidence {
+
+inline constexpr int schema_version = 1;
+
+// What the scenario asked for, as far as the verdict needs it.
+struct Expectation {
+    std::vector<std::string> outcome;    // any of these words; empty: anything
+    std::vector<std::string> recursion;  // likewise
+};
+
+struct Limits {
+    double stall_window_s = 0;  // no completion for this long with requests in flight: a stall
+    double time_budget_s = 0;   // the workload must be done within this
+    std::optional<std::uint64_t> memcg_limit_bytes;  // nullopt: no limit set
+};
+
+// What the machine was.
+struct Environment {
+    std::string kernel_release;  // uname -r
+    std::string kernel_version;  // uname -v
+    std::string machine;         // uname -m
+    std::string cgroup_version;  // "v1" | "v2"
+    std::uint64_t memory_bytes = 0;
+    int cpus = 0;
+};
+
+// The stack under test, bottom up, with the identities by which events are attributed.
+struct Devices {
+    std::string lower_device;  // block device of the lower filesystem, "7:0"; empty: none
+    std::string upper_device;  // block device of the upper filesystem
+    std::string lower_fs;      // "ext4" | "xfs" | "btrfs"
+    std::string upper_fs;
+    std::string front_end;  // what serves the upper device: "fuse" | "loop" (in kernel, no daemon)
+    std::optional<std::uint64_t> fuse_connection;  // number under fusectl's connections
+};
+
+// A mitigation that was asked for, and what the kernel shows of it.
+struct Mitigation {
+    std::string name;
+    bool applied = false;  // read back from every thread that it must hold for
+    std::string detail;    // how it was read back, or why it could not be applied
+};
+
+// One task at one moment. From /proc/PID/task/TID/{stat,status,stack,wchan}.
+struct TaskSample {
+    int pid = 0;
+    int tid = 0;
+    std::string name;         // comm
+    std::string role;         // "daemon" | "workload" | "upper" (kernel thread or flusher of the upper
+                              // device) | "lower" (of the lower device) | "other"
+    char state = '?';         // R S D T t Z X I, as /proc prints it
+    std::uint64_t flags = 0;  // PF_* of the kernel, field 9 of stat
+    std::uint64_t voluntary_switches = 0;
+    std::uint64_t involuntary_switches = 0;
+    std::uint64_t cpu_ticks = 0;  // user + system, clock ticks
+    std::vector<std::string> stack;
+};
+
+// All watched tasks at one moment.
+struct TaskSnapshot {
+    double at_s = 0;
+    std::vector<TaskSample> tasks;
+};
+
+// Counters at one moment. All count from the start of the run.
+struct ProgressPoint {
+    double at_s = 0;
+    std::uint64_t workload_steps = 0;
+    std::uint64_t workload_bytes = 0;               // written and read by the workload
+    std::uint64_t device_completed = 0;             // I/Os that the upper block device completed
+    std::uint64_t device_in_flight = 0;             // I/Os that it has accepted and not completed
+    std::optional<std::uint64_t> daemon_completed;  // requests; nullopt: no daemon, or it did not answer
+    std::optional<std::uint64_t> daemon_in_flight;
+    std::optional<std::uint64_t> fuse_waiting;  // connections/N/waiting
+    std::optional<std::uint64_t> memcg_usage_bytes;
+    std::optional<double> memory_pressure_full_avg10;  // PSI, percent
+};
+
+// A request that the daemon has taken and not answered, from its control socket.
+struct Request {
+    std::uint64_t id = 0;
+    std::string operation;  // "read" | "write" | "flush"
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    int tid = 0;  // thread that works on it; 0: queued
+    double age_s = 0;
+};
+
+struct DaemonStatus {
+    double at_s = 0;
+    bool answered = false;  // the control socket answered within its deadline
+    std::vector<Request> in_flight;
+};
+
+// One thing that happened inside a reclaim or a throttle, from the private trace instance.
+struct TraceEvent {
+    double at_s = 0;
+    int tid = 0;
+    std::string event;   // tracepoint name: "mm_shrink_slab_start", "folio_wait_writeback", …
+    std::string device;  // "major:minor" that the event names; empty where it names none
+    std::string detail;  // the event's fields as the kernel printed them
+};
+
+// A direct or memcg reclaim entered by a thread of the daemon: a begin/end pair of trace events.
+struct Reclaim {
+    int tid = 0;
+    std::string kind;  // "direct" | "memcg"
+    double begin_s = 0;
+    std::optional<double> end_s;  // nullopt: not ended when the trace was read last
+    std::string gfp_flags;        // as the kernel printed them, "GFP_HIGHUSER_MOVABLE|__GFP_…"
+    std::uint64_t reclaimed_pages = 0;
+    std::vector<TraceEvent> inside;  // the first and the last few of it; see inside_count
+    std::uint64_t inside_count = 0;
+};
+
+struct TraceSummary {
+    bool available = false;
+    std::string unavailable_reason;
+    std::vector<std::string> events;      // the tracepoints that were enabled
+    std::vector<std::string> missing;     // wanted, but not on this kernel
+    std::uint64_t lost_events = 0;        // overwritten before they were read
+    std::uint64_t reclaim_count = 0;      // begins seen
+    std::uint64_t slab_shrink_count = 0;  // mm_shrink_slab_start inside reclaims
+    std::uint64_t upper_event_count = 0;  // events inside reclaims that name the upper device
+    std::uint64_t lower_event_count = 0;
+    std::uint64_t throttle_count = 0;  // balance_dirty_pages and mm_vmscan_throttled
+    std::vector<Reclaim> reclaims;  // a few: the first, the longest, those with upper events, those not ended
+    std::vector<TraceEvent> throttles;    // the last few, outside reclaims too
+    std::vector<TraceEvent> last_events;  // the last event of each daemon thread
+};
+
+// The window in which nothing completed.
+struct Stall {
+    double detected_s = 0;
+    double last_completion_s = 0;
+    std::vector<TaskSnapshot> snapshots;  // at least two, spread over the window, with stacks
+    DaemonStatus daemon;
+};
+
+// One rung of the relief ladder.
+struct ReliefRung {
+    std::string rung;  // "wait" | "raise_limit" | "drop_caches" | "kill_workload" | "abort"
+    double begin_s = 0;
+    double observed_s = 0;  // how long progress was watched after it
+    bool applied = false;
+    std::string detail;                  // what was written where, or why it could not be
+    std::uint64_t completed_before = 0;  // device completions (and ended FUSE requests) when the rung began
+    std::uint64_t completed_after = 0;
+    bool released = false;        // the daemon's blocked threads left their wait, or requests completed
+    double after_s = 0;           // seconds from begin to release, when released
+    std::vector<int> freed_tids;  // daemon threads that sat in one wait when it began and have left it
+};
+
+struct WorkloadResult {
+    bool started = false;
+    bool finished = false;    // it did all its work
+    std::string ended;        // "finished" | "time limit" | "error" | "killed by the harness" | "signal N"
+    std::string first_error;  // first failed call of it, with errno text
+    std::uint64_t errors = 0;
+    std::uint64_t steps = 0;
+    std::uint64_t bytes = 0;
+    double duration_s = 0;
+};
+
+struct Verification {
+    bool done = false;
+    std::string skipped_reason;  // when not done
+    std::uint64_t files_checked = 0;
+    std::uint64_t bytes_checked = 0;
+    std::uint64_t files_wrong = 0;  // missing, short or different
+    std::string first_difference;
+};
+
+struct DaemonExit {
+    bool unexpected = false;  // before teardown asked for it
+    double at_s = 0;
+    int code = 0;
+    int signal = 0;
+    bool oom_killed = false;  // the memcg's oom_kill counter advanced
+    std::string last_words;   // the tail of its log
+};
+
+struct Evidence {
+    int schema = schema_version;
+    std::string scenario;
+    Expectation expected;
+    Limits limits;
+    Environment environment;
+    Devices devices;
+    std::string placement;  // "shared" | "siblings" | "apart" | "none"
+    std::string engine;
+    std::vector<Mitigation> mitigations;
+    std::string unsupported_reason;  // not empty: the run was not made
+    std::string harness_error;       // not empty: the harness failed
+    std::vector<int> daemon_tids;
+    std::vector<int> daemon_io_tids;  // those of them that take and answer requests; empty: not known
+    std::vector<ProgressPoint> progress;
+    std::optional<Stall> stall;
+    std::vector<ReliefRung> relief;
+    TraceSummary trace;                       // up to the stall's detection, where there is a stall
+    WorkloadResult workload;
+    Verification verification;
+    std::optional<DaemonExit> daemon_exit;
+    std::vector<std::string> kernel_log;      // lines of the run's own dmesg slice that speak of trouble, up to the
+                                              // stall's detection: relief fails I/O by design
+    std::vector<std::string> leftovers;   // what teardown could not remove
+    double duration_s = 0;                // from the start of the run to the end of teardown
+};
+
+}  // namespace reflux::evidence

@@ -1,0 +1,379 @@
+#include "harness/evidence/json.h"
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace reflux::evidence {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T, class U>
+concept Is = std::same_as<std::remove_const_t<T>, U>;
+
+// Every struct lists its fields once; the same list writes and reads. A field's name in the file is its name
+// in evidence.h.
+template <class Visit, Is<Expectation> T>
+void fields(Visit& visit, T& it) {
+    visit("outcome", it.outcome);
+    visit("recursion", it.recursion);
+}
+
+template <class Visit, Is<Limits> T>
+void fields(Visit& visit, T& it) {
+    visit("stall_window_s", it.stall_window_s);
+    visit("time_budget_s", it.time_budget_s);
+    visit("memcg_limit_bytes", it.memcg_limit_bytes);
+}
+
+template <class Visit, Is<Environment> T>
+void fields(Visit& visit, T& it) {
+    visit("kernel_release", it.kernel_release);
+    visit("kernel_version", it.kernel_version);
+    visit("machine", it.machine);
+    visit("cgroup_version", it.cgroup_version);
+    visit("memory_bytes", it.memory_bytes);
+    visit("cpus", it.cpus);
+}
+
+template <class Visit, Is<Devices> T>
+void fields(Visit& visit, T& it) {
+    visit("lower_device", it.lower_device);
+    visit("upper_device", it.upper_device);
+    visit("lower_fs", it.lower_fs);
+    visit("upper_fs", it.upper_fs);
+    visit("front_end", it.front_end);
+    visit("fuse_connection", it.fuse_connection);
+}
+
+template <class Visit, Is<Mitigation> T>
+void fields(Visit& visit, T& it) {
+    visit("name", it.name);
+    visit("applied", it.applied);
+    visit("detail", it.detail);
+}
+
+template <class Visit, Is<TaskSample> T>
+void fields(Visit& visit, T& it) {
+    visit("pid", it.pid);
+    visit("tid", it.tid);
+    visit("name", it.name);
+    visit("role", it.role);
+    visit("state", it.state);
+    visit("flags", it.flags);
+    visit("voluntary_switches", it.voluntary_switches);
+    visit("involuntary_switches", it.involuntary_switches);
+    visit("cpu_ticks", it.cpu_ticks);
+    visit("stack", it.stack);
+}
+
+template <class Visit, Is<TaskSnapshot> T>
+void fields(Visit& visit, T& it) {
+    visit("at_s", it.at_s);
+    visit("tasks", it.tasks);
+}
+
+template <class Visit, Is<ProgressPoint> T>
+void fields(Visit& visit, T& it) {
+    visit("at_s", it.at_s);
+    visit("workload_steps", it.workload_steps);
+    visit("workload_bytes", it.workload_bytes);
+    visit("device_completed", it.device_completed);
+    visit("device_in_flight", it.device_in_flight);
+    visit("daemon_completed", it.daemon_completed);
+    visit("daemon_in_flight", it.daemon_in_flight);
+    visit("fuse_waiting", it.fuse_waiting);
+    visit("memcg_usage_bytes", it.memcg_usage_bytes);
+    visit("memory_pressure_full_avg10", it.memory_pressure_full_avg10);
+}
+
+template <class Visit, Is<Request> T>
+void fields(Visit& visit, T& it) {
+    visit("id", it.id);
+    visit("operation", it.operation);
+    visit("offset", it.offset);
+    visit("length", it.length);
+    visit("tid", it.tid);
+    visit("age_s", it.age_s);
+}
+
+template <class Visit, Is<DaemonStatus> T>
+void fields(Visit& visit, T& it) {
+    visit("at_s", it.at_s);
+    visit("answered", it.answered);
+    visit("in_flight", it.in_flight);
+}
+
+template <class Visit, Is<TraceEvent> T>
+void fields(Visit& visit, T& it) {
+    visit("at_s", it.at_s);
+    visit("tid", it.tid);
+    visit("event", it.event);
+    visit("device", it.device);
+    visit("detail", it.detail);
+}
+
+template <class Visit, Is<Reclaim> T>
+void fields(Visit& visit, T& it) {
+    visit("tid", it.tid);
+    visit("kind", it.kind);
+    visit("begin_s", it.begin_s);
+    visit("end_s", it.end_s);
+    visit("gfp_flags", it.gfp_flags);
+    visit("reclaimed_pages", it.reclaimed_pages);
+    visit("inside", it.inside);
+    visit("inside_count", it.inside_count);
+}
+
+template <class Visit, Is<TraceSummary> T>
+void fields(Visit& visit, T& it) {
+    visit("available", it.available);
+    visit("unavailable_reason", it.unavailable_reason);
+    visit("events", it.events);
+    visit("missing", it.missing);
+    visit("lost_events", it.lost_events);
+    visit("reclaim_count", it.reclaim_count);
+    visit("slab_shrink_count", it.slab_shrink_count);
+    visit("upper_event_count", it.upper_event_count);
+    visit("lower_event_count", it.lower_event_count);
+    visit("throttle_count", it.throttle_count);
+    visit("reclaims", it.reclaims);
+    visit("throttles", it.throttles);
+    visit("last_events", it.last_events);
+}
+
+template <class Visit, Is<Stall> T>
+void fields(Visit& visit, T& it) {
+    visit("detected_s", it.detected_s);
+    visit("last_completion_s", it.last_completion_s);
+    visit("snapshots", it.snapshots);
+    visit("daemon", it.daemon);
+}
+
+template <class Visit, Is<ReliefRung> T>
+void fields(Visit& visit, T& it) {
+    visit("rung", it.rung);
+    visit("begin_s", it.begin_s);
+    visit("observed_s", it.observed_s);
+    visit("applied", it.applied);
+    visit("detail", it.detail);
+    visit("completed_before", it.completed_before);
+    visit("completed_after", it.completed_after);
+    visit("released", it.released);
+    visit("after_s", it.after_s);
+    visit("freed_tids", it.freed_tids);
+}
+
+template <class Visit, Is<WorkloadResult> T>
+void fields(Visit& visit, T& it) {
+    visit("started", it.started);
+    visit("finished", it.finished);
+    visit("ended", it.ended);
+    visit("first_error", it.first_error);
+    visit("errors", it.errors);
+    visit("steps", it.steps);
+    visit("bytes", it.bytes);
+    visit("duration_s", it.duration_s);
+}
+
+template <class Visit, Is<Verification> T>
+void fields(Visit& visit, T& it) {
+    visit("done", it.done);
+    visit("skipped_reason", it.skipped_reason);
+    visit("files_checked", it.files_checked);
+    visit("bytes_checked", it.bytes_checked);
+    visit("files_wrong", it.files_wrong);
+    visit("first_difference", it.first_difference);
+}
+
+template <class Visit, Is<DaemonExit> T>
+void fields(Visit& visit, T& it) {
+    visit("unexpected", it.unexpected);
+    visit("at_s", it.at_s);
+    visit("code", it.code);
+    visit("signal", it.signal);
+    visit("oom_killed", it.oom_killed);
+    visit("last_words", it.last_words);
+}
+
+template <class Visit, Is<Evidence> T>
+void fields(Visit& visit, T& it) {
+    visit("schema", it.schema);
+    visit("scenario", it.scenario);
+    visit("expected", it.expected);
+    visit("limits", it.limits);
+    visit("environment", it.environment);
+    visit("devices", it.devices);
+    visit("placement", it.placement);
+    visit("engine", it.engine);
+    visit("mitigations", it.mitigations);
+    visit("unsupported_reason", it.unsupported_reason);
+    visit("harness_error", it.harness_error);
+    visit("daemon_tids", it.daemon_tids);
+    visit("daemon_io_tids", it.daemon_io_tids);
+    visit("progress", it.progress);
+    visit("stall", it.stall);
+    visit("relief", it.relief);
+    visit("trace", it.trace);
+    visit("workload", it.workload);
+    visit("verification", it.verification);
+    visit("daemon_exit", it.daemon_exit);
+    visit("kernel_log", it.kernel_log);
+    visit("leftovers", it.leftovers);
+    visit("duration_s", it.duration_s);
+}
+
+struct Writer {
+    Json object = Json::object();
+
+    template <class T>
+    void operator()(const char* name, const T& value) {
+        object[name] = write(value);
+    }
+
+    template <class T>
+    static Json write(const T& value) {
+        if constexpr (std::same_as<T, char>) {
+            return std::string(1, value);
+        } else if constexpr (std::is_arithmetic_v<T> || std::same_as<T, std::string>) {
+            return value;
+        } else {
+            Writer nested;
+            fields(nested, value);
+            return std::move(nested.object);
+        }
+    }
+    template <class T>
+    static Json write(const std::optional<T>& value) {
+        return value ? write(*value) : Json(nullptr);
+    }
+    template <class T>
+    static Json write(const std::vector<T>& values) {
+        Json list = Json::array();
+        for (const T& value : values) {
+            list.push_back(write(value));
+        }
+        return list;
+    }
+};
+
+// Reads fields of one object; the first error stays and ends the reading.
+class Reader {
+  public:
+    Reader(const Json& object, std::string path, Status& status)
+        : object_(object), path_(std::move(path)), status_(status) {}
+
+    template <class T>
+    void operator()(const char* name, T& value) {
+        // null stands for a number that JSON cannot write, too: it keeps the default.
+        if (const auto found = object_.find(name); status_ && found != object_.end() && !found->is_null()) {
+            read(*found, path_.empty() ? name : path_ + "." + name, value);
+        }
+    }
+
+  private:
+    void refuse(const Json& found, const std::string& path, std::string_view wanted) {
+        status_ = fail(ErrorKind::invalid_input,
+                       fmt::format("evidence: {}: expected {}, found {}", path, wanted, found.type_name()));
+    }
+
+    void read(const Json& json, const std::string& path, bool& value) {
+        json.is_boolean() ? static_cast<void>(value = json.get<bool>()) : refuse(json, path, "true or false");
+    }
+    void read(const Json& json, const std::string& path, double& value) {
+        json.is_number() ? static_cast<void>(value = json.get<double>()) : refuse(json, path, "a number");
+    }
+    void read(const Json& json, const std::string& path, std::string& value) {
+        json.is_string() ? static_cast<void>(value = json.get<std::string>()) : refuse(json, path, "a text");
+    }
+    void read(const Json& json, const std::string& path, char& value) {
+        if (const auto* text = json.get_ptr<const std::string*>(); text != nullptr && text->size() == 1) {
+            value = text->front();
+        } else {
+            refuse(json, path, "one letter");
+        }
+    }
+    void read(const Json& json, const std::string& path, std::uint64_t& value) {
+        json.is_number_unsigned() ? static_cast<void>(value = json.get<std::uint64_t>())
+                                  : refuse(json, path, "a whole number from 0");
+    }
+    void read(const Json& json, const std::string& path, int& value) {
+        constexpr auto least = std::int64_t{std::numeric_limits<int>::min()};
+        constexpr auto most = std::int64_t{std::numeric_limits<int>::max()};
+        const bool huge = json.is_number_unsigned() && json.get<std::uint64_t>() > std::uint64_t{most};
+        if (!json.is_number_integer() || huge || json.get<std::int64_t>() < least) {
+            refuse(json, path, "a whole number of 32 bits");
+        } else {
+            value = static_cast<int>(json.get<std::int64_t>());
+        }
+    }
+    template <class T>
+    void read(const Json& json, const std::string& path, std::optional<T>& value) {
+        read(json, path, value.emplace());
+    }
+    template <class T>
+    void read(const Json& json, const std::string& path, std::vector<T>& values) {
+        if (!json.is_array()) {
+            refuse(json, path, "a list");
+            return;
+        }
+        values.assign(json.size(), T{});
+        for (std::size_t i = 0; i < values.size() && status_; ++i) {
+            read(json[i], fmt::format("{}[{}]", path, i), values[i]);
+        }
+    }
+    template <class T>
+    void read(const Json& json, const std::string& path, T& value) {
+        if (!json.is_object()) {
+            refuse(json, path, "an object");
+            return;
+        }
+        Reader nested(json, path, status_);
+        fields(nested, value);
+    }
+
+    const Json& object_;
+    std::string path_;
+    Status& status_;
+};
+
+}  // namespace
+
+std::string to_json(const Evidence& evidence) {
+    // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
+    return Writer::write(evidence).dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<Evidence> from_json(std::string_view text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded()) {
+        return fail(ErrorKind::invalid_input, "evidence: not valid JSON (empty, cut off or damaged)");
+    }
+    if (!json.is_object()) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("evidence: expected an object, found {}", json.type_name()));
+    }
+    Evidence evidence;
+    Status status;
+    Reader schema_reader(json, "", status);
+    schema_reader("schema", evidence.schema);
+    REFLUX_CHECK(std::move(status));
+    if (evidence.schema > schema_version || evidence.schema < 1) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("evidence: schema: {} is not known to this program, which reads 1 to {}",
+                                evidence.schema, schema_version));
+    }
+    Status read_status;
+    Reader reader(json, "", read_status);
+    fields(reader, evidence);
+    REFLUX_CHECK(std::move(read_status));
+    return evidence;
+}
+
+}  // namespace reflux::evidence

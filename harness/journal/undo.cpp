@@ -1,0 +1,296 @@
+#include "harness/journal/undo.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "backend/base/mountinfo.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+namespace reflux::journal {
+namespace {
+
+constexpr Seconds orderly_umount_time{30};
+constexpr Seconds escape_umount_time{5};
+constexpr Seconds gone_time{10};  // for kernel objects to disappear after they were told to
+
+// Waits until `holds`, or the deadline. For conditions of which the kernel sends no event.
+bool wait_until(Seconds deadline, const std::function<bool()>& holds) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() >= end) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+}
+
+Status unmount(const Object& object, Mode mode) {
+    // A path can be mounted more than once; the uppermost goes first.
+    while (is_mounted(object.name)) {
+        const auto call = [&](int flags) {
+            return [&object, flags]() -> Status {
+                if (::umount2(object.name.c_str(), flags) != 0 && errno != EINVAL) {
+                    return fail_errno("umount " + object.name);
+                }
+                return {};
+            };
+        };
+        const Seconds time = mode == Mode::orderly ? orderly_umount_time : escape_umount_time;
+        auto done = call_bounded("umount " + object.name, time, call(UMOUNT_NOFOLLOW));
+        if (!done && mode == Mode::escape) {
+            done = call_bounded("lazy umount " + object.name, time, call(UMOUNT_NOFOLLOW | MNT_DETACH));
+        }
+        REFLUX_CHECK(done);
+    }
+    return {};
+}
+
+// The kernel shows the backing file's path from the root of what is still mounted of it: all of it, or, after
+// a lazy umount, its end. A device of that number with another file is somebody else's by now.
+bool backs(const std::string& name, const Object& object) {
+    auto backing = read_file(fmt::format("/sys/block/{}/loop/backing_file", name));
+    return backing && object.name.ends_with(split(trimmed(*backing), ' ').front());
+}
+
+// The loop device of this object: the noted number, or, where the harness was killed before it noted it, the
+// one with the journalled path.
+std::optional<std::string> loop_name(const Object& object) {
+    if (!object.note.empty()) {
+        return "loop" + object.note;
+    }
+    const auto names = list_directory("/sys/block");
+    for (const auto& name : names ? *names : std::vector<std::string>{}) {
+        const auto backing = read_file(fmt::format("/sys/block/{}/loop/backing_file", name));
+        if (backing && trimmed(*backing) == object.name) {
+            return name;
+        }
+    }
+    return std::nullopt;
+}
+
+Status detach_loop(const Object& object) {
+    const auto name = loop_name(object);
+    const auto attached = [&] { return backs(*name, object); };
+    if (!name || !attached()) {
+        return {};
+    }
+    // LOOP_CLR_FD flushes the page cache of the device, which waits for its I/O.
+    const std::string device = "/dev/" + *name;
+    REFLUX_CHECK(call_bounded("detach " + device, gone_time, [&]() -> Status {
+        REFLUX_TRY(const auto fd, open_file(device, O_RDWR));
+        if (::ioctl(fd.get(), LOOP_CLR_FD, 0) != 0 && errno != ENXIO) {
+            return fail_errno("LOOP_CLR_FD " + device);
+        }
+        return {};
+    }));
+    // With another opener (a lazily unmounted filesystem) the kernel detaches at the last close.
+    if (!wait_until(gone_time, [&] { return !attached(); })) {
+        return fail(ErrorKind::timed_out, device + " is still attached");
+    }
+    return {};
+}
+
+std::vector<int> members(const std::string& cgroup) {
+    std::vector<int> pids;
+    const auto text = read_file(cgroup + "/cgroup.procs");
+    for (const auto& line : lines_of(text ? *text : std::string{})) {
+        pids.push_back(std::stoi(line));
+    }
+    return pids;
+}
+
+// Reaps children of ours that have ended, so that they leave their cgroup; other processes are left to their
+// parent.
+void reap_members(const std::string& cgroup) {
+    for (const int pid : members(cgroup)) {
+        ::waitpid(pid, nullptr, WNOHANG);
+    }
+}
+
+void lift_limit(const std::string& cgroup) {
+    // Lifting only makes pages available, it reclaims nothing, so it does not block. Either name may be
+    // missing.
+    if (!write_file(cgroup + "/memory.max", "max")) {
+        static_cast<void>(write_file(cgroup + "/memory.limit_in_bytes", "-1"));
+    }
+}
+
+Status remove_cgroup(const Object& object, Mode mode) {
+    if (::access(object.name.c_str(), F_OK) != 0) {
+        return {};
+    }
+    if (mode == Mode::escape) {
+        for (const int pid : members(object.name)) {
+            ::kill(pid, SIGKILL);
+        }
+    }
+    const bool empty = wait_until(gone_time, [&] {
+        reap_members(object.name);
+        return ::rmdir(object.name.c_str()) == 0 || errno == ENOENT;
+    });
+    if (!empty) {
+        const auto pids = members(object.name);
+        return fail(ErrorKind::timed_out, fmt::format("{} cannot be removed; processes in it: {}",
+                                                      object.name, fmt::join(pids, " ")));
+    }
+    return {};
+}
+
+Status end_process(const Object& object, Mode mode) {
+    const auto words = split(object.note, ' ');
+    if (words.size() != 2) {
+        return {};  // not started, or started into a cgroup whose members are killed with it
+    }
+    const int pid = std::stoi(words[0]);
+    const auto start = process_start_time(pid);
+    if (!start || std::to_string(*start) != words[1]) {
+        return {};
+    }
+    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!pidfd) {
+        return {};
+    }
+    Child process{.pid = pid, .pidfd = UniqueFd(::dup(pidfd.get()))};
+    REFLUX_CHECK(send_signal(process, mode == Mode::orderly ? SIGTERM : SIGKILL));
+    pollfd poller{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    const auto time = std::chrono::ceil<std::chrono::milliseconds>(gone_time);
+    if (::poll(&poller, 1, static_cast<int>(time.count())) <= 0) {
+        return fail(ErrorKind::timed_out, fmt::format("process {} ({}) did not end within {} of its signal",
+                                                      pid, object.name, reflux::to_string(gone_time)));
+    }
+    ::waitpid(pid, nullptr, WNOHANG);
+    return {};
+}
+
+Status remove_path(const Object& object, int (*call)(const char*), std::string_view name) {
+    if (call(object.name.c_str()) != 0 && errno != ENOENT) {
+        return fail_errno(fmt::format("{} {}", name, object.name));
+    }
+    return {};
+}
+
+Status undo_object(const Object& object, Mode mode) {
+    switch (object.kind) {
+        case Kind::directory:
+            return remove_path(object, ::rmdir, "rmdir");
+        case Kind::file:
+            return remove_path(object, ::unlink, "unlink");
+        case Kind::mount:
+            return unmount(object, mode);
+        case Kind::loop:
+            return detach_loop(object);
+        case Kind::cgroup:
+            return remove_cgroup(object, mode);
+        case Kind::subtree_control:
+            return write_file(object.name, "-memory");
+        case Kind::process:
+            return end_process(object, mode);
+        case Kind::trace_instance:
+            return remove_path(object, ::rmdir, "rmdir");
+    }
+    return {};
+}
+
+void abort_fuse_connections(const Journal& journal) {
+    std::vector<std::string> roots{"/sys/fs/fuse/connections"};
+    for (const auto& object : journal.objects()) {
+        if (object.kind == Kind::mount && object.name.ends_with("/fusectl")) {
+            roots.push_back(object.name);
+        }
+    }
+    for (const auto& object : journal.objects()) {
+        if (object.kind != Kind::mount) {
+            continue;
+        }
+        const auto connection = fuse_connection_at(object.name);
+        for (const auto& root : connection ? roots : std::vector<std::string>{}) {
+            // Missing where that fusectl is not mounted.
+            static_cast<void>(write_file(fmt::format("{}/{}/abort", root, *connection), "1"));
+        }
+    }
+}
+
+}  // namespace
+
+bool is_mounted(const std::string& path) {
+    const auto all = mounts();
+    return all && std::any_of(all->begin(), all->end(),
+                              [&](const Mount& mount) { return mount.mount_point == path; });
+}
+
+Result<std::uint64_t> fuse_connection_at(const std::string& mount_point) {
+    REFLUX_TRY(const auto all, mounts());
+    for (const auto& mount : all) {
+        if (mount.mount_point == mount_point && mount.filesystem.starts_with("fuse.")) {
+            return std::stoull(mount.device.substr(mount.device.find(':') + 1));
+        }
+    }
+    return fail(ErrorKind::system, "no FUSE filesystem is mounted at " + mount_point);
+}
+
+void break_hang(const Journal& journal) {
+    abort_fuse_connections(journal);
+    for (const auto& object : journal.objects()) {
+        if (object.kind == Kind::cgroup) {
+            lift_limit(object.name);
+        }
+    }
+    for (const auto& object : journal.objects()) {
+        if (object.kind == Kind::cgroup) {
+            for (const int pid : members(object.name)) {
+                ::kill(pid, SIGKILL);
+            }
+        }
+    }
+}
+
+UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Object&)>& which) {
+    UndoReport report;
+    const auto escape = [&] {
+        mode = Mode::escape;
+        report.escaped = true;
+        break_hang(journal);
+    };
+    if (mode == Mode::escape) {
+        escape();
+    }
+    std::vector<Object> objects;
+    std::copy_if(journal.objects().rbegin(), journal.objects().rend(), std::back_inserter(objects), which);
+    for (const auto& object : objects) {
+        auto done = undo_object(object, mode);
+        if (!done && mode == Mode::orderly) {
+            escape();
+            done = undo_object(object, mode);
+        }
+        if (!done) {
+            report.leftovers.push_back(done.error().message);
+        } else if (auto struck = journal.gone(object.id); !struck) {
+            report.leftovers.push_back(struck.error().message);
+        }
+    }
+    return report;
+}
+
+Status undo_one(Journal& journal, Kind kind, const std::string& name) {
+    for (const auto& object : journal.objects()) {
+        if (object.kind == kind && object.name == name) {
+            REFLUX_CHECK(undo_object(object, Mode::orderly));
+            return journal.gone(object.id);
+        }
+    }
+    return {};
+}
+
+}  // namespace reflux::journal

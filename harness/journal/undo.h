@@ -1,0 +1,45 @@
+// Taking objects of a journal down again, last made first. The one teardown of the project: an orderly end of
+// a run, the escape from a hung one, and `reflux clean` differ only in Mode.
+//
+// No call here touches the filesystems under test from the calling process: unmounting, and everything else
+// that may block, is done in a child with a deadline. Every wait is bounded.
+#pragma once
+
+#include "harness/journal/journal.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace reflux::journal {
+
+enum class Mode {
+    orderly,  // ask first: SIGTERM, umount; escape when something does not end in its time
+    escape,   // first break the hang: abort FUSE connections, lift memory limits, kill what runs in the
+              // cgroups
+};
+
+struct UndoReport {
+    bool escaped = false;                // the escape was taken, at once or on the way
+    std::vector<std::string> leftovers;  // what is still there, and why
+};
+
+// Undoes all objects that `which` picks (default: all). What is gone is struck out of the journal.
+UndoReport undo(
+    Journal& journal, Mode mode,
+    const std::function<bool(const Object&)>& which = [](const Object&) { return true; });
+
+// Undoes one object in the orderly way, without an escape when it does not come down.
+Status undo_one(Journal& journal, Kind kind, const std::string& name);
+
+// The escape alone: aborts the FUSE connections of the journal's mounts, lifts the limits of its cgroups and
+// kills their members. Does not wait.
+void break_hang(const Journal& journal);
+
+// Number of the FUSE connection mounted at `mount_point`: the minor of its anonymous device, from
+// /proc/self/mountinfo. Does not touch the mount.
+Result<std::uint64_t> fuse_connection_at(const std::string& mount_point);
+// Something is mounted at this path, from /proc/self/mountinfo.
+bool is_mounted(const std::string& path);
+
+}  // namespace reflux::journal

@@ -1,0 +1,145 @@
+#include "harness/observe/progress.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace reflux::observe {
+namespace {
+
+// Fields of /sys/block/…/stat, counted from 0.
+constexpr std::size_t reads_field = 0;
+constexpr std::size_t writes_field = 4;
+constexpr std::size_t in_flight_field = 8;
+constexpr std::size_t discards_field = 11;  // 4.18
+constexpr std::size_t flushes_field = 15;   // 5.5
+
+Result<std::vector<std::uint64_t>> numbers_in(const std::string& path) {
+    REFLUX_TRY(const auto text, read_file(path));
+    std::vector<std::uint64_t> numbers;
+    for (const auto& field : split(trimmed(text), ' ')) {
+        std::uint64_t number = 0;
+        const char* end = field.data() + field.size();
+        if (const auto read = std::from_chars(field.data(), end, number);
+            read.ec != std::errc{} || read.ptr != end) {
+            return fail(ErrorKind::system,
+                        fmt::format("{} holds '{}' where a number should be", path, field));
+        }
+        numbers.push_back(number);
+    }
+    return numbers;
+}
+
+// The value of the line "key value" (or "key=value", between blanks) of a text.
+template <class Number>
+std::optional<Number> keyed(std::string_view text, std::string_view key, char separator) {
+    for (const auto& line : lines_of(text)) {
+        if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == separator) {
+            Number number{};
+            const char* begin = line.data() + key.size() + 1;
+            if (std::from_chars(begin, line.data() + line.size(), number).ec == std::errc{}) {
+                return number;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<double> average(std::string_view line_head, const std::string& text) {
+    for (const auto& line : lines_of(text)) {
+        if (line.starts_with(line_head)) {
+            std::string pairs = line;
+            for (const auto& pair : split(pairs, ' ')) {
+                if (const auto value = keyed<double>(pair, "avg10", '='); value) {
+                    return value;
+                }
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<BlockCounters> block_counters(const std::string& sys_root, const std::string& number) {
+    const auto device = fmt::format("{}/dev/block/{}", sys_root, number);
+    REFLUX_TRY(const auto stat, numbers_in(device + "/stat"));
+    if (stat.size() <= in_flight_field) {
+        return fail(ErrorKind::system, fmt::format("{}/stat has only {} fields", device, stat.size()));
+    }
+    BlockCounters counters;
+    for (const auto field : {reads_field, writes_field, discards_field, flushes_field}) {
+        counters.completed += field < stat.size() ? stat[field] : 0;
+    }
+    counters.in_flight = stat[in_flight_field];
+    if (const auto inflight = numbers_in(device + "/inflight"); inflight && inflight->size() == 2) {
+        counters.in_flight = inflight->front() + inflight->back();  // reads, writes
+    }
+    return counters;
+}
+
+std::optional<std::string> btrfs_bdi_name(const std::string& sys_root, const std::string& block_name) {
+    const auto btrfs = sys_root + "/fs/btrfs";
+    for (const auto& uuid : list_directory(btrfs).value_or(std::vector<std::string>{})) {
+        const auto filesystem = btrfs + "/" + uuid;
+        if (::access(fmt::format("{}/devices/{}", filesystem, block_name).c_str(), F_OK) != 0) {
+            continue;
+        }
+        std::array<char, 256> target{};
+        const ssize_t n = ::readlink((filesystem + "/bdi").c_str(), target.data(), target.size());
+        if (n > 0) {
+            const std::string_view link(target.data(), static_cast<std::size_t>(n));
+            return std::string(link.substr(link.rfind('/') + 1));
+        }
+    }
+    return std::nullopt;
+}
+
+Result<std::uint64_t> fuse_waiting(const std::string& connection_dir) {
+    return read_number(connection_dir + "/waiting");
+}
+
+Result<std::uint64_t> memory_usage(const std::string& cgroup_dir) {
+    if (auto current = read_number(cgroup_dir + "/memory.current"); current) {
+        return current;
+    }
+    return read_number(cgroup_dir + "/memory.usage_in_bytes");
+}
+
+Result<std::uint64_t> oom_kills(const std::string& cgroup_dir) {
+    const auto events = read_file(cgroup_dir + "/memory.events");
+    const auto text = events ? events : read_file(cgroup_dir + "/memory.oom_control");
+    if (!text) {
+        return fail(text.error());
+    }
+    if (const auto kills = keyed<std::uint64_t>(*text, "oom_kill", ' '); kills) {
+        return *kills;
+    }
+    return fail(ErrorKind::unsupported, fmt::format("{}: the kernel counts no oom_kill", cgroup_dir));
+}
+
+Result<std::optional<MemoryPressure>> memory_pressure(const std::string& cgroup_dir,
+                                                      const std::string& proc_root) {
+    for (const auto& path : {cgroup_dir + "/memory.pressure", proc_root + "/pressure/memory"}) {
+        const auto text = read_file(path);
+        if (!text) {
+            const int errnum = text.error().errnum;
+            // ENODEV, ENOTDIR: no such cgroup file; EOPNOTSUPP: off by psi=0 or by cgroup.pressure
+            if (errnum == ENOENT || errnum == EOPNOTSUPP || errnum == ENOTDIR || errnum == ENODEV) {
+                continue;
+            }
+            return fail(text.error());
+        }
+        const auto some = average("some ", *text);
+        const auto full = average("full ", *text);
+        if (!some || !full) {
+            return fail(ErrorKind::system, fmt::format("{} has no avg10: '{}'", path, trimmed(*text)));
+        }
+        return std::optional(MemoryPressure{.some_avg10 = *some, .full_avg10 = *full});
+    }
+    return std::optional<MemoryPressure>{};
+}
+
+}  // namespace reflux::observe

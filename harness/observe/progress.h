@@ -1,0 +1,43 @@
+// Counters of progress and of memory, from sysfs, cgroupfs and proc. Each call opens, reads and closes one or
+// two small files of the kernel's own; none of them waits for the device, the filesystem or the daemon.
+#pragma once
+
+#include "backend/base/result.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace reflux::observe {
+
+struct BlockCounters {
+    std::uint64_t completed = 0;  // reads, writes, discards and flushes since the device was made
+    std::uint64_t in_flight = 0;  // accepted and not completed
+};
+// `sys_root` is "/sys"; `number` is "7:1". Documentation/block/stat.rst
+Result<BlockCounters> block_counters(const std::string& sys_root, const std::string& number);
+
+// The bdi name of the btrfs on a block device ("loop1"), "btrfs-2", by which its flusher and writeback events
+// go; nullopt: there is no mounted btrfs on it. `sys_root` is "/sys".
+std::optional<std::string> btrfs_bdi_name(const std::string& sys_root, const std::string& block_name);
+
+// Requests that the daemon owes or that wait in the kernel; `connection_dir` is "/sys/fs/fuse/connections/N".
+Result<std::uint64_t> fuse_waiting(const std::string& connection_dir);
+
+// Bytes charged to a cgroup: memory.current (v2) or memory.usage_in_bytes (v1).
+Result<std::uint64_t> memory_usage(const std::string& cgroup_dir);
+
+// Tasks killed for lack of memory: memory.events (v2, descendants included) or memory.oom_control (v1, of
+// that cgroup alone: ask each child of a limited parent).
+Result<std::uint64_t> oom_kills(const std::string& cgroup_dir);
+
+struct MemoryPressure {
+    double some_avg10 = 0;  // percent of the last 10 s in which some task waited for memory
+    double full_avg10 = 0;  // and in which all did
+};
+// memory.pressure of the cgroup where there is one, else the machine's (`proc_root`/pressure/memory); nullopt
+// where the kernel has none or has it off (it then answers EOPNOTSUPP).
+Result<std::optional<MemoryPressure>> memory_pressure(const std::string& cgroup_dir,
+                                                      const std::string& proc_root);
+
+}  // namespace reflux::observe

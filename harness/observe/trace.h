@@ -1,0 +1,74 @@
+// A private trace instance (tracefs instances/NAME) that records what the daemon's threads do inside the
+// kernel. Nothing is enabled outside the instance. Nothing here waits: the pipe is read without blocking.
+#pragma once
+
+#include "backend/base/result.h"
+#include "backend/base/unique_fd.h"
+#include "harness/evidence/evidence.h"
+#include "harness/observe/bounded_text.h"
+#include "harness/observe/trace_parser.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reflux::observe {
+
+// Where tracefs is mounted, by the text of /proc/self/mounts; nullopt: nowhere.
+std::optional<std::string> mounted_tracefs(std::string_view mounts);
+
+// A summary that says why there is no trace.
+evidence::TraceSummary trace_unavailable(std::string reason);
+
+class TraceInstance {
+  public:
+    // Makes instances/NAME in a mounted tracefs and sets it up (buffer of `buffer_kib` for each CPU, clock
+    // mono, event-fork), with every event off. The caller journals the name before. If this fails after the
+    // directory was made, it is removed again. Destroying the object only closes files: the instance stays
+    // until remove().
+    static Result<TraceInstance> create(const std::string& tracefs_dir, const std::string& name,
+                                        std::uint64_t buffer_kib);
+
+    // Events of these devices are counted as upper and lower; call before the first drain.
+    void set_devices(TraceDevices devices) { parser_.set_devices(std::move(devices)); }
+    // The CLOCK_MONOTONIC time in seconds that is at_s 0; call before the first drain.
+    void set_run_start(double monotonic_s) { parser_.set_run_start(monotonic_s); }
+    // Raw text is kept in this file from now on, the first and the last `half_bytes` of it (bounded_text.h).
+    Status keep_text(const std::string& path, std::size_t half_bytes);
+
+    // Follows the threads, and those that they make later, and turns the wanted events on. No tids is an
+    // error: it would trace the whole machine.
+    Status start(const std::vector<int>& tids);
+    // Follows these threads as well. One that has ended drops out by itself.
+    Status follow(const std::vector<int>& tids);
+    // Reads what is there (at most 16 MiB a call, about 0.1 s) and parses it; gives the bytes read, 0 when
+    // there was nothing.
+    Result<std::size_t> drain();
+    // Events off; what is buffered can still be drained. For the end of the observed time.
+    Status stop();
+    // Stops, writes the end of the raw text and removes the instance. Calling it again does nothing.
+    Status remove();
+
+    // What was seen up to the last drain.
+    [[nodiscard]] evidence::TraceSummary summary() const;
+    [[nodiscard]] const std::string& directory() const { return directory_; }
+
+  private:
+    explicit TraceInstance(std::string directory) : directory_(std::move(directory)), parser_(0) {}
+    Status set_up(std::uint64_t buffer_kib);
+    [[nodiscard]] std::uint64_t count_overwritten() const;
+
+    std::string directory_;
+    bool removed_ = false;
+    UniqueFd pipe_;
+    std::uint64_t overwritten_ = 0;
+    TraceParser parser_;
+    std::optional<BoundedText> text_;
+    std::vector<std::string> present_;  // "vmscan/mm_vmscan_direct_reclaim_begin", …
+    std::vector<std::string> missing_;
+};
+
+}  // namespace reflux::observe

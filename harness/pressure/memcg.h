@@ -1,0 +1,48 @@
+// Memory cgroups of a run, v1 or v2, one tree for both:
+//     reflux-ID/           no limit, no members
+//       pressed/           the limit; members: daemon and workload (placement shared)
+//         daemon/ workload/    (placement siblings, and workload for apart)
+//       apart/             no limit: the daemon, for placement apart
+//       helpers/           no limit: mkfs, mount, relief helpers
+// Every child of the harness lives in it, so that `clean` finds each of them. The harness itself stays
+// outside.
+#pragma once
+
+#include "backend/base/result.h"
+#include "backend/base/units.h"
+#include "harness/journal/journal.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace reflux::pressure {
+
+enum class Version { v1, v2 };
+
+enum class DaemonPlace { with_workload, sibling, apart };
+
+struct MemcgPlan {
+    Version version = Version::v2;
+    std::string hierarchy;       // where the hierarchy with the memory controller is mounted
+    std::optional<Bytes> limit;  // nullopt: no limit
+    DaemonPlace daemon = DaemonPlace::with_workload;
+};
+
+struct Memcg {
+    Version version = Version::v2;
+    std::string pressed;       // path of the limited cgroup
+    std::string daemon_procs;  // "…/cgroup.procs" that the daemon enters
+    std::string workload;      // cgroup of the workload
+    std::string workload_procs;
+    std::string helper_procs;
+};
+
+// Makes the tree and sets the limit. Swap is off in it, so that the result does not depend on the host's
+// swap.
+Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal);
+
+// Relief rung: raises the limit of the pressed cgroup. Raising reclaims nothing, so it does not block.
+Status raise_limit(const Memcg& memcg, Bytes limit);
+
+}  // namespace reflux::pressure

@@ -1,0 +1,81 @@
+#include "harness/report/json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace reflux::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json relief_json(const verdict::Verdict& verdict) {
+    if (!verdict.relief) {
+        return nullptr;
+    }
+    Json relief;
+    relief["rung"] = verdict.relief->rung;
+    relief["after_s"] = verdict.relief->after_s ? Json(*verdict.relief->after_s) : Json(nullptr);
+    return relief;
+}
+
+Json mitigations_json(const evidence::Evidence& evidence) {
+    Json list = Json::array();
+    for (const evidence::Mitigation& mitigation : evidence.mitigations) {
+        list.push_back(
+            {{"name", mitigation.name}, {"applied", mitigation.applied}, {"detail", mitigation.detail}});
+    }
+    return list;
+}
+
+Json proof_json(const verdict::Verdict& verdict) {
+    if (!verdict.proof) {
+        return nullptr;
+    }
+    const verdict::Proof& proof = *verdict.proof;
+    return {{"tid", proof.tid},
+            {"thread", proof.thread},
+            {"state", std::string(1, proof.state)},
+            {"watched_s", proof.watched_s},
+            {"switches", proof.switches},
+            {"cpu_ticks", proof.cpu_ticks},
+            {"stack", proof.stack},
+            {"deciding", proof.deciding},
+            {"gfp_flags", proof.gfp_flags},
+            {"last_event", proof.last_event},
+            {"reclaims", proof.reclaims},
+            {"slab_shrinks", proof.slab_shrinks},
+            {"upper_events", proof.upper_events},
+            {"lower_events", proof.lower_events},
+            {"throttles", proof.throttles}};
+}
+
+}  // namespace
+
+std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verdict& verdict,
+                         const std::string& run_dir) {
+    Json json;
+    json["schema"] = 1;
+    json["scenario"] = evidence.scenario;
+    json["outcome"] = verdict::to_string(verdict.outcome);
+    json["recursion"] = verdict.recursion ? Json(verdict::to_string(*verdict.recursion)) : Json(nullptr);
+    json["relief"] = relief_json(verdict);
+    json["expected"] = {{"outcome", verdict.expected.outcome}, {"recursion", verdict.expected.recursion}};
+    json["met"] = verdict.met;
+    json["reasons"] = verdict.reasons;
+    json["cycle"] = verdict.cycle;
+    json["run_dir"] = run_dir;
+    json["duration_s"] = evidence.duration_s;
+    json["kernel"] = evidence.environment.kernel_release;
+    json["cgroup_version"] = evidence.environment.cgroup_version;
+    json["upper_fs"] = evidence.devices.upper_fs;
+    json["lower_fs"] = evidence.devices.lower_fs;
+    json["front_end"] = evidence.devices.front_end;
+    json["placement"] = evidence.placement;
+    json["engine"] = evidence.engine;
+    json["mitigations"] = mitigations_json(evidence);
+    json["proof"] = proof_json(verdict);
+    json["leftovers"] = evidence.leftovers;
+    // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
+    return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace reflux::report

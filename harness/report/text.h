@@ -1,0 +1,22 @@
+// A verdict for people.
+#pragma once
+
+#include "harness/evidence/evidence.h"
+#include "harness/verdict/verdict.h"
+
+#include <string>
+
+namespace reflux::report {
+
+// At most this many lines come out of explain().
+inline constexpr int explain_max_lines = 25;
+
+// Plain lines that somebody who was not there understands: headline, what stalled when, the wait cycle, the
+// blocked daemon thread's stack (deciding frames marked with '*'), what reclaim did, which rung of the relief
+// ladder freed it, and whether the expectation was met. Ends with a newline.
+std::string explain(const evidence::Evidence& evidence, const verdict::Verdict& verdict);
+
+// "fuse-ext4-shared-memcg  deadlock  upper  abort 1.2 s  met", columns padded for a table; no newline.
+std::string one_line(const evidence::Evidence& evidence, const verdict::Verdict& verdict);
+
+}  // namespace reflux::report

@@ -1,0 +1,167 @@
+#include "harness/run/batch.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/journal/journal.h"
+#include "harness/mitigation/mitigation.h"
+#include "harness/probe/machine.h"
+#include "harness/report/json.h"
+#include "harness/report/text.h"
+#include "harness/run/console.h"
+#include "harness/run/event_loop.h"
+#include "harness/run/run_folder.h"
+#include "harness/run/session.h"
+#include "harness/verdict/verdict.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include <sys/mman.h>
+
+namespace reflux::run {
+namespace {
+
+struct Finished {
+    evidence::Evidence evidence;
+    verdict::Verdict verdict;
+    std::string folder;
+};
+
+Result<std::vector<scenario::Scenario>> load_all(const BatchOptions& options) {
+    std::vector<scenario::Override> overrides;
+    for (const auto& text : options.overrides) {
+        REFLUX_TRY(auto parsed, scenario::parse_override(text));
+        overrides.push_back(std::move(parsed));
+    }
+    std::vector<scenario::Scenario> scenarios;
+    for (const auto& name : options.scenarios) {
+        REFLUX_TRY(auto loaded, scenario::load(name, overrides));
+        for (const auto& mitigation : loaded.mitigations) {
+            auto known = mitigation::find(mitigation);
+            if (!known) {
+                return fail(known.error().within(loaded.file));
+            }
+        }
+        scenarios.push_back(std::move(loaded));
+    }
+    return scenarios;
+}
+
+ExitCode code_of(const Finished& run) {
+    if (run.verdict.outcome == verdict::Outcome::harness_error || !run.evidence.leftovers.empty()) {
+        return ExitCode::harness_failed;
+    }
+    if (run.verdict.met) {
+        return ExitCode::met;
+    }
+    return run.verdict.outcome == verdict::Outcome::unsupported ? ExitCode::unsupported : ExitCode::differs;
+}
+
+// The gravest of a batch: a harness that failed outweighs a verdict that differs, and that one a run that was
+// not made.
+ExitCode graver(ExitCode a, ExitCode b) {
+    constexpr std::array order{ExitCode::met, ExitCode::unsupported, ExitCode::usage, ExitCode::differs,
+                               ExitCode::harness_failed};
+    return std::find(order.begin(), order.end(), a) > std::find(order.begin(), order.end(), b) ? a : b;
+}
+
+Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions& options, EventLoop& loop,
+                         Console& console) {
+    REFLUX_TRY(auto folder, make_run_folder(options.out, scenario));
+    console.begin(scenario.name);
+    Finished run;
+    run.folder = folder;
+    run.evidence = run_session({.scenario = scenario,
+                                .folder = folder,
+                                .state_root = journal::default_state_root(),
+                                .keep = options.keep},
+                               loop, console);
+    run.verdict = verdict::judge(run.evidence);
+    REFLUX_CHECK(write_results(folder, run.evidence, run.verdict));
+    return run;
+}
+
+void print_run(const Finished& run, bool whole) {
+    if (whole) {
+        fmt::print("\n{}evidence: {}\n", report::explain(run.evidence, run.verdict), run.folder);
+    }
+    for (const auto& leftover : run.evidence.leftovers) {
+        fmt::print("left behind: {}\n", leftover);
+    }
+}
+
+// One line a run, then, where scenarios were repeated, how often each outcome came.
+void print_table(const std::vector<Finished>& runs) {
+    fmt::print("\n");
+    std::map<std::string, std::map<std::string, unsigned>> counts;
+    for (const auto& run : runs) {
+        fmt::print("{}\n", report::one_line(run.evidence, run.verdict));
+        ++counts[run.evidence.scenario][std::string(verdict::to_string(run.verdict.outcome))];
+    }
+    for (const auto& [scenario, outcomes] : counts) {
+        unsigned total = 0;
+        std::vector<std::string> parts;
+        for (const auto& [outcome, count] : outcomes) {
+            total += count;
+            parts.push_back(fmt::format("{} {}", count, outcome));
+        }
+        if (total > 1) {
+            fmt::print("{}: {} of {} runs\n", scenario, fmt::join(parts, ", "), total);
+        }
+    }
+}
+
+void print_json(const std::vector<Finished>& runs) {
+    std::vector<std::string> elements;
+    elements.reserve(runs.size());
+    for (const auto& run : runs) {
+        elements.push_back(report::verdict_json(run.evidence, run.verdict, run.folder));
+    }
+    fmt::print("[{}]\n", fmt::join(elements, ",\n"));
+}
+
+}  // namespace
+
+ExitCode run_batch(const BatchOptions& options) {
+    const auto give_up = [](const Error& error) {
+        fmt::print(stderr, "reflux: {}\n", error.message);
+        return exit_code_of(error.kind);
+    };
+    const auto scenarios = load_all(options);
+    if (!scenarios) {
+        return give_up(scenarios.error());
+    }
+    if (const auto root = probe::root(); !root) {
+        return give_up(root.error());
+    }
+    // A page of ours that reclaim took would have to be read back while storage hangs.
+    if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+        fmt::print(stderr, "reflux: {}; going on without\n", system_error("mlockall").message);
+    }
+    EventLoop loop;
+    Console console;
+    std::vector<Finished> runs;
+    ExitCode code = ExitCode::met;
+    const bool one = scenarios->size() == 1 && options.repeat == 1;
+    for (const auto& scenario : *scenarios) {
+        for (unsigned n = 0; n < options.repeat && loop.interrupted() == 0; ++n) {
+            auto run = run_one(scenario, options, loop, console);
+            if (!run) {
+                return give_up(run.error());
+            }
+            code = graver(code, code_of(*run));
+            if (!options.json) {
+                print_run(*run, options.repeat == 1);
+            }
+            runs.push_back(std::move(*run));
+        }
+    }
+    if (options.json) {
+        print_json(runs);
+    } else if (!one) {
+        print_table(runs);
+    }
+    return code;
+}
+
+}  // namespace reflux::run

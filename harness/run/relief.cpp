@@ -1,0 +1,114 @@
+#include "harness/run/relief.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <functional>
+
+#include <signal.h>
+
+namespace reflux::run {
+namespace {
+
+constexpr Seconds tick_time{0.25};
+
+struct Rung {
+    std::string name;
+    // Says what it did. It must not block: what may is started in a child.
+    std::function<Result<std::string>()> apply;
+};
+
+Result<std::string> raise_limit(const ReliefPlan& plan) {
+    if (!plan.limit) {
+        return fail(ErrorKind::unsupported, "there is no limit to raise");
+    }
+    constexpr std::uint64_t factor = 16;
+    const Bytes raised{plan.limit->value * factor};
+    REFLUX_CHECK(pressure::raise_limit(*plan.memcg, raised));
+    return fmt::format("{} -> {}", to_string(*plan.limit), to_string(raised));
+}
+
+// Dropping slab objects enters every shrinker and may block like the daemon did; the child is left to
+// teardown then.
+Result<std::string> drop_caches(const ReliefPlan& plan) {
+    SpawnOptions options;
+    options.cgroup_procs = {plan.memcg->helper_procs};
+    REFLUX_TRY(const auto child,
+               fork_call([] { return write_file("/proc/sys/vm/drop_caches", "3"); }, options));
+    return fmt::format("wrote 3 to /proc/sys/vm/drop_caches (pid {})", child.pid);
+}
+
+Result<std::string> kill_workload(const ReliefPlan& plan) {
+    REFLUX_TRY(const auto text, read_file(plan.memcg->workload_procs));
+    unsigned killed = 0;
+    for (const auto& line : lines_of(text)) {
+        const pid_t pid = std::stoi(line);
+        if (pid != plan.stack->daemon.pid && ::kill(pid, SIGKILL) == 0) {
+            ++killed;
+        }
+    }
+    return fmt::format("SIGKILL to {} processes", killed);
+}
+
+Result<std::string> abort_connection(const ReliefPlan& plan) {
+    if (!plan.stack->fuse_connection || plan.stack->fusectl.empty()) {
+        return fail(ErrorKind::unsupported, "there is no FUSE connection to abort");
+    }
+    const std::string file = fmt::format("{}/{}/abort", plan.stack->fusectl, *plan.stack->fuse_connection);
+    REFLUX_CHECK(write_file(file, "1"));
+    return fmt::format("wrote 1 to /sys/fs/fuse/connections/{}/abort", *plan.stack->fuse_connection);
+}
+
+std::vector<Rung> ladder(const ReliefPlan& plan) {
+    return {{"wait", [] { return Result<std::string>("nothing was done"); }},
+            {"raise_limit", [&] { return raise_limit(plan); }},
+            {"drop_caches", [&] { return drop_caches(plan); }},
+            {"kill_workload", [&] { return kill_workload(plan); }},
+            {"abort", [&] { return abort_connection(plan); }}};
+}
+
+evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, EventLoop& loop) {
+    evidence::ReliefRung result;
+    result.rung = rung.name;
+    watcher.tick();
+    result.completed_before = watcher.completed();
+    result.begin_s = watcher.now_s();
+    auto applied = rung.apply();
+    result.applied = applied.has_value();
+    result.detail = applied ? *applied : applied.error().message;
+    while (result.applied && !result.released && watcher.now_s() - result.begin_s < time.count()) {
+        if (loop.next(tick_time) == Event::interrupted) {
+            break;
+        }
+        watcher.tick();
+        result.released = watcher.completed() != result.completed_before;
+        result.after_s = result.released ? watcher.now_s() - result.begin_s : 0;
+    }
+    result.completed_after = watcher.completed();
+    result.observed_s = watcher.now_s() - result.begin_s;
+    return result;
+}
+
+}  // namespace
+
+std::vector<evidence::ReliefRung> climb_relief_ladder(const ReliefPlan& plan, Watcher& watcher,
+                                                      EventLoop& loop, Console& console) {
+    // Processes that the rungs end would end every wait of the loop at once.
+    loop.forget_workload();
+    loop.forget_daemon();
+    std::vector<evidence::ReliefRung> tried;
+    for (const auto& rung : ladder(plan)) {
+        tried.push_back(try_rung(rung, plan.rung_time, watcher, loop));
+        const auto& last = tried.back();
+        console.step(fmt::format("relief {}: {} ({})", rung.name,
+                                 last.released  ? fmt::format("released after {:.1f} s", last.after_s)
+                                 : last.applied ? "still stalled"
+                                                : "not applied",
+                                 last.detail));
+        if (last.released || loop.interrupted() != 0) {
+            break;
+        }
+    }
+    return tried;
+}
+
+}  // namespace reflux::run

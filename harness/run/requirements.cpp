@@ -1,0 +1,51 @@
+#include "harness/run/requirements.h"
+
+#include "harness/probe/machine.h"
+#include "harness/probe/memory_cgroup.h"
+
+#include <array>
+#include <cstdlib>
+
+#include <linux/capability.h>
+#include <unistd.h>
+
+namespace reflux::run {
+
+std::string refluxd_path() {
+    std::array<char, 4096> path{};
+    const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size());
+    const std::string own(path.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+    return own.substr(0, own.rfind('/') + 1) + "refluxd";
+}
+
+std::string image_folder() {
+    const char* folder = std::getenv("TMPDIR");
+    return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
+}
+
+Status check_requirements(const scenario::Scenario& scenario,
+                          const std::vector<mitigation::Row>& mitigations) {
+    REFLUX_CHECK(probe::root());
+    REFLUX_CHECK(probe::device("/dev/loop-control", "load the module: modprobe loop"));
+    for (const auto& type : {scenario.stack.lower, scenario.stack.upper}) {
+        REFLUX_CHECK(probe::filesystem(type));
+        REFLUX_CHECK(probe::mkfs(type));
+    }
+    if (scenario.stack.front_end == "fuse") {
+        REFLUX_CHECK(probe::device("/dev/fuse", "load the module: modprobe fuse"));
+        if (::access(refluxd_path().c_str(), X_OK) != 0) {
+            return fail(ErrorKind::unsupported,
+                        refluxd_path() + " is missing: refluxd is built and installed beside reflux");
+        }
+    }
+    for (const auto& row : mitigations) {
+        if (row.needs_sys_resource) {
+            auto held = probe::capability(CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE");
+            REFLUX_CHECK(held ? held : Status(fail(held.error().within("mitigation " + row.name))));
+        }
+    }
+    const auto memory = probe::memory_cgroup();
+    return memory ? Status{} : Status(fail(memory.error()));
+}
+
+}  // namespace reflux::run

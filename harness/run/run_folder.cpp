@@ -1,0 +1,84 @@
+#include "harness/run/run_folder.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/evidence/json.h"
+#include "harness/report/json.h"
+#include "harness/report/text.h"
+#include "harness/scenario/load.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include <sys/stat.h>
+
+#include <fmt/chrono.h>
+
+namespace reflux::run {
+namespace {
+
+std::string stacks_text(const evidence::Stall& stall) {
+    std::string text;
+    for (const auto& snapshot : stall.snapshots) {
+        text += fmt::format("== {:.2f} s\n", snapshot.at_s);
+        for (const auto& task : snapshot.tasks) {
+            text += fmt::format("{} {} ({}), {}, state {}, flags {:#x}, switches {} + {}, cpu ticks {}\n",
+                                task.name, task.tid, task.pid, task.role, task.state, task.flags,
+                                task.voluntary_switches, task.involuntary_switches, task.cpu_ticks);
+            for (const auto& frame : task.stack) {
+                text += "    " + frame + "\n";
+            }
+        }
+    }
+    return text;
+}
+
+std::string repro_text(const std::string& folder) {
+    return fmt::format(
+        "#!/bin/sh\n"
+        "# Runs the same scenario again, on this machine, as it was run here.\n"
+        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")/scenario.toml\" --out \"${{1:-{}}}\"\n",
+        std::filesystem::read_symlink("/proc/self/exe").string(),
+        std::filesystem::path(folder).parent_path().string());
+}
+
+}  // namespace
+
+Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario) {
+    std::error_code error;
+    std::filesystem::create_directories(out, error);
+    if (error) {
+        return fail(ErrorKind::system, fmt::format("mkdir {}: {}", out, error.message()));
+    }
+    const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+    const std::string stem =
+        fmt::format("{}/{}-{:%Y%m%dT%H%M%S}", std::filesystem::absolute(out).lexically_normal().string(),
+                    scenario.name, fmt::gmtime(now));
+    constexpr int most = 1000;
+    for (int n = 1; n < most; ++n) {
+        const std::string folder = fmt::format("{}-{}", stem, n);
+        if (::mkdir(folder.c_str(), 0755) == 0) {
+            REFLUX_CHECK(replace_file(folder + "/scenario.toml", scenario::to_toml(scenario)));
+            REFLUX_CHECK(replace_file(folder + "/repro.sh", repro_text(folder)));
+            ::chmod((folder + "/repro.sh").c_str(), 0755);
+            return folder;
+        }
+        if (errno != EEXIST) {
+            return fail_errno("mkdir " + folder);
+        }
+    }
+    return fail(ErrorKind::system, "no free name for a run folder at " + stem);
+}
+
+Status write_results(const std::string& folder, const evidence::Evidence& evidence,
+                     const verdict::Verdict& verdict) {
+    REFLUX_CHECK(replace_file(folder + "/evidence.json", evidence::to_json(evidence) + "\n"));
+    REFLUX_CHECK(
+        replace_file(folder + "/verdict.json", report::verdict_json(evidence, verdict, folder) + "\n"));
+    REFLUX_CHECK(replace_file(folder + "/verdict.txt", report::explain(evidence, verdict)));
+    if (evidence.stall) {
+        REFLUX_CHECK(replace_file(folder + "/stacks.txt", stacks_text(*evidence.stall)));
+    }
+    return {};
+}
+
+}  // namespace reflux::run

@@ -1,0 +1,409 @@
+#include "harness/run/session.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
+#include "harness/mitigation/mitigation.h"
+#include "harness/observe/progress.h"
+#include "harness/pressure/memcg.h"
+#include "harness/probe/memory_cgroup.h"
+#include "harness/run/relief.h"
+#include "harness/run/requirements.h"
+#include "harness/run/watcher.h"
+#include "harness/scenario/load.h"
+#include "harness/stack/stack.h"
+#include "harness/workload/progress.h"
+#include "harness/workload/results.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+namespace reflux::run {
+namespace {
+
+constexpr Seconds tick_time{0.25};
+constexpr Seconds verify_time{120};
+
+class Session {
+  public:
+    Session(const SessionPlan& plan, EventLoop& loop, Console& console)
+        : plan_(plan), scenario_(plan.scenario), loop_(loop), console_(console) {}
+
+    evidence::Evidence run();
+
+  private:
+    Status work();
+    Status build();
+    Status read_back();
+    Status start_workload();
+    Status press();
+    void relieve();
+    Status verify();
+    void take_down();
+
+    void describe();
+    [[nodiscard]] stack::Plan stack_plan() const;
+    [[nodiscard]] std::uint64_t oom_kills() const;
+    void workload_ended();
+    void daemon_ended();
+    Status interrupted();
+
+    const SessionPlan& plan_;
+    const scenario::Scenario& scenario_;
+    EventLoop& loop_;
+    Console& console_;
+    evidence::Evidence evidence_;
+    std::vector<mitigation::Row> mitigations_;
+    std::optional<journal::Journal> journal_;
+    std::optional<pressure::Memcg> memcg_;
+    std::optional<stack::Stack> stack_;
+    std::optional<workload::SharedState> shared_;
+    std::optional<Watcher> watcher_;
+    Child workload_;  // generator
+    std::uint64_t oom_base_ = 0;
+    bool hung_ = false;
+};
+
+bool has_daemon(const scenario::Scenario& scenario) {
+    return scenario.stack.front_end != "loop";
+}
+
+pressure::DaemonPlace daemon_place(scenario::Placement placement) {
+    switch (placement) {
+        case scenario::Placement::siblings:
+            return pressure::DaemonPlace::sibling;
+        case scenario::Placement::apart:
+            return pressure::DaemonPlace::apart;
+        case scenario::Placement::shared:
+            break;
+    }
+    return pressure::DaemonPlace::with_workload;
+}
+
+evidence::Environment environment() {
+    evidence::Environment environment;
+    utsname names{};
+    if (::uname(&names) == 0) {
+        environment.kernel_release = &names.release[0];
+        environment.kernel_version = &names.version[0];
+        environment.machine = &names.machine[0];
+    }
+    environment.cpus = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+    environment.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                               static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    return environment;
+}
+
+void Session::describe() {
+    evidence_.scenario = scenario_.name;
+    evidence_.expected = {.outcome = scenario_.expect.outcome, .recursion = scenario_.expect.recursion};
+    evidence_.limits.stall_window_s = scenario_.judge.stall_window.count();
+    evidence_.limits.time_budget_s = scenario_.judge.time_budget.count();
+    if (scenario_.memcg.limit) {
+        evidence_.limits.memcg_limit_bytes = scenario_.memcg.limit->value;
+    }
+    evidence_.environment = environment();
+    evidence_.placement = scenario::to_string(scenario_.memcg.placement);
+    evidence_.devices.lower_fs = scenario_.stack.lower;
+    evidence_.devices.upper_fs = scenario_.stack.upper;
+    evidence_.devices.front_end = scenario_.stack.front_end;
+    evidence_.engine = has_daemon(scenario_) ? scenario_.daemon.engine : "";
+}
+
+stack::Plan Session::stack_plan() const {
+    stack::Plan plan;
+    plan.lower_fs = scenario_.stack.lower;
+    plan.upper_fs = scenario_.stack.upper;
+    plan.with_daemon = has_daemon(scenario_);
+    plan.lower_size = scenario_.stack.lower_size;
+    plan.upper_size = scenario_.stack.upper_size;
+    plan.zone_size = scenario_.daemon.zone_size;
+    plan.conventional_zones = scenario_.daemon.conventional_zones;
+    plan.image_folder = image_folder();
+    plan.refluxd = refluxd_path();
+    plan.serve_arguments = {"--engine", scenario_.daemon.engine};
+    if (scenario_.daemon.engine == "threads") {
+        plan.serve_arguments.insert(plan.serve_arguments.end(),
+                                    {"--threads", std::to_string(scenario_.daemon.threads)});
+    }
+    for (const auto& row : mitigations_) {
+        plan.serve_arguments.insert(plan.serve_arguments.end(), row.effect.daemon_arguments.begin(),
+                                    row.effect.daemon_arguments.end());
+    }
+    plan.daemon_cgroup_procs = memcg_->daemon_procs;
+    plan.helper_cgroup_procs = memcg_->helper_procs;
+    plan.daemon_log = plan_.folder + "/refluxd.log";
+    plan.outlive_harness = plan_.keep;
+    return plan;
+}
+
+Status Session::build() {
+    for (const auto& name : scenario_.mitigations) {
+        REFLUX_TRY(auto row, mitigation::find(name));
+        mitigations_.push_back(std::move(row));
+    }
+    REFLUX_CHECK(check_requirements(scenario_, mitigations_));
+    REFLUX_TRY(const auto host, probe::memory_cgroup());
+    evidence_.environment.cgroup_version = host.version;
+    const std::string run_id = plan_.folder.substr(plan_.folder.rfind('/') + 1);
+    REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, run_id));
+
+    pressure::MemcgPlan memcg{.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
+                              .hierarchy = host.hierarchy,
+                              .limit = scenario_.memcg.limit,
+                              .daemon = daemon_place(scenario_.memcg.placement)};
+    if (std::any_of(mitigations_.begin(), mitigations_.end(),
+                    [](const mitigation::Row& row) { return row.effect.daemon_apart; })) {
+        memcg.daemon = pressure::DaemonPlace::apart;
+    }
+    REFLUX_TRY(memcg_, pressure::make_memcg(memcg, *journal_));
+    REFLUX_TRY(stack_,
+               stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));
+    evidence_.devices.lower_device = stack_->lower_device.number;
+    evidence_.devices.upper_device = stack_->upper_device.number;
+    evidence_.devices.fuse_connection = stack_->fuse_connection;
+    return {};
+}
+
+Status Session::read_back() {
+    if (stack_->daemon.pid <= 0) {
+        return {};
+    }
+    const auto names = list_directory(fmt::format("/proc/{}/task", stack_->daemon.pid));
+    for (const auto& name : names ? *names : std::vector<std::string>{}) {
+        evidence_.daemon_tids.push_back(std::stoi(name));
+    }
+    for (const auto& row : mitigations_) {
+        evidence_.mitigations.push_back(
+            row.read_back(row, {.pid = stack_->daemon.pid, .pressed_cgroup = memcg_->pressed}));
+        const auto& shown = evidence_.mitigations.back();
+        console_.step(fmt::format("mitigation {}: {}", shown.name, shown.detail));
+        if (!shown.applied) {
+            return fail(ErrorKind::unsupported,
+                        fmt::format("mitigation {} is not in force: {}", shown.name, shown.detail));
+        }
+    }
+    return {};
+}
+
+Status Session::start_workload() {
+    const auto& wanted = scenario_.workload;
+    REFLUX_TRY(shared_, workload::SharedState::create({.seed = wanted.seed,
+                                                       .workers = wanted.workers,
+                                                       .work = wanted.work,
+                                                       .small_file = wanted.small_file,
+                                                       .large_file = wanted.large_file,
+                                                       .capacity = scenario_.stack.upper_size,
+                                                       .time_limit = scenario_.judge.time_budget}));
+    const std::string instance = "reflux-" + journal_->folder().substr(journal_->folder().rfind('/') + 1);
+    if (!stack_->tracefs.empty()) {
+        REFLUX_CHECK(
+            journal_->intend(journal::Kind::trace_instance, stack_->tracefs + "/instances/" + instance));
+    }
+    watcher_.emplace(WatcherPlan{.stack = &*stack_,
+                                 .memcg = &*memcg_,
+                                 .workload = &*shared_,
+                                 .trace_instance = instance,
+                                 .folder = plan_.folder},
+                     evidence_);
+    REFLUX_CHECK(watcher_->start());
+    oom_base_ = oom_kills();
+    SpawnOptions options;
+    options.cgroup_procs = {memcg_->workload_procs};
+    options.inherit = {shared_->fd()};
+    REFLUX_TRY(workload_, spawn({"/proc/self/exe", "workload", "--fd", std::to_string(shared_->fd()),
+                                 "--directory", stack_->upper_mount},
+                                options));
+    evidence_.workload.started = true;
+    watcher_->follow_workload(workload_.pid);
+    REFLUX_CHECK(loop_.watch_workload(workload_));
+    return stack_->daemon.pid > 0 ? loop_.watch_daemon(stack_->daemon) : Status{};
+}
+
+// Under pressure until the workload ends, the daemon ends, nothing completes for the stall window, or time is
+// over.
+Status Session::press() {
+    console_.step(fmt::format("pressure: limit {}, placement {}",
+                              scenario_.memcg.limit ? to_string(*scenario_.memcg.limit) : "none",
+                              evidence_.placement));
+    for (;;) {
+        const Event event = loop_.next(tick_time);
+        watcher_->tick();
+        console_.state(watcher_->state());
+        if (event == Event::interrupted) {
+            return interrupted();
+        }
+        if (event == Event::daemon_ended) {
+            daemon_ended();
+            return {};
+        }
+        if (event == Event::workload_ended) {
+            workload_ended();
+            return {};
+        }
+        if (watcher_->stalled()) {
+            watcher_->keep_stall();
+            console_.step("stall: " + watcher_->state());
+            hung_ = true;
+            return {};
+        }
+        if (watcher_->now_s() > scenario_.judge.time_budget.count()) {
+            evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+            return {};
+        }
+    }
+}
+
+void Session::relieve() {
+    evidence_.relief = climb_relief_ladder({.stack = &*stack_,
+                                            .memcg = &*memcg_,
+                                            .limit = scenario_.memcg.limit,
+                                            .rung_time = scenario_.judge.rung_time},
+                                           *watcher_, loop_, console_);
+    evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+    evidence_.verification.skipped_reason = "the run stalled";
+}
+
+Status Session::verify() {
+    if (!evidence_.workload.finished) {
+        if (evidence_.verification.skipped_reason.empty()) {
+            evidence_.verification.skipped_reason = "the workload did not finish";
+        }
+        return {};
+    }
+    console_.step("verify: unmount, mount again, read back");
+    if (const auto again = stack::remount_upper(stack_plan(), *stack_, *journal_); !again) {
+        evidence_.verification.skipped_reason = again.error().message;
+        return {};
+    }
+    SpawnOptions options;
+    options.cgroup_procs = {memcg_->helper_procs};
+    options.inherit = {shared_->fd()};
+    REFLUX_TRY(const auto result,
+               run_command({"/proc/self/exe", "verify-workload", "--fd", std::to_string(shared_->fd()),
+                            "--directory", stack_->upper_mount},
+                           verify_time, options));
+    if (!result.exit) {
+        evidence_.verification.skipped_reason = "reading back did not end within " + to_string(verify_time);
+        return {};
+    }
+    evidence_.verification = workload::verification(*shared_);
+    return {};
+}
+
+std::uint64_t Session::oom_kills() const {
+    std::uint64_t kills = 0;
+    std::vector<std::string> cgroups{memcg_->pressed};
+    // v2 counts descendants in, v1 does not.
+    if (memcg_->version == pressure::Version::v1) {
+        for (const auto& procs : {memcg_->daemon_procs, memcg_->workload_procs}) {
+            const auto cgroup = procs.substr(0, procs.rfind('/'));
+            if (std::find(cgroups.begin(), cgroups.end(), cgroup) == cgroups.end()) {
+                cgroups.push_back(cgroup);
+            }
+        }
+    }
+    for (const auto& cgroup : cgroups) {
+        kills += observe::oom_kills(cgroup).value_or(0);
+    }
+    return kills;
+}
+
+void Session::workload_ended() {
+    loop_.forget_workload();
+    const auto exit = reap(workload_);
+    evidence_.workload = workload::workload_result(*shared_, exit.value_or(std::nullopt), false);
+    console_.step(fmt::format("workload: {}, {} in {:.1f} s", evidence_.workload.ended,
+                              human(Bytes{evidence_.workload.bytes}), evidence_.workload.duration_s));
+}
+
+void Session::daemon_ended() {
+    loop_.forget_daemon();
+    evidence::DaemonExit end{.unexpected = true, .at_s = watcher_->now_s()};
+    if (const auto exit = reap(stack_->daemon); exit && *exit) {
+        end.code = (*exit)->code;
+        end.signal = (*exit)->signal;
+    }
+    end.oom_killed = end.signal == SIGKILL && oom_kills() > oom_base_;
+    if (const auto log = read_file(plan_.folder + "/refluxd.log")) {
+        const auto lines = lines_of(*log);
+        end.last_words = lines.empty() ? "" : lines.back();
+    }
+    console_.step(
+        fmt::format("refluxd ended: {}", to_string(ExitStatus{.code = end.code, .signal = end.signal})));
+    evidence_.daemon_exit = end;
+    evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+    hung_ = true;  // its device has no server any more: only the escape takes this stack down in time
+}
+
+Status Session::interrupted() {
+    return fail(ErrorKind::system,
+                fmt::format("interrupted by {}", to_string(ExitStatus{.signal = loop_.interrupted()})));
+}
+
+Status Session::work() {
+    REFLUX_CHECK(build());
+    REFLUX_CHECK(read_back());
+    if (loop_.interrupted() != 0) {
+        return interrupted();
+    }
+    REFLUX_CHECK(start_workload());
+    REFLUX_CHECK(press());
+    if (evidence_.stall) {
+        relieve();
+    }
+    REFLUX_CHECK(verify());
+    return loop_.interrupted() != 0 ? interrupted() : Status{};
+}
+
+void Session::take_down() {
+    loop_.forget_workload();
+    loop_.forget_daemon();
+    if (watcher_) {
+        watcher_->finish();
+    }
+    if (!journal_) {
+        return;
+    }
+    if (plan_.keep) {
+        console_.step(fmt::format("kept: {}; `reflux clean` takes it down", journal_->folder()));
+        return;
+    }
+    console_.step("stack down");
+    const bool orderly = !hung_ && evidence_.harness_error.empty();
+    auto report = journal::undo(*journal_, orderly ? journal::Mode::orderly : journal::Mode::escape);
+    // Helpers that were given up on have ended by now, or are in the report.
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    if (report.leftovers.empty()) {
+        if (const auto removed = journal_->remove(); !removed) {
+            report.leftovers.push_back(removed.error().message);
+        }
+    }
+    evidence_.leftovers = report.leftovers;
+}
+
+evidence::Evidence Session::run() {
+    const double start = monotonic_s();
+    describe();
+    if (const auto done = work(); !done) {
+        auto& place = done.error().kind == ErrorKind::unsupported ? evidence_.unsupported_reason
+                                                                  : evidence_.harness_error;
+        place = done.error().message;
+        console_.step(place);
+    }
+    take_down();
+    evidence_.duration_s = monotonic_s() - start;
+    return std::move(evidence_);
+}
+
+}  // namespace
+
+evidence::Evidence run_session(const SessionPlan& plan, EventLoop& loop, Console& console) {
+    return Session(plan, loop, console).run();
+}
+
+}  // namespace reflux::run

@@ -1,0 +1,24 @@
+// One run of one scenario, from the empty machine to the empty machine: stack up, pressure, watching, relief
+// or verification, stack down. What it saw is the evidence; it judges nothing.
+#pragma once
+
+#include "harness/evidence/evidence.h"
+#include "harness/run/console.h"
+#include "harness/run/event_loop.h"
+#include "harness/scenario/scenario.h"
+
+#include <string>
+
+namespace reflux::run {
+
+struct SessionPlan {
+    scenario::Scenario scenario;
+    std::string folder;      // run folder, exists
+    std::string state_root;  // where the journal is kept
+    bool keep = false;       // leave the stack standing
+};
+
+// Never fails as a whole: what went wrong is in the evidence (unsupported_reason, harness_error, leftovers).
+evidence::Evidence run_session(const SessionPlan& plan, EventLoop& loop, Console& console);
+
+}  // namespace reflux::run

@@ -1,0 +1,171 @@
+#include "harness/run/verbs.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "harness/evidence/json.h"
+#include "harness/journal/undo.h"
+#include "harness/mitigation/mitigation.h"
+#include "harness/probe/machine.h"
+#include "harness/probe/probe.h"
+#include "harness/report/json.h"
+#include "harness/report/text.h"
+#include "harness/run/requirements.h"
+#include "harness/scenario/load.h"
+#include "harness/verdict/verdict.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+namespace reflux::run {
+namespace {
+
+ExitCode complain(const Error& error) {
+    fmt::print(stderr, "reflux: {}\n", error.message);
+    return exit_code_of(error.kind);
+}
+
+ExitCode list_scenarios() {
+    ExitCode code = ExitCode::met;
+    for (const auto& listed : scenario::list_all()) {
+        if (listed.scenario) {
+            fmt::print("  {:34} {}\n", listed.name, listed.scenario->question);
+        } else {
+            fmt::print("  {:34} does not load: {}\n", listed.name, listed.scenario.error().message);
+            code = ExitCode::usage;
+        }
+    }
+    return code;
+}
+
+ExitCode list_mitigations() {
+    for (const auto& row : mitigation::table()) {
+        fmt::print("  {:34} {}{}\n", row.name, row.description,
+                   row.needs_sys_resource ? " (needs CAP_SYS_RESOURCE)" : "");
+    }
+    return ExitCode::met;
+}
+
+// What refluxd is made of, refluxd itself tells: {"engines": [{"name", "description"}], "front_ends": […]}.
+ExitCode list_of_daemon(const std::string& key) {
+    const auto result = run_command({refluxd_path(), "list"}, Seconds(10));
+    if (!result) {
+        return complain(result.error());
+    }
+    const auto lists = nlohmann::json::parse(result->output, nullptr, false);
+    if (!result->exit || !result->exit->ok() || !lists.is_object() || !lists.contains(key)) {
+        return complain({.message = fmt::format("refluxd list: {}", trimmed(result->output))});
+    }
+    for (const auto& row : lists[key]) {
+        fmt::print("  {:34} {}\n", row.value("name", ""), row.value("description", ""));
+    }
+    return ExitCode::met;
+}
+
+}  // namespace
+
+ExitCode probe_verb() {
+    for (const auto& finding : probe::probe()) {
+        fmt::print("{:4} {:28} {}{}\n", finding.available ? "yes" : "no", finding.name, finding.detail,
+                   finding.hint.empty() ? "" : "; " + finding.hint);
+    }
+    return ExitCode::met;
+}
+
+ExitCode list_verb(const std::string& what) {
+    ExitCode code = ExitCode::met;
+    const auto section = [&](const std::string& name, auto&& print) {
+        if (what.empty() || what == name) {
+            fmt::print("{}:\n", name);
+            code = std::max(code, print());
+        }
+    };
+    section("scenarios", list_scenarios);
+    section("mitigations", list_mitigations);
+    section("engines", [] { return list_of_daemon("engines"); });
+    section("front-ends", [] { return list_of_daemon("front_ends"); });
+    return code;
+}
+
+ExitCode check_verb(const std::vector<std::string>& files) {
+    std::vector<scenario::Listed> all;
+    if (files.empty()) {
+        all = scenario::list_all();
+    }
+    for (const auto& file : files) {
+        all.push_back({.name = file, .scenario = scenario::load(file)});
+    }
+    ExitCode code = ExitCode::met;
+    for (auto& [name, loaded] : all) {
+        for (const auto& mitigation : loaded ? loaded->mitigations : std::vector<std::string>{}) {
+            if (const auto known = mitigation::find(mitigation); !known) {
+                loaded = fail(known.error().within(name));
+                break;
+            }
+        }
+        if (loaded) {
+            fmt::print("ok    {}\n", name);
+        } else {
+            fmt::print("wrong {}\n      {}\n", name, loaded.error().message);
+            code = ExitCode::usage;
+        }
+    }
+    return code;
+}
+
+ExitCode explain_verb(const std::string& folder, bool json) {
+    const std::string file = folder + "/evidence.json";
+    const auto text = read_file(file);
+    if (!text) {
+        return complain({.kind = ErrorKind::invalid_input,
+                         .message = fmt::format("{}; give the folder of a run", text.error().message)});
+    }
+    const auto evidence = evidence::from_json(*text);
+    if (!evidence) {
+        return complain(evidence.error().within(file));
+    }
+    const auto verdict = verdict::judge(*evidence);
+    if (json) {
+        fmt::print("[{}]\n", report::verdict_json(*evidence, verdict, folder));
+    } else {
+        fmt::print("{}", report::explain(*evidence, verdict));
+    }
+    return ExitCode::met;
+}
+
+ExitCode clean_verb() {
+    if (const auto root = probe::root(); !root) {
+        return complain(root.error());
+    }
+    ExitCode code = ExitCode::met;
+    const auto folders = journal::Journal::folders(journal::default_state_root());
+    for (const auto& folder : folders) {
+        auto journal = journal::Journal::open(folder);
+        if (!journal) {
+            code = complain(journal.error());
+            continue;
+        }
+        if (journal->owner_alive()) {
+            fmt::print("{}: its run goes on, left alone\n", folder);
+            continue;
+        }
+        fmt::print("{}: {} objects\n", folder, journal->objects().size());
+        auto report = journal::undo(*journal, journal::Mode::escape);
+        if (report.leftovers.empty()) {
+            if (const auto removed = journal->remove(); !removed) {
+                report.leftovers.push_back(removed.error().message);
+            }
+        }
+        for (const auto& leftover : report.leftovers) {
+            fmt::print("  left behind: {}\n", leftover);
+            code = ExitCode::harness_failed;
+        }
+    }
+    if (folders.empty()) {
+        fmt::print("nothing to clean\n");
+    }
+    return code;
+}
+
+}  // namespace reflux::run

@@ -1,0 +1,19 @@
+// The verbs of the command line other than `run`.
+#pragma once
+
+#include "harness/run/exit_status.h"
+
+#include <string>
+#include <vector>
+
+namespace reflux::run {
+
+ExitCode probe_verb();
+// `what`: "scenarios", "mitigations", "engines", "front-ends", or empty for all.
+ExitCode list_verb(const std::string& what);
+// Files or names; none: every scenario in the search path.
+ExitCode check_verb(const std::vector<std::string>& files);
+ExitCode explain_verb(const std::string& folder, bool json);
+ExitCode clean_verb();
+
+}  // namespace reflux::run

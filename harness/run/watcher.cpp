@@ -1,0 +1,219 @@
+#include "harness/run/watcher.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/observe/daemon_status.h"
+#include "harness/observe/progress.h"
+#include "harness/verdict/stack.h"
+
+#include <algorithm>
+
+#include <time.h>
+
+namespace reflux::run {
+namespace {
+
+constexpr std::uint64_t trace_buffer_kib = 8192;    // a CPU
+constexpr std::size_t trace_text_half = 8U << 20U;  // bytes kept of the beginning and of the end
+constexpr Seconds daemon_deadline{0.2};
+constexpr std::size_t most_log_lines = 200;
+// Snapshots are taken when nothing has completed for these shares of the stall window.
+constexpr double snapshot_interval = 0.25;
+
+// A measurement that could not be made is missing from the evidence, not an end of the run.
+template <class T>
+std::optional<T> if_known(const Result<T>& result) {
+    return result ? std::optional<T>(*result) : std::nullopt;
+}
+
+}  // namespace
+
+double monotonic_s() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+Status Watcher::start() {
+    start_s_ = monotonic_s();
+    members_.upper = {.name = plan_.stack->upper_device.name,
+                      .number = plan_.stack->upper_device.number,
+                      .filesystem = evidence_.devices.upper_fs};
+    members_.lower = {.name = plan_.stack->lower_device.name,
+                      .number = plan_.stack->lower_device.number,
+                      .filesystem = evidence_.devices.lower_fs};
+    if (plan_.stack->daemon.pid > 0) {
+        members_.daemon_pids = {plan_.stack->daemon.pid};
+    }
+    REFLUX_TRY(const auto counters, observe::block_counters("/sys", plan_.stack->upper_device.number));
+    device_base_ = counters.completed;
+    REFLUX_TRY(dmesg_, open_file(plan_.folder + "/dmesg.txt", O_WRONLY | O_CREAT | O_APPEND, 0644));
+    start_trace();
+    tick();
+    return {};
+}
+
+void Watcher::start_trace() {
+    if (plan_.stack->tracefs.empty()) {
+        trace_problem_ = "this kernel has no tracefs";
+        return;
+    }
+    if (evidence_.daemon_tids.empty()) {
+        trace_problem_ = "there is no daemon to trace";
+        return;
+    }
+    auto instance =
+        observe::TraceInstance::create(plan_.stack->tracefs, plan_.trace_instance, trace_buffer_kib);
+    if (!instance) {
+        trace_problem_ = instance.error().message;
+        return;
+    }
+    const auto alias = [](const stack::BlockDevice& device) {
+        return observe::btrfs_bdi_name("/sys", device.name).value_or("");
+    };
+    instance->set_devices({.upper = plan_.stack->upper_device.number,
+                           .lower = plan_.stack->lower_device.number,
+                           .upper_alias = alias(plan_.stack->upper_device),
+                           .lower_alias = alias(plan_.stack->lower_device)});
+    instance->set_run_start(start_s_);
+    auto ready = instance->keep_text(plan_.folder + "/trace.txt", trace_text_half);
+    if (ready) {
+        ready = instance->start(evidence_.daemon_tids);
+    }
+    if (!ready) {
+        trace_problem_ = ready.error().message;
+    }
+    trace_ = std::move(*instance);
+}
+
+evidence::ProgressPoint Watcher::sample() {
+    evidence::ProgressPoint point;
+    point.at_s = now_s();
+    const auto totals = plan_.workload->totals();
+    point.workload_steps = totals.steps;
+    point.workload_bytes = totals.bytes_written + totals.bytes_read;
+    if (const auto counters = observe::block_counters("/sys", plan_.stack->upper_device.number)) {
+        point.device_completed = counters->completed - device_base_;
+        point.device_in_flight = counters->in_flight;
+    }
+    if (!plan_.stack->control_socket.empty()) {
+        const auto report = observe::ask_daemon(plan_.stack->control_socket, daemon_deadline, point.at_s);
+        if (report.status.answered) {
+            point.daemon_completed = report.completed;
+            point.daemon_in_flight = report.status.in_flight.size();
+        }
+    }
+    if (!plan_.stack->fusectl.empty() && plan_.stack->fuse_connection) {
+        point.fuse_waiting = if_known(
+            observe::fuse_waiting(fmt::format("{}/{}", plan_.stack->fusectl, *plan_.stack->fuse_connection)));
+    }
+    point.memcg_usage_bytes = if_known(observe::memory_usage(plan_.memcg->pressed));
+    if (const auto pressure = observe::memory_pressure(plan_.memcg->pressed, "/proc");
+        pressure && *pressure) {
+        point.memory_pressure_full_avg10 = (*pressure)->full_avg10;
+    }
+    return point;
+}
+
+void Watcher::take_snapshot() {
+    if (auto snapshot = observe::sample_stack("/proc", members_, true, now_s())) {
+        snapshots_.push_back(std::move(*snapshot));
+    }
+}
+
+void Watcher::tick() {
+    const auto point = sample();
+    if (evidence_.progress.empty() || point.device_completed != last_.device_completed) {
+        last_completion_s_ = point.at_s;
+        snapshots_.clear();
+    }
+    if (evidence_.progress.empty() || point.workload_steps != last_.workload_steps) {
+        last_step_s_ = point.at_s;
+    }
+    last_ = point;
+    evidence_.progress.push_back(point);
+    const double due =
+        static_cast<double>(snapshots_.size() + 1) * snapshot_interval * evidence_.limits.stall_window_s;
+    if (idle_s() >= due) {
+        take_snapshot();
+    }
+    drain();
+}
+
+void Watcher::drain() {
+    if (trace_) {
+        if (const auto drained = trace_->drain(); !drained) {
+            trace_problem_ = drained.error().message;
+        }
+    }
+    const auto records = kernel_log_.drain();
+    for (const auto& record : records ? *records : std::vector<observe::KernelLogRecord>{}) {
+        const auto line = fmt::format("[{:.6f}] {}", record.time_s, record.text);
+        if (dmesg_) {
+            static_cast<void>(write_all(dmesg_.get(), line + "\n", "dmesg.txt"));
+        }
+        if (!evidence_.stall && observe::speaks_of_trouble(record.text) &&
+            evidence_.kernel_log.size() < most_log_lines) {
+            evidence_.kernel_log.push_back(line);
+        }
+    }
+}
+
+bool Watcher::stalled() const {
+    const double window = evidence_.limits.stall_window_s;
+    const bool has_work = last_.device_in_flight > 0 || now_s() - last_step_s_ >= window;
+    return idle_s() >= window && has_work && snapshots_.size() >= 2;
+}
+
+void Watcher::keep_stall() {
+    take_snapshot();
+    evidence::Stall stall;
+    stall.detected_s = now_s();
+    stall.last_completion_s = last_completion_s_;
+    stall.snapshots = snapshots_;
+    if (!plan_.stack->control_socket.empty()) {
+        stall.daemon = observe::ask_daemon(plan_.stack->control_socket, Seconds(1), now_s()).status;
+    }
+    evidence_.stall = std::move(stall);
+    // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits.
+    drain();
+    if (trace_) {
+        evidence_.trace = trace_->summary();
+    }
+}
+
+std::string Watcher::state() const {
+    std::string text =
+        fmt::format("{} by the workload, {} I/Os done, {} in flight", human(Bytes{last_.workload_bytes}),
+                    last_.device_completed, last_.device_in_flight);
+    if (snapshots_.empty()) {
+        return text;
+    }
+    text += fmt::format("; nothing for {:.1f} s", idle_s());
+    for (const auto& task : snapshots_.back().tasks) {
+        if (task.role == "daemon" && task.state == 'D') {
+            const auto wait = verdict::classify_stack(task.stack).wait;
+            text += fmt::format("; {} ({}) waits: {}", task.name, task.tid,
+                                wait ? verdict::to_string(*wait) : "unknown");
+        }
+    }
+    return text;
+}
+
+void Watcher::finish() {
+    if (trace_) {
+        static_cast<void>(trace_->stop());
+        drain();
+        if (!evidence_.stall) {
+            evidence_.trace = trace_->summary();
+        }
+        if (const auto removed = trace_->remove(); !removed) {
+            trace_problem_ = removed.error().message;
+        }
+    }
+    if (!trace_problem_.empty()) {
+        evidence_.trace.available = false;
+        evidence_.trace.unavailable_reason = trace_problem_;
+    }
+}
+
+}  // namespace reflux::run

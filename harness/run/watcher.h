@@ -1,0 +1,79 @@
+// Watches a stack under pressure: counters at every tick, stacks when nothing completes, the trace, the
+// kernel log. Fills the evidence; judges nothing but one question: has nothing completed for the stall
+// window? Threads: one. Nothing here touches the filesystems under test.
+#pragma once
+
+#include "backend/base/result.h"
+#include "harness/evidence/evidence.h"
+#include "harness/observe/kernel_log.h"
+#include "harness/observe/task_stacks.h"
+#include "harness/observe/trace.h"
+#include "harness/pressure/memcg.h"
+#include "harness/stack/stack.h"
+#include "harness/workload/progress.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reflux::run {
+
+// CLOCK_MONOTONIC in seconds, the clock of the trace too.
+double monotonic_s();
+
+struct WatcherPlan {
+    const stack::Stack* stack = nullptr;
+    const pressure::Memcg* memcg = nullptr;
+    const workload::SharedState* workload = nullptr;
+    std::string trace_instance;  // name; journalled by the caller
+    std::string folder;          // run folder: trace.txt goes there
+};
+
+class Watcher {
+  public:
+    // `evidence` outlives the watcher; its devices and limits are set before.
+    Watcher(WatcherPlan plan, evidence::Evidence& evidence) : plan_(std::move(plan)), evidence_(evidence) {}
+
+    // The zero of all times. Takes the first counters and starts the trace of the daemon's threads.
+    Status start();
+    void follow_workload(int pid) { members_.workload_pids = {pid}; }
+
+    // One sample of everything. Cheap while there is progress.
+    void tick();
+
+    [[nodiscard]] double now_s() const { return monotonic_s() - start_s_; }
+    [[nodiscard]] std::uint64_t completed() const { return last_.device_completed; }
+    [[nodiscard]] double idle_s() const { return now_s() - last_completion_s_; }
+    // Nothing completed for the stall window although the device has work, or the workload stands still.
+    [[nodiscard]] bool stalled() const;
+    // Keeps what was seen of the stall in the evidence. Called once, when stalled().
+    void keep_stall();
+
+    // One line for people: bytes, requests, who waits where.
+    [[nodiscard]] std::string state() const;
+
+    // Ends the observation: what is left in trace and kernel log goes into the evidence.
+    void finish();
+
+  private:
+    [[nodiscard]] evidence::ProgressPoint sample();
+    void take_snapshot();
+    void start_trace();
+    void drain();
+
+    WatcherPlan plan_;
+    evidence::Evidence& evidence_;
+    observe::StackMembers members_;
+    std::optional<observe::TraceInstance> trace_;
+    std::string trace_problem_;
+    observe::KernelLog kernel_log_ = observe::KernelLog::open();
+    UniqueFd dmesg_;  // the run's slice of the kernel log, whole
+    double start_s_ = 0;
+    std::uint64_t device_base_ = 0;  // completions before the run
+    evidence::ProgressPoint last_;
+    double last_completion_s_ = 0;
+    double last_step_s_ = 0;
+    std::vector<evidence::TaskSnapshot> snapshots_;  // since the last completion
+};
+
+}  // namespace reflux::run

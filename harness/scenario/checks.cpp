@@ -1,0 +1,168 @@
+#include "harness/scenario/checks.h"
+
+#include "harness/scenario/load.h"
+
+#include <algorithm>
+#include <bit>
+#include <initializer_list>
+
+namespace reflux::scenario {
+namespace {
+
+// The smallest device that mkfs accepts.
+Bytes least_size(const std::string& filesystem) {
+    if (filesystem == "xfs") {
+        return mebibytes(300);  // mkfs.xfs since 5.19: "Filesystem must be larger than 300MB"
+    }
+    if (filesystem == "btrfs") {
+        return mebibytes(128);  // mkfs.btrfs 6.2 asks for 109 MiB
+    }
+    return mebibytes(64);  // ext4 can be smaller, but then has hardly a journal
+}
+
+class Checker {
+  public:
+    Checker(const Scenario& scenario, const Origins& origins) : scenario_(scenario), origins_(origins) {}
+
+    [[nodiscard]] bool is_set(const std::string& key) const { return origins_.contains(key); }
+
+    // Blames the first of `keys` that was set.
+    [[nodiscard]] tl::unexpected<Error> blame(std::initializer_list<const char*> keys,
+                                              const std::string& message) const {
+        for (const char* key : keys) {
+            if (const auto found = origins_.find(key); found != origins_.end()) {
+                return fail(ErrorKind::invalid_input, fmt::format("{}: {}", found->second, message));
+            }
+        }
+        return fail(ErrorKind::invalid_input, fmt::format("{}: {}", scenario_.file, message));
+    }
+
+    [[nodiscard]] Status check_texts() const {
+        if (scenario_.question.empty()) {
+            return blame({"question"}, "question is missing: one sentence that says what the run answers");
+        }
+        if (!scenario_.control.empty() && scenario_.control == scenario_.name) {
+            return blame({"control"},
+                         fmt::format("control = '{}' is this scenario itself; a control has control = \"\"",
+                                     scenario_.control));
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_sizes() const {
+        const Stack& stack = scenario_.stack;
+        if (const Bytes least = least_size(stack.upper); stack.upper_size < least) {
+            return blame({"stack.upper_size", "stack.upper"},
+                         fmt::format("stack.upper_size = {} is too small: {} needs {} or more",
+                                     to_string(stack.upper_size), stack.upper, to_string(least)));
+        }
+        if (const Bytes least = least_lower_size(stack.lower, stack.upper_size); stack.lower_size < least) {
+            return blame(
+                {"stack.lower_size", "stack.upper_size", "stack.lower"},
+                fmt::format("stack.lower_size = {} is too small: {} needs {} or more to hold an image "
+                            "of stack.upper_size = {}",
+                            to_string(stack.lower_size), stack.lower, to_string(least),
+                            to_string(stack.upper_size)));
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_zones() const {
+        const Daemon& daemon = scenario_.daemon;
+        const Bytes upper_size = scenario_.stack.upper_size;
+        // The kernel's block layer knows no other zone sizes (blk_revalidate_disk_zones).
+        if (!std::has_single_bit(daemon.zone_size.value)) {
+            return blame({"daemon.zone_size"}, fmt::format("daemon.zone_size = {} is not a power of two",
+                                                           to_string(daemon.zone_size)));
+        }
+        if (upper_size.value % daemon.zone_size.value != 0) {
+            return blame({"stack.upper_size", "daemon.zone_size"},
+                         fmt::format("stack.upper_size = {} is not a multiple of daemon.zone_size = {}",
+                                     to_string(upper_size), to_string(daemon.zone_size)));
+        }
+        const std::uint64_t zones = upper_size.value / daemon.zone_size.value;
+        if (daemon.conventional_zones > zones) {
+            return blame({"daemon.conventional_zones", "stack.upper_size", "daemon.zone_size"},
+                         fmt::format("daemon.conventional_zones = {}, but the disk has only {} zones",
+                                     daemon.conventional_zones, zones));
+        }
+        return {};
+    }
+
+    // A loop device straight on a file has no daemon, so nothing of a daemon can be asked for.
+    [[nodiscard]] Status check_no_daemon() const {
+        for (const auto& [key, origin] : origins_) {
+            if (key.starts_with("daemon.")) {
+                return fail(
+                    ErrorKind::invalid_input,
+                    fmt::format("{}: {} has no effect with stack.front_end = loop, which runs no daemon; "
+                                "remove one of them",
+                                origin, key));
+            }
+        }
+        if (!scenario_.mitigations.empty()) {
+            return blame(
+                {"mitigation.apply"},
+                "mitigation.apply has no effect with stack.front_end = loop: mitigations are applied to "
+                "the daemon, and there is none; remove one of them");
+        }
+        if (scenario_.memcg.placement != Placement::shared) {
+            return blame(
+                {"memcg.placement"},
+                fmt::format("memcg.placement = {} says where the daemon is, but stack.front_end = loop "
+                            "runs none; remove one of them",
+                            to_string(scenario_.memcg.placement)));
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_times() const {
+        const Judge& judge = scenario_.judge;
+        if (judge.time_budget < judge.stall_window) {
+            return blame(
+                {"judge.time_budget", "judge.stall_window"},
+                fmt::format("judge.time_budget = {} is shorter than judge.stall_window = {}: no stall "
+                            "could be seen in it",
+                            reflux::to_string(judge.time_budget), reflux::to_string(judge.stall_window)));
+        }
+        return {};
+    }
+
+  private:
+    const Scenario& scenario_;
+    const Origins& origins_;
+};
+
+}  // namespace
+
+Bytes least_lower_size(const std::string& filesystem, Bytes image) {
+    // Measured with mkfs's defaults on 320 MiB to 4 GiB (what fallocate could not get), with room to spare
+    // and 8 MiB for the daemon's own metadata: a fixed part (journal, log) and one part in `share` of the
+    // whole. btrfs writes anew what it replaces and frees the old extents at commit.
+    Bytes fixed = mebibytes(56);
+    std::uint64_t share = 32;
+    if (filesystem == "xfs") {
+        fixed = mebibytes(104);
+    } else if (filesystem == "btrfs") {
+        fixed = mebibytes(72);
+        share = 4;
+    }
+    const std::uint64_t used = (image + fixed).value;
+    const std::uint64_t needed = used + used / (share - 1);
+    const std::uint64_t unit = mebibytes(1).value;
+    return std::max(least_size(filesystem), Bytes{(needed + unit) / unit * unit});
+}
+
+Status check_scenario(const Scenario& scenario, const Origins& origins) {
+    const Checker checker(scenario, origins);
+    REFLUX_CHECK(checker.check_texts());
+    REFLUX_CHECK(checker.check_sizes());
+    if (scenario.stack.front_end == "loop") {
+        REFLUX_CHECK(checker.check_no_daemon());
+    } else {
+        REFLUX_CHECK(checker.check_zones());
+    }
+    return checker.check_times();
+}
+
+}  // namespace reflux::scenario

@@ -1,0 +1,336 @@
+#include "harness/scenario/keys.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/scenario/load.h"
+#include "harness/scenario/near.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+namespace reflux::scenario {
+namespace {
+
+tl::unexpected<Error> expected_but(std::string_view what, const Value& found) {
+    return fail(ErrorKind::invalid_input, fmt::format("expected {}, found {}", what, describe(found)));
+}
+
+bool has_form(std::string_view text, std::string_view more) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos;
+    });
+}
+
+Value text_from_text(std::string_view text) {
+    return std::string(text);
+}
+
+Value number_from_text(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || rest != text.data() + text.size()) {
+        return std::string(text);  // not a number: the key's own error says so
+    }
+    return number;
+}
+
+Value list_from_text(std::string_view text) {
+    return split(text, ',');
+}
+
+// In all of these `field` returns the member of a (const) Scenario that the key stands for.
+
+template <class Field>
+Key text_key(std::string path, Field field) {
+    return {std::move(path),
+            [field](Scenario& scenario, const Value& value) -> Status {
+                const auto* text = std::get_if<std::string>(&value);
+                if (text == nullptr) {
+                    return expected_but("a text", value);
+                }
+                field(scenario) = *text;
+                return {};
+            },
+            [field](const Scenario& scenario) { return quoted(field(scenario)); }, text_from_text};
+}
+
+// The name of another scenario, or "".
+template <class Field>
+Key name_key(std::string path, Field field) {
+    Key key = text_key(std::move(path), field);
+    key.set = [set = key.set](Scenario& scenario, const Value& value) -> Status {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr || (!text->empty() && !has_form(*text, "-_"))) {
+            return expected_but("the name of a scenario, without folder and .toml", value);
+        }
+        return set(scenario, value);
+    };
+    return key;
+}
+
+std::string alternatives(const std::vector<std::string>& words) {
+    return fmt::format("{}", fmt::join(words, " | "));
+}
+
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+template <class Field>
+Key word_key(std::string path, const std::vector<std::string>& words, Field field) {
+    Key key = text_key(std::move(path), field);
+    key.set = [words, set = key.set](Scenario& scenario, const Value& value) -> Status {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr || !contains(words, *text)) {
+            return expected_but("one of " + alternatives(words), value);
+        }
+        return set(scenario, value);
+    };
+    return key;
+}
+
+Result<Bytes> size_from(const Value& value, Bytes least) {
+    const std::string expected =
+        fmt::format("a size in quotes, {} or more, such as \"64MiB\"", to_string(least));
+    const auto* text = std::get_if<std::string>(&value);
+    if (text == nullptr) {
+        return expected_but(expected, value);
+    }
+    auto size = parse_bytes(*text);
+    // A bare number would be read as bytes; in a file it is more likely a forgotten unit.
+    if (!size || *size < least || text->find_last_not_of("0123456789") == std::string::npos) {
+        return expected_but(expected, value);
+    }
+    return size;
+}
+
+template <class Field>
+Key size_key(std::string path, Bytes least, Field field) {
+    return {std::move(path),
+            [least, field](Scenario& scenario, const Value& value) -> Status {
+                REFLUX_TRY(field(scenario), size_from(value, least));
+                return {};
+            },
+            [field](const Scenario& scenario) { return quoted(reflux::to_string(field(scenario))); },
+            text_from_text};
+}
+
+template <class Field>
+Key duration_key(std::string path, Seconds least, Seconds most, Field field) {
+    return {std::move(path),
+            [least, most, field](Scenario& scenario, const Value& value) -> Status {
+                const auto* text = std::get_if<std::string>(&value);
+                const auto duration = text != nullptr ? parse_seconds(*text) : Result<Seconds>(Seconds(-1));
+                if (!duration || *duration < least || *duration > most) {
+                    return expected_but(fmt::format("a duration in quotes from {} to {}, such as \"8s\"",
+                                                    reflux::to_string(least), reflux::to_string(most)),
+                                        value);
+                }
+                field(scenario) = *duration;
+                return {};
+            },
+            [field](const Scenario& scenario) { return quoted(reflux::to_string(field(scenario))); },
+            text_from_text};
+}
+
+template <class Field>
+Key number_key(std::string path, std::int64_t least, std::int64_t most, Field field) {
+    return {std::move(path),
+            [least, most, field](Scenario& scenario, const Value& value) -> Status {
+                const auto* number = std::get_if<std::int64_t>(&value);
+                if (number == nullptr || *number < least || *number > most) {
+                    return expected_but(fmt::format("a whole number from {} to {}", least, most), value);
+                }
+                using Number = std::remove_reference_t<decltype(field(scenario))>;
+                field(scenario) = static_cast<Number>(*number);
+                return {};
+            },
+            [field](const Scenario& scenario) { return fmt::format("{}", field(scenario)); },
+            number_from_text};
+}
+
+// A list in which `accepts` holds for every element; `expected` says what that is.
+template <class Field, class Accepts>
+Key list_key(std::string path, const std::string& expected, Accepts accepts, Field field) {
+    return {std::move(path),
+            [expected, accepts, field](Scenario& scenario, const Value& value) -> Status {
+                const auto* list = std::get_if<std::vector<std::string>>(&value);
+                if (list == nullptr) {
+                    return expected_but(expected, value);
+                }
+                for (auto word = list->begin(); word != list->end(); ++word) {
+                    if (!accepts(*word)) {
+                        return expected_but(expected, *word);
+                    }
+                    if (std::find(list->begin(), word, *word) != word) {
+                        return fail(ErrorKind::invalid_input, fmt::format("'{}' stands in it twice", *word));
+                    }
+                }
+                field(scenario) = *list;
+                return {};
+            },
+            [field](const Scenario& scenario) {
+                std::vector<std::string> words;
+                for (const std::string& word : field(scenario)) {
+                    words.push_back(quoted(word));
+                }
+                return fmt::format("[{}]", fmt::join(words, ", "));
+            },
+            list_from_text};
+}
+
+template <class Field>
+Key words_key(std::string path, const std::vector<std::string>& words, Field field) {
+    return list_key(
+        std::move(path), "a list of " + alternatives(words),
+        [words](const std::string& word) { return contains(words, word); }, field);
+}
+
+Key memcg_limit_key() {
+    // Below this the daemon itself does not start in the memcg.
+    const Bytes least = mebibytes(16);
+    return {"memcg.limit",
+            [least](Scenario& scenario, const Value& value) -> Status {
+                if (const auto* text = std::get_if<std::string>(&value); text != nullptr && *text == "none") {
+                    scenario.memcg.limit.reset();
+                    return {};
+                }
+                const auto size = size_from(value, least);
+                if (!size) {
+                    return fail(ErrorKind::invalid_input, "\"none\", or " + size.error().message);
+                }
+                scenario.memcg.limit = *size;
+                return {};
+            },
+            [](const Scenario& scenario) {
+                return quoted(scenario.memcg.limit ? to_string(*scenario.memcg.limit) : "none");
+            },
+            text_from_text};
+}
+
+constexpr std::array placements{Placement::shared, Placement::siblings, Placement::apart};
+
+Key placement_key() {
+    return {
+        "memcg.placement",
+        [](Scenario& scenario, const Value& value) -> Status {
+            const auto* text = std::get_if<std::string>(&value);
+            const auto* found = std::find_if(placements.begin(), placements.end(), [&](Placement placement) {
+                return text != nullptr && *text == to_string(placement);
+            });
+            if (found == placements.end()) {
+                return expected_but("one of shared | siblings | apart", value);
+            }
+            scenario.memcg.placement = *found;
+            return {};
+        },
+        [](const Scenario& scenario) { return quoted(to_string(scenario.memcg.placement)); }, text_from_text};
+}
+
+// Names a member of a Scenario, const or not; a member's name cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
+#define REFLUX_FIELD(member)      \
+    [](auto& scenario) -> auto& { \
+        return scenario.member;   \
+    }
+// NOLINTEND(bugprone-macro-parentheses)
+
+std::vector<Key> make_keys() {
+    constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+    const std::vector<std::string> filesystems{"ext4", "xfs", "btrfs"};
+    return {
+        text_key("question", REFLUX_FIELD(question)),
+        text_key("because", REFLUX_FIELD(because)),
+        text_key("source", REFLUX_FIELD(source)),
+        name_key("control", REFLUX_FIELD(control)),
+        word_key("stack.lower", filesystems, REFLUX_FIELD(stack.lower)),
+        word_key("stack.upper", filesystems, REFLUX_FIELD(stack.upper)),
+        word_key("stack.front_end", {"fuse", "loop"}, REFLUX_FIELD(stack.front_end)),
+        size_key("stack.lower_size", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
+        size_key("stack.upper_size", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
+        word_key("daemon.engine", {"sync", "threads"}, REFLUX_FIELD(daemon.engine)),
+        number_key("daemon.threads", 1, 256, REFLUX_FIELD(daemon.threads)),
+        size_key("daemon.zone_size", mebibytes(1), REFLUX_FIELD(daemon.zone_size)),
+        number_key("daemon.conventional_zones", 0, 1 << 20, REFLUX_FIELD(daemon.conventional_zones)),
+        memcg_limit_key(),
+        placement_key(),
+        number_key("workload.seed", 0, any, REFLUX_FIELD(workload.seed)),
+        number_key("workload.workers", 1, 256, REFLUX_FIELD(workload.workers)),
+        size_key("workload.work", mebibytes(1), REFLUX_FIELD(workload.work)),
+        size_key("workload.small_file", Bytes{1}, REFLUX_FIELD(workload.small_file)),
+        size_key("workload.large_file", kibibytes(4), REFLUX_FIELD(workload.large_file)),
+        list_key(
+            "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
+            [](const std::string& word) { return has_form(word, "_"); }, REFLUX_FIELD(mitigations)),
+        duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
+        duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),
+        duration_key("judge.rung_time", Seconds(0.1), Seconds(60), REFLUX_FIELD(judge.rung_time)),
+        // The two vocabularies of the verdict.
+        words_key("expect.outcome",
+                  {"completes", "slow", "livelock", "deadlock", "daemon_killed", "io_error", "inconclusive",
+                   "unsupported", "harness_error"},
+                  REFLUX_FIELD(expect.outcome)),
+        words_key("expect.recursion", {"none", "reclaim", "upper"}, REFLUX_FIELD(expect.recursion)),
+    };
+}
+
+#undef REFLUX_FIELD
+
+std::string_view last_part(std::string_view path) {
+    return path.substr(path.rfind('.') + 1);  // npos + 1 is 0: all of it
+}
+
+}  // namespace
+
+std::string to_string(Placement placement) {
+    switch (placement) {
+        case Placement::shared:
+            return "shared";
+        case Placement::siblings:
+            return "siblings";
+        case Placement::apart:
+            return "apart";
+    }
+    return "?";
+}
+
+const std::vector<Key>& keys() {
+    static const std::vector<Key> table = make_keys();
+    return table;
+}
+
+const Key* find_key(std::string_view path) {
+    const auto found =
+        std::find_if(keys().begin(), keys().end(), [&](const Key& key) { return key.path == path; });
+    return found == keys().end() ? nullptr : &*found;
+}
+
+std::string unknown_key_message(std::string_view path) {
+    std::vector<std::string> paths;
+    std::vector<std::string> same_name;  // right key, wrong or no section
+    std::vector<std::string> section;
+    const std::string_view prefix = path.substr(0, path.find('.'));
+    for (const Key& key : keys()) {
+        paths.push_back(key.path);
+        if (last_part(key.path) == last_part(path)) {
+            same_name.push_back(key.path);
+        }
+        if (key.path.starts_with(fmt::format("{}.", prefix))) {
+            section.emplace_back(last_part(key.path));
+        }
+    }
+    if (prefix == path && !section.empty()) {
+        return fmt::format("'{0}' is a section: write [{0}] and below it {1}", path,
+                           fmt::join(section, ", "));
+    }
+    const std::vector<std::string> near = same_name.empty() ? near_words(path, paths) : same_name;
+    std::string message = fmt::format("unknown key '{}'{}", path, did_you_mean(near));
+    if (near.empty()) {
+        message += section.empty() ? fmt::format("; known: {}", fmt::join(paths, ", "))
+                                   : fmt::format("; [{}] has {}", prefix, fmt::join(section, ", "));
+    }
+    return message;
+}
+
+}  // namespace reflux::scenario

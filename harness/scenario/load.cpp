@@ -1,0 +1,223 @@
+#include "harness/scenario/load.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/scenario/checks.h"
+#include "harness/scenario/keys.h"
+#include "harness/scenario/near.h"
+#include "harness/scenario/value.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+namespace reflux::scenario {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::string_view suffix = ".toml";
+
+bool is_file(const fs::path& path) {
+    std::error_code error;
+    return fs::is_regular_file(path, error);
+}
+
+std::string name_of(const std::string& path) {
+    const std::string name = fs::path(path).filename().string();
+    return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name;
+}
+
+// Collects the entries of a file, its base and --set into one scenario.
+class Builder {
+  public:
+    explicit Builder(const std::string& path) {
+        scenario_.name = name_of(path);
+        scenario_.file = path;
+    }
+
+    Status add(const std::vector<Entry>& entries) {
+        for (const Entry& entry : entries) {
+            const Key* key = find_key(entry.path);
+            if (key == nullptr) {
+                return fail(ErrorKind::invalid_input,
+                            fmt::format("{}: {}", entry.origin, unknown_key_message(entry.path)));
+            }
+            if (const Status set = key->set(scenario_, entry.value); !set) {
+                return fail(set.error().within(key->path).within(entry.origin));
+            }
+            origins_[key->path] = entry.origin;
+        }
+        return {};
+    }
+
+    Status add(const std::vector<Override>& overrides) {
+        std::vector<Entry> entries;
+        for (const Override& override : overrides) {
+            const Key* key = find_key(override.key);
+            entries.push_back({override.key,
+                               key != nullptr ? key->from_text(override.value) : Value(override.value),
+                               fmt::format("--set {}={}", override.key, override.value)});
+        }
+        return add(entries);
+    }
+
+    Result<Scenario> finish() {
+        REFLUX_CHECK(check_scenario(scenario_, origins_));
+        return std::move(scenario_);
+    }
+
+  private:
+    Scenario scenario_;
+    Origins origins_;
+};
+
+Result<std::vector<Entry>> read_entries(const std::string& path) {
+    auto text = read_file(path);
+    if (!text) {
+        Error error = text.error().within("scenario file");
+        error.kind = ErrorKind::invalid_input;
+        return fail(std::move(error));
+    }
+    return parse_toml(*text, path);
+}
+
+// Takes the entry `base` out of `entries`; nullopt when there is none.
+std::optional<Entry> take_base(std::vector<Entry>& entries) {
+    for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
+        if (entry->path == "base") {
+            std::optional<Entry> base = std::move(*entry);
+            entries.erase(entry);
+            return base;
+        }
+    }
+    return std::nullopt;
+}
+
+Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& path) {
+    const auto* name = std::get_if<std::string>(&base.value);
+    if (name == nullptr || name->empty() || name->find('/') != std::string::npos || name->ends_with(suffix)) {
+        return fail(
+            ErrorKind::invalid_input,
+            fmt::format("{}: base: expected the name of a scenario beside this file, without folder and "
+                        ".toml, found {}",
+                        base.origin, describe(base.value)));
+    }
+    const fs::path file = fs::path(path).parent_path() / (*name + std::string(suffix));
+    if (!is_file(file)) {
+        return fail(ErrorKind::invalid_input, fmt::format("{}: base = '{}', but there is no file {}",
+                                                          base.origin, *name, file.string()));
+    }
+    REFLUX_TRY(std::vector<Entry> entries, read_entries(file.string()));
+    if (const auto second = take_base(entries)) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{}: a scenario that is a base (here of {}) cannot have one itself",
+                                second->origin, path));
+    }
+    return entries;
+}
+
+// NAME -> file, first folder of the search path wins.
+std::map<std::string, std::string> scenario_files() {
+    std::map<std::string, std::string> files;
+    for (const std::string& folder : search_path()) {
+        const auto names = list_directory(folder);
+        if (!names) {
+            continue;  // folders of the search path need not exist
+        }
+        for (const std::string& file : *names) {
+            const fs::path path = fs::path(folder) / file;
+            if (file.ends_with(suffix) && is_file(path)) {
+                files.emplace(name_of(file), path.string());
+            }
+        }
+    }
+    return files;
+}
+
+}  // namespace
+
+Result<Override> parse_override(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("--set '{}': expected key=value, such as memcg.limit=128MiB", text));
+    }
+    return Override{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+}
+
+Result<Scenario> load_file(const std::string& path, const std::vector<Override>& overrides) {
+    REFLUX_TRY(std::vector<Entry> entries, read_entries(path));
+    Builder builder(path);
+    if (const auto base = take_base(entries)) {
+        REFLUX_TRY(const std::vector<Entry> inherited, base_entries(*base, path));
+        REFLUX_CHECK(builder.add(inherited));
+    }
+    REFLUX_CHECK(builder.add(entries));
+    REFLUX_CHECK(builder.add(overrides));
+    return builder.finish();
+}
+
+std::vector<std::string> search_path() {
+    std::vector<std::string> folders;
+    // Read by a program with one thread that never changes its environment.
+    if (const char* named = std::getenv("REFLUX_SCENARIOS"); named != nullptr) {
+        folders = split(named, ':');
+    }
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    if (!error) {
+        folders.push_back((program.parent_path().parent_path() / "share/reflux/scenarios").string());
+    }
+    folders.emplace_back(REFLUX_SCENARIO_SOURCE);
+    return folders;
+}
+
+Result<Scenario> load(const std::string& name_or_file, const std::vector<Override>& overrides) {
+    if (name_or_file.find('/') != std::string::npos || name_or_file.ends_with(suffix)) {
+        return load_file(name_or_file, overrides);
+    }
+    const auto files = scenario_files();
+    if (const auto found = files.find(name_or_file); found != files.end()) {
+        return load_file(found->second, overrides);
+    }
+    std::vector<std::string> names;
+    names.reserve(files.size());
+    for (const auto& [name, file] : files) {
+        names.push_back(name);
+    }
+    return fail(ErrorKind::invalid_input,
+                fmt::format("no scenario '{}' in {}{}", name_or_file, fmt::join(search_path(), ", "),
+                            did_you_mean(near_words(name_or_file, names))));
+}
+
+std::vector<Listed> list_all() {
+    std::vector<Listed> listed;
+    for (const auto& [name, file] : scenario_files()) {
+        listed.push_back({name, load_file(file)});
+    }
+    return listed;
+}
+
+std::string to_toml(const Scenario& scenario) {
+    const bool has_daemon = scenario.stack.front_end != "loop";
+    std::string text;
+    std::string section;
+    for (const Key& key : keys()) {
+        const std::size_t dot = key.path.find('.');
+        if (dot == std::string::npos) {
+            text += fmt::format("{} = {}\n", key.path, key.print(scenario));
+            continue;
+        }
+        const std::string of = key.path.substr(0, dot);
+        if (of == "daemon" && !has_daemon) {
+            continue;  // without a daemon these keys are an error
+        }
+        if (of != section) {
+            section = of;
+            text += fmt::format("\n[{}]\n", section);
+        }
+        text += fmt::format("{} = {}\n", key.path.substr(dot + 1), key.print(scenario));
+    }
+    return text;
+}
+
+}  // namespace reflux::scenario

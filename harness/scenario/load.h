@@ -1,0 +1,46 @@
+// Scenario files: finding, reading and checking them. TOML; a key that is not known, a value out of range or
+// of the wrong type or unit is an error with file, line and what would be right.
+#pragma once
+
+#include "backend/base/result.h"
+#include "harness/scenario/scenario.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reflux::scenario {
+
+// "key=value" of --set, with the same keys and checks as the file: "memcg.limit=128MiB", "stack.upper=xfs".
+struct Override {
+    std::string key;
+    std::string value;
+};
+Result<Override> parse_override(std::string_view text);
+
+// Reads one file. `base = "NAME"` in it takes every key that it does not set itself from NAME.toml beside it
+// (one level).
+Result<Scenario> load_file(const std::string& path, const std::vector<Override>& overrides = {});
+
+// Folders that are searched for NAME.toml, in order: $REFLUX_SCENARIOS (colon separated), the installed
+// folder relative to the running program (../share/reflux/scenarios), the source tree's folder that the build
+// was made from.
+std::vector<std::string> search_path();
+
+// NAME (looked up in search_path) or a path (it has a '/' or ends in .toml).
+Result<Scenario> load(const std::string& name_or_file, const std::vector<Override>& overrides = {});
+
+// Every *.toml in search_path, sorted by name, first folder wins. Files that do not load are errors in the
+// list.
+struct Listed {
+    std::string name;
+    Result<Scenario> scenario;
+};
+std::vector<Listed> list_all();
+
+// The scenario as TOML text, complete (no base), loadable again: RUNDIR/scenario.toml.
+std::string to_toml(const Scenario& scenario);
+
+std::string to_string(Placement placement);
+
+}  // namespace reflux::scenario

@@ -1,0 +1,75 @@
+// A scenario: one question, as plain data. Read from a TOML file by load.h.
+#pragma once
+
+#include "backend/base/units.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reflux::scenario {
+
+enum class Placement {
+    shared,    // daemon and workload in one limited memcg
+    siblings,  // the limit on a parent, daemon and workload in children of it
+    apart,     // the workload limited, the daemon in a memcg without a limit
+};
+
+struct Stack {
+    std::string lower = "ext4";      // ext4 | xfs | btrfs: filesystem that holds the daemon's image
+    std::string upper = "ext4";      // ext4 | xfs | btrfs: filesystem under test, on the daemon's device
+    std::string front_end = "fuse";  // fuse: refluxd's /disk behind a loop device
+                                     // loop: a loop device straight on a lower file, no daemon (control)
+    Bytes lower_size = mebibytes(1536);
+    Bytes upper_size = gibibytes(1);
+};
+
+struct Daemon {
+    std::string engine = "sync";  // sync | threads
+    unsigned threads = 4;         // worker threads of the threads engine
+    Bytes zone_size = mebibytes(64);
+    unsigned conventional_zones = 4;
+};
+
+struct Memcg {
+    std::optional<Bytes> limit;  // "none" in the file: no limit
+    Placement placement = Placement::shared;
+};
+
+struct Workload {
+    std::uint64_t seed = 1;
+    unsigned workers = 3;       // processes
+    Bytes work = gibibytes(2);  // all of them together write this much, then end
+    Bytes small_file = kibibytes(40);
+    Bytes large_file = mebibytes(100);
+};
+
+struct Judge {
+    Seconds stall_window{8};  // no completion for this long, with requests in flight
+    Seconds time_budget{60};  // the workload must be done in this
+    Seconds rung_time{2};     // how long each rung of the relief ladder is watched
+};
+
+struct Expect {
+    std::vector<std::string> outcome;  // any of these; empty: not judged
+    std::vector<std::string> recursion;
+};
+
+struct Scenario {
+    std::string name;      // the file's name without .toml
+    std::string file;      // path that it was read from
+    std::string question;  // what the run answers, one sentence
+    std::string because;   // why this outcome is expected
+    std::string source;    // thread, commit or report that it comes from
+    std::string control;   // name of the scenario that is its control without pressure; empty: none
+    Stack stack;
+    Daemon daemon;
+    Memcg memcg;
+    Workload workload;
+    std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
+    Judge judge;
+    Expect expect;
+};
+
+}  // namespace reflux::scenario

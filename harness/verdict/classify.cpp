@@ -1,0 +1,272 @@
+#include "harness/verdict/recursion.h"
+#include "harness/verdict/stall.h"
+#include "harness/verdict/verdict.h"
+#include "harness/verdict/watch.h"
+#include "harness/verdict/words.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace reflux::verdict {
+
+using evidence::Evidence;
+using evidence::Mitigation;
+using evidence::ProgressPoint;
+using evidence::ReliefRung;
+
+namespace {
+
+void judge_daemon_exit(const evidence::DaemonExit& exit, Verdict& verdict) {
+    if (exit.signal != 0) {
+        verdict.outcome = Outcome::daemon_killed;
+        verdict.reasons.push_back(
+            exit.oom_killed
+                ? fmt::format("the daemon was killed at {:.1f} s by the OOM killer of its memcg (signal {})",
+                              exit.at_s, exit.signal)
+                : fmt::format("the daemon was killed at {:.1f} s by signal {}", exit.at_s, exit.signal));
+    } else {
+        verdict.outcome = Outcome::io_error;
+        verdict.reasons.push_back(
+            fmt::format("the daemon exited at {:.1f} s with code {}, before it was asked to; "
+                        "its device lost its server",
+                        exit.at_s, exit.code));
+    }
+    if (!exit.last_words.empty()) {
+        verdict.reasons.push_back("its last words: " + exit.last_words);
+    }
+}
+
+// The last point and one about a stall window (or a quarter of the run) before it.
+struct Tail {
+    const ProgressPoint* from = nullptr;
+    const ProgressPoint* to = nullptr;
+};
+
+Tail tail_of(const Evidence& evidence) {
+    Tail tail;
+    if (evidence.progress.size() < 2) {
+        return tail;
+    }
+    tail.to = &evidence.progress.back();
+    const double span = evidence.limits.stall_window_s > 0
+                            ? evidence.limits.stall_window_s
+                            : (tail.to->at_s - evidence.progress.front().at_s) / 4;
+    for (const ProgressPoint& point : evidence.progress) {
+        if (tail.from == nullptr || point.at_s <= tail.to->at_s - span) {
+            tail.from = &point;
+        }
+    }
+    return tail;
+}
+
+void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
+    const evidence::WorkloadResult& workload = evidence.workload;
+    const std::string ended = text_or(workload.ended, "end not recorded");
+    verdict.outcome = Outcome::inconclusive;
+    if (!workload.started) {
+        verdict.reasons.emplace_back("the workload was not started");
+        return;
+    }
+    const Tail tail = tail_of(evidence);
+    if (tail.to == nullptr || tail.to->at_s <= tail.from->at_s) {
+        verdict.reasons.push_back("the workload did not finish (" + ended +
+                                  "), and its progress was not recorded");
+        return;
+    }
+    const double span = tail.to->at_s - tail.from->at_s;
+    const bool advanced = tail.to->device_completed > tail.from->device_completed;
+    const double mebibyte = 1048576.0;
+    if (!advanced || ended.starts_with("signal")) {
+        verdict.reasons.push_back(
+            fmt::format("the workload did not finish ({}); the upper device completed {} I/Os in the last "
+                        "{:.1f} s, and no "
+                        "stall was recorded",
+                        ended, advanced ? tail.to->device_completed - tail.from->device_completed : 0, span));
+        return;
+    }
+    verdict.outcome = Outcome::slow;
+    verdict.reasons.push_back(fmt::format(
+        "the workload did not finish in its time ({}; budget {:.0f} s), but went on: the upper device "
+        "completed {} "
+        "I/Os in the last {:.1f} s ({:.1f}/s); {:.1f} MiB in {:.1f} s overall",
+        ended, evidence.limits.time_budget_s, tail.to->device_completed - tail.from->device_completed, span,
+        static_cast<double>(tail.to->device_completed - tail.from->device_completed) / span,
+        static_cast<double>(workload.bytes) / mebibyte, workload.duration_s));
+}
+
+void judge_workload(const Evidence& evidence, Verdict& verdict) {
+    const evidence::WorkloadResult& workload = evidence.workload;
+    const evidence::Verification& verified = evidence.verification;
+    if (workload.errors > 0 || !workload.first_error.empty()) {
+        verdict.outcome = Outcome::io_error;
+        verdict.reasons.push_back(fmt::format("the workload saw {}; first: {}",
+                                              counted(workload.errors, "error"),
+                                              text_or(workload.first_error, "(not recorded)")));
+    }
+    if (verified.files_wrong > 0) {
+        verdict.outcome = Outcome::io_error;
+        verdict.reasons.push_back(fmt::format("{} of {} verified files are wrong; first: {}",
+                                              verified.files_wrong, verified.files_checked,
+                                              text_or(verified.first_difference, "(not recorded)")));
+    }
+    if (verdict.outcome == Outcome::io_error) {
+        return;
+    }
+    if (!workload.finished) {
+        judge_unfinished(evidence, verdict);
+        return;
+    }
+    const std::string done = fmt::format("the workload did all its work in {:.1f} s", workload.duration_s);
+    if (!verified.done) {
+        verdict.outcome = Outcome::inconclusive;
+        verdict.reasons.push_back(
+            done + ", but its data was not verified: " + text_or(verified.skipped_reason, "no reason given"));
+        return;
+    }
+    const bool late =
+        evidence.limits.time_budget_s > 0 && workload.duration_s > evidence.limits.time_budget_s;
+    verdict.outcome = late ? Outcome::slow : Outcome::completes;
+    verdict.reasons.push_back(
+        fmt::format("{}{}, and {} ({} bytes) verified", done,
+                    late ? fmt::format(" (budget {:.0f} s)", evidence.limits.time_budget_s) : "",
+                    counted(verified.files_checked, "file"), verified.bytes_checked));
+}
+
+// Rules 1 and 2; true if one holds.
+bool judge_not_run(const Evidence& evidence, Verdict& verdict) {
+    if (!evidence.harness_error.empty()) {
+        verdict.outcome = Outcome::harness_error;
+        verdict.reasons.push_back("the harness failed: " + evidence.harness_error);
+        return true;
+    }
+    if (!evidence.unsupported_reason.empty()) {
+        verdict.outcome = Outcome::unsupported;
+        verdict.reasons.push_back("this machine cannot run it: " + evidence.unsupported_reason);
+        return true;
+    }
+    for (const Mitigation& mitigation : evidence.mitigations) {
+        if (!mitigation.applied) {
+            verdict.outcome = Outcome::unsupported;
+            verdict.reasons.push_back(fmt::format("mitigation {} is not in force: {}", mitigation.name,
+                                                  text_or(mitigation.detail, "no reason given")));
+        }
+    }
+    return verdict.outcome == Outcome::unsupported;
+}
+
+void judge_relief(const Evidence& evidence, Verdict& verdict) {
+    std::vector<std::string> failed;
+    for (const ReliefRung& rung : evidence.relief) {
+        if (rung.released) {
+            verdict.relief = Relief{.rung = rung.rung, .after_s = rung.after_s};
+            verdict.reasons.push_back(
+                fmt::format("relief: {} released it after {:.1f} s{}", rung.rung, rung.after_s,
+                            failed.empty() ? "" : "; before it, in vain: " + join(failed, ", ")));
+            return;
+        }
+        failed.push_back(rung.applied ? rung.rung : rung.rung + " (not applied)");
+    }
+    if (!failed.empty()) {
+        verdict.relief = Relief{.rung = "none", .after_s = std::nullopt};
+        verdict.reasons.push_back("relief: nothing released it: " + join(failed, ", "));
+    }
+}
+
+template <class Words>
+bool allows(const Words& words, std::string_view word) {
+    return words.empty() || std::ranges::find(words, word) != words.end();
+}
+
+bool is_met(const Verdict& verdict) {
+    const bool not_run = verdict.outcome == Outcome::unsupported || verdict.outcome == Outcome::harness_error;
+    if (not_run) {
+        return !verdict.expected.outcome.empty() &&
+               allows(verdict.expected.outcome, to_string(verdict.outcome));
+    }
+    return allows(verdict.expected.outcome, to_string(verdict.outcome)) &&
+           allows(verdict.expected.recursion, verdict.recursion ? to_string(*verdict.recursion) : "");
+}
+
+void judge_run(const Evidence& evidence, Verdict& verdict) {
+    std::vector<Watched> tasks;
+    if (evidence.stall) {
+        tasks = watch(*evidence.stall);
+    }
+    const bool exited = evidence.daemon_exit && evidence.daemon_exit->unexpected;
+    const bool exit_first =
+        exited && !(evidence.stall && evidence.daemon_exit->at_s >= evidence.stall->detected_s);
+    if (exit_first) {
+        judge_daemon_exit(*evidence.daemon_exit, verdict);
+    } else if (evidence.stall) {
+        judge_stall(evidence, tasks, verdict);
+    } else {
+        judge_workload(evidence, verdict);
+    }
+    RecursionFinding recursion = judge_recursion(evidence, tasks);
+    verdict.recursion = recursion.recursion;
+    verdict.reasons.insert(verdict.reasons.end(), recursion.reasons.begin(), recursion.reasons.end());
+    judge_relief(evidence, verdict);
+    if (exited && !exit_first) {
+        verdict.reasons.push_back(fmt::format("the daemon ended at {:.1f} s, after the stall was found",
+                                              evidence.daemon_exit->at_s));
+    }
+    constexpr std::size_t shown = 2;
+    for (std::size_t i = 0; i < std::min(shown, evidence.kernel_log.size()); ++i) {
+        verdict.reasons.push_back("kernel log: " + evidence.kernel_log[i]);
+    }
+}
+
+}  // namespace
+
+std::string_view to_string(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::completes:
+            return "completes";
+        case Outcome::slow:
+            return "slow";
+        case Outcome::livelock:
+            return "livelock";
+        case Outcome::deadlock:
+            return "deadlock";
+        case Outcome::daemon_killed:
+            return "daemon_killed";
+        case Outcome::io_error:
+            return "io_error";
+        case Outcome::inconclusive:
+            return "inconclusive";
+        case Outcome::unsupported:
+            return "unsupported";
+        case Outcome::harness_error:
+            return "harness_error";
+    }
+    return "inconclusive";
+}
+
+std::string_view to_string(Recursion recursion) {
+    switch (recursion) {
+        case Recursion::none:
+            return "none";
+        case Recursion::reclaim:
+            return "reclaim";
+        case Recursion::upper:
+            return "upper";
+    }
+    return "none";
+}
+
+Verdict judge(const Evidence& evidence) {
+    Verdict verdict;
+    verdict.expected = evidence.expected;
+    if (!judge_not_run(evidence, verdict)) {
+        judge_run(evidence, verdict);
+    }
+    if (!evidence.leftovers.empty()) {
+        verdict.reasons.push_back("teardown could not remove: " + join(evidence.leftovers, ", "));
+    }
+    verdict.met = is_met(verdict);
+    return verdict;
+}
+
+}  // namespace reflux::verdict

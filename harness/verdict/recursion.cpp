@@ -1,0 +1,164 @@
+#include "harness/verdict/recursion.h"
+
+#include "harness/verdict/words.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace reflux::verdict {
+
+using evidence::Evidence;
+using evidence::Reclaim;
+using evidence::TraceEvent;
+using evidence::TraceSummary;
+
+namespace {
+
+// "GFP_HIGHUSER_MOVABLE, which may call into filesystems"
+std::string describe_mask(const std::string& gfp_flags) {
+    const std::string reach = reach_of(gfp_flags);
+    return text_or(gfp_flags, "gfp mask not traced") + (reach.empty() ? "" : ", which " + reach);
+}
+
+std::string reclaim_reason(const TraceSummary& trace) {
+    std::set<int> threads;
+    std::map<std::string, int> masks;
+    std::set<std::string> kinds;
+    for (const Reclaim& reclaim : trace.reclaims) {
+        threads.insert(reclaim.tid);
+        kinds.insert(text_or(reclaim.kind, "unknown"));
+        ++masks[reclaim.gfp_flags];
+    }
+    std::string text = fmt::format("daemon threads entered {}",
+                                   counted(std::max(trace.reclaim_count, trace.reclaims.size()), "reclaim"));
+    if (!trace.reclaims.empty()) {
+        text += fmt::format(" ({}; {})", join({kinds.begin(), kinds.end()}, ", "),
+                            thread_list({threads.begin(), threads.end()}));
+    }
+    std::vector<std::string> described;
+    described.reserve(masks.size());
+    for (const auto& [mask, count] : masks) {
+        described.push_back(describe_mask(mask));
+    }
+    constexpr std::size_t shown = 3;
+    if (described.size() > shown) {
+        described.resize(shown);
+        described.emplace_back("and others");
+    }
+    if (!described.empty()) {
+        text += "; mask " + join(described, "; ");
+    }
+    return text;
+}
+
+// An event of the upper device inside a reclaim, and that reclaim. The last one of a reclaim that has not
+// ended says most.
+const TraceEvent* upper_event(const Evidence& evidence, const Reclaim*& inside) {
+    const TraceEvent* found = nullptr;
+    for (const Reclaim& reclaim : evidence.trace.reclaims) {
+        for (const TraceEvent& event : reclaim.inside) {
+            if (!event.device.empty() && event.device == evidence.devices.upper_device &&
+                (found == nullptr || !reclaim.end_s)) {
+                found = &event;
+                inside = &reclaim;
+            }
+        }
+    }
+    for (const Reclaim& reclaim : evidence.trace.reclaims) {
+        const OpenReclaim open = open_reclaim(evidence.trace, reclaim.tid);
+        if (open.last_event != nullptr && !open.last_event->device.empty() &&
+            open.last_event->device == evidence.devices.upper_device) {
+            found = open.last_event;
+            inside = open.reclaim;
+        }
+    }
+    return found;
+}
+
+void add_missing(const TraceSummary& trace, RecursionFinding& finding) {
+    if (trace.lost_events > 0) {
+        finding.reasons.push_back(fmt::format("the trace lost {}", counted(trace.lost_events, "event")));
+    }
+    if (!trace.missing.empty() && finding.recursion != Recursion::upper) {
+        finding.reasons.push_back("this kernel lacks the trace events " + join(trace.missing, ", "));
+    }
+}
+
+RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_reclaim) {
+    const TraceSummary& trace = evidence.trace;
+    RecursionFinding finding;
+    const Reclaim* inside = nullptr;
+    const TraceEvent* event = upper_event(evidence, inside);
+    const bool entered = trace.reclaim_count > 0 || !trace.reclaims.empty();
+    if (event != nullptr || trace.upper_event_count > 0) {
+        finding.recursion = Recursion::upper;
+        finding.reasons.push_back(fmt::format(
+            "recursion upper: {} inside reclaims of the daemon name the upper device {}",
+            counted(std::max<std::uint64_t>(trace.upper_event_count, event != nullptr ? 1 : 0), "event"),
+            text_or(evidence.devices.upper_device, "(unknown)")));
+        if (event != nullptr) {
+            finding.reasons.back() +=
+                fmt::format(": {} of thread {} in a {} reclaim ({}){}", event->event, inside->tid,
+                            text_or(inside->kind, "traced"), describe_mask(inside->gfp_flags),
+                            inside->end_s ? "" : " that has not ended");
+        }
+    } else if (entered || seen_in_reclaim != nullptr) {
+        finding.recursion = Recursion::reclaim;
+        finding.reasons.push_back(fmt::format(
+            "recursion reclaim: no event inside a reclaim of the daemon names the upper device {} "
+            "({} the lower one)",
+            text_or(evidence.devices.upper_device, "(unknown)"),
+            trace.lower_event_count == 1 ? "1 names" : fmt::format("{} name", trace.lower_event_count)));
+    } else if (trace.lost_events == 0) {
+        finding.recursion = Recursion::none;
+        finding.reasons.emplace_back(
+            "recursion none: the trace lost nothing and shows no reclaim by a daemon thread");
+    } else {
+        finding.reasons.emplace_back(
+            "recursion unknown: no reclaim by a daemon thread is in what the trace kept");
+    }
+    if (entered) {
+        finding.reasons.push_back(reclaim_reason(trace));
+        if (trace.slab_shrink_count > 0) {
+            finding.reasons.back() +=
+                fmt::format("; {} called in them, which by itself proves no harm",
+                            trace.slab_shrink_count == 1
+                                ? std::string("1 slab shrinker was")
+                                : fmt::format("{} slab shrinkers were", trace.slab_shrink_count));
+        }
+    }
+    add_missing(trace, finding);
+    return finding;
+}
+
+}  // namespace
+
+RecursionFinding judge_recursion(const Evidence& evidence, const std::vector<Watched>& tasks) {
+    if (evidence.devices.front_end == "loop") {
+        return {.recursion = Recursion::none,
+                .reasons = {
+                    "recursion none: there is no daemon in this stack, the kernel serves the upper device"}};
+    }
+    const auto found = std::ranges::find_if(tasks, [&evidence](const Watched& task) {
+        return is_daemon(evidence, task.last) && task.classified.reclaim;
+    });
+    const Watched* in_reclaim = found == tasks.end() ? nullptr : &*found;
+    if (evidence.trace.available) {
+        return from_trace(evidence, in_reclaim);
+    }
+    const std::string why = text_or(evidence.trace.unavailable_reason, "no reason given");
+    if (in_reclaim != nullptr) {
+        return {.recursion = Recursion::reclaim,
+                .reasons = {
+                    fmt::format("recursion reclaim: the stack of {} is inside {}; whether it reaches the "
+                                "upper device is not known, for the trace was not available ({})",
+                                name_of(in_reclaim->last), to_string(*in_reclaim->classified.reclaim), why)}};
+    }
+    return {.recursion = std::nullopt,
+            .reasons = {fmt::format("recursion unknown: the trace was not available ({})", why)}};
+}
+
+}  // namespace reflux::verdict

@@ -1,0 +1,209 @@
+#include "harness/verdict/stall.h"
+
+#include "harness/verdict/wait_graph.h"
+#include "harness/verdict/words.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace reflux::verdict {
+
+using evidence::Evidence;
+using evidence::Stall;
+using evidence::TraceEvent;
+
+namespace {
+
+bool has_daemon(const Evidence& evidence) {
+    return evidence.devices.front_end != "loop";
+}
+
+bool holds_request(const Stall& stall, int tid) {
+    return stall.daemon.answered && std::ranges::any_of(stall.daemon.in_flight, [tid](const auto& request) {
+               return request.tid == tid;
+           });
+}
+
+// "refluxd[4243] in reclaim throttling inside memcg reclaim"
+std::string where(const Watched& task) {
+    std::string text = name_of(task.last) + " ";
+    if (task.classified.wait == Wait::idle) {
+        return text + "idle";
+    }
+    if (task.classified.wait) {
+        text += fmt::format("in {}", to_string(*task.classified.wait));
+    } else if (task.last.state == 'R') {
+        text += "running";
+    } else {
+        text += fmt::format("in state {} at {}", task.last.state,
+                            task.last.stack.empty() ? "(no stack)" : task.last.stack.front());
+    }
+    return task.classified.reclaim ? fmt::format("{} inside {}", text, to_string(*task.classified.reclaim))
+                                   : text;
+}
+
+std::string motion(const Watched& task) {
+    return fmt::format("{} context switches and {} in {:.1f} s", task.switches,
+                       counted(task.cpu_ticks, "CPU tick"), task.last_s - task.first_s);
+}
+
+// Rule 4c for one task: it runs or sleeps in bounded waits, and moves.
+bool is_live(const Evidence& evidence, const Watched& task) {
+    if (task.samples < 2 || task.switches + task.cpu_ticks == 0 || task.classified.wait == Wait::idle) {
+        return false;
+    }
+    const bool bounded = task.classified.wait && is_bounded(*task.classified.wait);
+    if (!has_daemon(evidence)) {
+        return bounded && (task.last.role == "workload" || task.last.role == "upper");
+    }
+    const bool answers = contains(evidence.daemon_io_tids, task.last.tid) ||
+                         holds_request(*evidence.stall, task.last.tid) ||
+                         (evidence.daemon_io_tids.empty() && (bounded || task.classified.reclaim));
+    return is_daemon(evidence, task.last) && answers && (bounded || task.last.state == 'R');
+}
+
+Proof make_proof(const Evidence& evidence, const Watched& task) {
+    Proof proof;
+    proof.tid = task.last.tid;
+    proof.thread = task.last.name;
+    proof.state = task.last.state;
+    proof.watched_s = task.last_s - task.first_s;
+    proof.switches = task.switches;
+    proof.cpu_ticks = task.cpu_ticks;
+    proof.stack = task.last.stack;
+    proof.reclaims = evidence.trace.reclaim_count;
+    proof.slab_shrinks = evidence.trace.slab_shrink_count;
+    proof.upper_events = evidence.trace.upper_event_count;
+    proof.lower_events = evidence.trace.lower_event_count;
+    proof.throttles = evidence.trace.throttle_count;
+    for (const std::size_t index : task.classified.known) {
+        proof.deciding.push_back(task.last.stack[index]);
+    }
+    const OpenReclaim open = open_reclaim(evidence.trace, task.last.tid);
+    const TraceEvent* last = open.last_event;
+    if (open.reclaim != nullptr) {
+        proof.gfp_flags = open.reclaim->gfp_flags;
+    } else {
+        for (const evidence::Reclaim& reclaim : evidence.trace.reclaims) {
+            if (reclaim.tid == task.last.tid) {
+                proof.gfp_flags = reclaim.gfp_flags;
+            }
+        }
+        for (const TraceEvent& event : evidence.trace.last_events) {
+            if (event.tid == task.last.tid) {
+                last = &event;
+            }
+        }
+    }
+    if (last != nullptr) {
+        proof.last_event = last->detail.empty() ? last->event : last->event + ": " + last->detail;
+    }
+    return proof;
+}
+
+std::string stall_sentence(const Evidence& evidence) {
+    const Stall& stall = *evidence.stall;
+    std::string text = fmt::format("no request completed from {:.1f} s to {:.1f} s", stall.last_completion_s,
+                                   stall.detected_s);
+    if (evidence.limits.stall_window_s > 0) {
+        text += fmt::format(" (stall window {:.1f} s)", evidence.limits.stall_window_s);
+    }
+    return text;
+}
+
+// Every daemon thread is stopped by a signal or a tracer.
+bool is_stopped(const Evidence& evidence, const std::vector<Watched>& tasks) {
+    std::size_t stopped = 0;
+    for (const Watched& task : tasks) {
+        if (is_daemon(evidence, task.last)) {
+            if (task.last.state != 'T' && task.last.state != 't') {
+                return false;
+            }
+            ++stopped;
+        }
+    }
+    return stopped > 0;
+}
+
+// The task that explains an undecided stall best: one that is stuck, else one in D, else any that is not
+// idle.
+const Watched* suspect(const Evidence& evidence, const std::vector<Watched>& tasks) {
+    const Watched* best = nullptr;
+    int best_rank = 0;
+    for (const Watched& task : tasks) {
+        const bool concerned =
+            has_daemon(evidence) ? is_daemon(evidence, task.last) : task.last.role != "other";
+        const int rank = task.stuck()                         ? 3
+                         : task.last.state == 'D'             ? 2
+                         : task.classified.wait != Wait::idle ? 1
+                                                              : 0;
+        if (concerned && rank > best_rank) {
+            best = &task;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks, const WaitGraph& graph,
+                     Verdict& verdict) {
+    verdict.outcome = Outcome::inconclusive;
+    const Watched* task = suspect(evidence, tasks);
+    if (evidence.stall->snapshots.size() < 2) {
+        verdict.reasons.push_back(stall_sentence(evidence) +
+                                  ", but there are fewer than two snapshots of its tasks");
+    } else if (task == nullptr && has_daemon(evidence)) {
+        verdict.reasons.push_back(
+            stall_sentence(evidence) +
+            ", but every daemon thread that was sampled is idle: the stall is above the daemon");
+    } else {
+        verdict.reasons.push_back(stall_sentence(evidence) +
+                                  ", but neither a closed wait cycle nor a live daemon thread is shown");
+    }
+    if (task != nullptr) {
+        verdict.reasons.push_back(fmt::format("{}: {}", where(*task), motion(*task)));
+        verdict.proof = make_proof(evidence, *task);
+    }
+    verdict.reasons.insert(verdict.reasons.end(), graph.missing.begin(), graph.missing.end());
+}
+
+}  // namespace
+
+void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Verdict& verdict) {
+    if (is_stopped(evidence, tasks)) {
+        verdict.outcome = Outcome::inconclusive;
+        verdict.reasons.push_back("the daemon is stopped (SIGSTOP?): all of its threads are in state T; " +
+                                  stall_sentence(evidence));
+        return;
+    }
+    const WaitGraph graph = wait_graph(evidence, tasks);
+    if (graph.closed) {
+        verdict.outcome = Outcome::deadlock;
+        const auto blocked = std::ranges::find_if(
+            tasks, [&](const Watched& task) { return task.last.tid == graph.blocked.front(); });
+        verdict.reasons.push_back(
+            fmt::format("{}; {} without a context switch for {:.1f} s, for something that "
+                        "only it can complete",
+                        stall_sentence(evidence), where(*blocked), blocked->last_s - blocked->first_s));
+        verdict.cycle = graph.edges;
+        verdict.proof = make_proof(evidence, *blocked);
+        return;
+    }
+    const Watched* live = nullptr;
+    for (const Watched& task : tasks) {
+        if (is_live(evidence, task) && (live == nullptr || task.switches > live->switches)) {
+            live = &task;
+        }
+    }
+    if (live != nullptr) {
+        verdict.outcome = Outcome::livelock;
+        verdict.reasons.push_back(
+            fmt::format("{}, while {}: {}", stall_sentence(evidence), where(*live), motion(*live)));
+        verdict.proof = make_proof(evidence, *live);
+        return;
+    }
+    judge_undecided(evidence, tasks, graph, verdict);
+}
+
+}  // namespace reflux::verdict

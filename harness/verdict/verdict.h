@@ -1,0 +1,109 @@
+// The verdict over one run: a pure function of its evidence. It looks at nothing else, so that a saved run is
+// judged again on any machine to the same words. The rules, in the order in which they are tried, stand at
+// judge().
+#pragma once
+
+#include "harness/evidence/evidence.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reflux::verdict {
+
+enum class Outcome {
+    completes,
+    slow,
+    livelock,
+    deadlock,
+    daemon_killed,
+    io_error,
+    inconclusive,
+    unsupported,
+    harness_error,
+};
+// The word that scenarios and verdict.json use: "completes", "daemon_killed", …
+std::string_view to_string(Outcome outcome);
+
+// How far reclaim entered by the daemon's own threads went.
+enum class Recursion {
+    none,     // no direct or memcg reclaim was entered
+    reclaim,  // entered; nothing shows that it reached the upper filesystem
+    upper,    // it evicted inodes of, or waited on folios, locks or the journal of the upper device
+};
+std::string_view to_string(Recursion recursion);
+
+// What the relief ladder showed.
+struct Relief {
+    std::string rung;               // the first rung that released; "none": every rung was tried, none did
+    std::optional<double> after_s;  // seconds from that rung's begin to the release; nullopt for "none"
+};
+
+// The thread whose wait decides the verdict, as it was seen last.
+struct Proof {
+    int tid = 0;
+    std::string thread;                 // comm
+    char state = '?';                   // as /proc prints it
+    double watched_s = 0;               // from the first to the last snapshot that has this thread
+    std::uint64_t switches = 0;         // context switches in that time
+    std::uint64_t cpu_ticks = 0;        // CPU ticks in that time
+    std::vector<std::string> stack;     // innermost first
+    std::vector<std::string> deciding;  // the frames of it that the verdict rests on
+    std::string gfp_flags;              // of the reclaim it is in, or was in last; empty: not traced
+    std::string last_event;             // its last trace event with fields; empty: not traced
+    // Of the whole run, all daemon threads:
+    std::uint64_t reclaims = 0;
+    std::uint64_t slab_shrinks = 0;
+    std::uint64_t upper_events = 0;
+    std::uint64_t lower_events = 0;
+    std::uint64_t throttles = 0;
+};
+
+struct Verdict {
+    Outcome outcome = Outcome::inconclusive;
+    std::optional<Recursion> recursion;  // nullopt: cannot be known from this evidence
+    std::optional<Relief> relief;        // nullopt: no ladder was climbed
+    evidence::Expectation expected;
+    bool met = false;                  // see judge()
+    std::vector<std::string> reasons;  // sentences, each a fact; the first one decides the outcome
+    std::vector<std::string> cycle;    // deadlock only: one line an edge, "A -> B: the fact that shows it"
+    std::optional<Proof> proof;        // when there was a stall and a thread that explains it
+};
+
+// Judges. Never fails: evidence that does not suffice is `inconclusive`, with what is missing as a reason.
+//
+// Outcome, first rule that holds:
+//  1. harness_error: evidence.harness_error is set.
+//  2. unsupported: unsupported_reason is set, or a mitigation that was asked for is not read back as applied.
+//  3. The daemon ended before it was asked to, and before a stall was found (a later end is the work of the
+//     relief ladder and decides nothing): by a signal: daemon_killed (by the OOM killer if the memcg's
+//     oom_kill counter advanced); by itself: io_error, for its device has lost its server.
+//  4. A stall was found:
+//     a. every daemon thread is stopped (T, t): inconclusive, somebody stopped it.
+//     b. deadlock: a daemon thread in D sits in one unbounded wait (same stack, no context switch from the
+//        first to the last snapshot) and the wait graph closes (wait_graph.h says by which facts).
+//     c. livelock: a daemon thread that owes an answer runs or sits in a bounded wait, and its context
+//        switches or CPU ticks advanced between the first and the last snapshot.
+//     d. else inconclusive.
+//     A stack without a daemon (front end "loop") has no cycle through a daemon, so b cannot hold; c is then
+//     judged on the tasks of the workload and of the upper device.
+//  5. io_error: the workload saw an error, or verified data is wrong.
+//  6. The workload finished: completes if its data verified (slow if it took longer than its time budget);
+//     inconclusive if nothing was verified.
+//  7. It did not finish: slow if the upper device went on completing I/O up to the end; else inconclusive.
+//     Only completions of the device count as progress: a writer that overwrites cached pages "progresses" in
+//     a hang too.
+//
+// Recursion: upper, if an event inside a reclaim of a daemon thread names the upper device; reclaim, if a
+// reclaim was traced, or a stack of a daemon thread shows one; none, if the trace was available, lost nothing
+// and saw none (or there is no daemon at all); else nullopt. A stack alone never shows "upper": no frame
+// names a device.
+//
+// Met: the outcome is among expected.outcome (if any is given) and the recursion among expected.recursion
+// (if any is given; an unknown recursion is none of them). unsupported and harness_error never meet an
+// expectation that does not name them.
+Verdict judge(const evidence::Evidence& evidence);
+
+}  // namespace reflux::verdict

@@ -1,0 +1,98 @@
+#include "harness/verdict/watch.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace reflux::verdict {
+
+using evidence::Evidence;
+using evidence::Reclaim;
+using evidence::TaskSample;
+using evidence::TraceEvent;
+
+namespace {
+
+std::uint64_t distance(std::uint64_t a, std::uint64_t b) {
+    return a > b ? a - b : b - a;
+}
+
+std::uint64_t switches_of(const TaskSample& task) {
+    return task.voluntary_switches + task.involuntary_switches;
+}
+
+}  // namespace
+
+bool contains(const std::vector<int>& numbers, int number) {
+    return std::ranges::find(numbers, number) != numbers.end();
+}
+
+bool Watched::motionless() const {
+    return samples >= 2 && last_s > first_s && always_in_d && same_stack && switches == 0;
+}
+
+bool Watched::stuck() const {
+    return motionless() && classified.wait && !is_bounded(*classified.wait) && *classified.wait != Wait::idle;
+}
+
+std::vector<Watched> watch(const evidence::Stall& stall) {
+    std::vector<Watched> tasks;
+    if (stall.snapshots.empty()) {
+        return tasks;
+    }
+    for (const TaskSample& last : stall.snapshots.back().tasks) {
+        Watched task{.last = last,
+                     .first_s = stall.snapshots.back().at_s,
+                     .last_s = stall.snapshots.back().at_s,
+                     .same_stack = !last.stack.empty(),
+                     .always_in_d = last.state == 'D',
+                     .classified = classify_stack(last.stack)};
+        for (const evidence::TaskSnapshot& snapshot : stall.snapshots) {
+            const auto sample = std::ranges::find(snapshot.tasks, last.tid, &TaskSample::tid);
+            if (sample == snapshot.tasks.end()) {
+                continue;
+            }
+            if (task.samples++ == 0) {
+                task.first_s = snapshot.at_s;
+                task.switches = distance(switches_of(last), switches_of(*sample));
+                task.cpu_ticks = distance(last.cpu_ticks, sample->cpu_ticks);
+            }
+            task.same_stack = task.same_stack && sample->stack == last.stack;
+            task.always_in_d = task.always_in_d && sample->state == 'D';
+        }
+        tasks.push_back(std::move(task));
+    }
+    return tasks;
+}
+
+bool is_daemon(const Evidence& evidence, const TaskSample& task) {
+    return task.role == "daemon" || contains(evidence.daemon_tids, task.tid) ||
+           contains(evidence.daemon_io_tids, task.tid);
+}
+
+OpenReclaim open_reclaim(const evidence::TraceSummary& trace, int tid) {
+    OpenReclaim open;
+    for (const Reclaim& reclaim : trace.reclaims) {
+        if (reclaim.tid == tid && !reclaim.end_s &&
+            (open.reclaim == nullptr || reclaim.begin_s > open.reclaim->begin_s)) {
+            open.reclaim = &reclaim;
+        }
+    }
+    if (open.reclaim == nullptr) {
+        return open;
+    }
+    const auto consider = [&open](const TraceEvent& event) {
+        if (event.at_s >= open.reclaim->begin_s &&
+            (open.last_event == nullptr || event.at_s >= open.last_event->at_s)) {
+            open.last_event = &event;
+        }
+    };
+    std::ranges::for_each(open.reclaim->inside, consider);
+    for (const TraceEvent& event : trace.last_events) {
+        if (event.tid == tid) {
+            consider(event);
+        }
+    }
+    return open;
+}
+
+}  // namespace reflux::verdict

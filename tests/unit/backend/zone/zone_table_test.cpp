@@ -1,0 +1,164 @@
+#include "backend/zone/zone_table.h"
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux {
+namespace {
+
+using testing::HasSubstr;
+constexpr Bytes zone_size = kibibytes(64);
+constexpr std::uint64_t z = zone_size.value;
+constexpr auto required = ZoneType::sequential_write_required;
+constexpr auto preferred = ZoneType::sequential_write_preferred;
+
+// 2 conventional zones, 3 sequential ones, the last of which has 4096 bytes.
+ZonedGeometry small_geometry() {
+    return ZonedGeometry::make({4 * z + 4096}, zone_size, 2).value();
+}
+
+TEST(ZonedGeometry, RefusesWhatIsNoDisk) {
+    const auto message = [](Bytes size, Bytes zone, std::uint64_t conventional) {
+        const auto made = ZonedGeometry::make(size, zone, conventional);
+        return made ? std::string("accepted") : made.error().message;
+    };
+    EXPECT_THAT(message({0}, zone_size, 0), HasSubstr("disk size"));
+    EXPECT_THAT(message({4097}, zone_size, 0), HasSubstr("multiple of 4KiB"));
+    EXPECT_THAT(message(mebibytes(1), kibibytes(96), 0), HasSubstr("power of two"));
+    EXPECT_THAT(message(mebibytes(1), kibibytes(32), 0), HasSubstr("at least 64KiB"));
+    EXPECT_THAT(message(mebibytes(1), {0}, 0), HasSubstr("power of two"));
+    EXPECT_THAT(message(mebibytes(1), zone_size, 17), HasSubstr("17 conventional zones on a disk of 16"));
+    EXPECT_THAT(message({std::uint64_t{1} << 62U}, zone_size, 0), HasSubstr("larger zones"));
+    EXPECT_EQ(message(mebibytes(1), zone_size, 16), "accepted");
+}
+
+TEST(ZonedGeometry, KnowsItsZones) {
+    const auto geometry = small_geometry();
+    EXPECT_EQ(geometry.zone_count(), 5U);
+    EXPECT_EQ(geometry.zone_of({z - 1}), ZoneId{0});
+    EXPECT_EQ(geometry.zone_of({z}), ZoneId{1});
+    EXPECT_EQ(geometry.start_of({4}), Bytes{4 * z});
+    EXPECT_EQ(geometry.capacity_of({3}), zone_size);
+    EXPECT_EQ(geometry.capacity_of({4}), Bytes{4096}) << "the last zone is smaller";
+    EXPECT_TRUE(geometry.is_conventional({1}));
+    EXPECT_FALSE(geometry.is_conventional({2}));
+}
+
+TEST(ZonedGeometry, ContainsDoesNotOverflow) {
+    const auto geometry = small_geometry();
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    EXPECT_TRUE(geometry.contains({.offset = {0}, .length = geometry.size()}));
+    EXPECT_TRUE(geometry.contains({.offset = geometry.size(), .length = {0}}));
+    EXPECT_FALSE(geometry.contains({.offset = {512}, .length = geometry.size()}));
+    EXPECT_FALSE(geometry.contains({.offset = {512}, .length = {most}}));
+    EXPECT_FALSE(geometry.contains({.offset = {most}, .length = {512}}));
+}
+
+TEST(ZonedGeometry, SplitsAtZoneBorders) {
+    const auto split = [](Extent extent) {
+        std::vector<ZonePiece> pieces;
+        small_geometry().for_each_piece(extent, [&](const ZonePiece& piece) { pieces.push_back(piece); });
+        return pieces;
+    };
+    const auto piece = [](std::uint64_t zone, std::uint64_t offset, std::uint64_t length) {
+        return ZonePiece{.zone = {zone}, .offset_in_zone = {offset}, .length = {length}};
+    };
+    EXPECT_EQ(split({.offset = {0}, .length = {0}}), std::vector<ZonePiece>{});
+    EXPECT_EQ(split({.offset = {512}, .length = {1024}}), std::vector{piece(0, 512, 1024)});
+    EXPECT_EQ(split({.offset = {0}, .length = {z}}), std::vector{piece(0, 0, z)}) << "ends on the border";
+    EXPECT_EQ(split({.offset = {z - 512}, .length = {1024}}), (std::vector{piece(0, z - 512, 512), piece(1, 0, 512)}));
+    EXPECT_EQ(split({.offset = {2 * z + 512}, .length = {2 * z - 512 + 4096}}),
+              (std::vector{piece(2, 512, z - 512), piece(3, 0, z), piece(4, 0, 4096)}));
+}
+
+TEST(ZoneTable, ChecksRangeAndAlignment) {
+    const auto table = ZoneTable::fresh(small_geometry(), preferred);
+    for (const auto& check : {&ZoneTable::check_write, &ZoneTable::check_read}) {
+        EXPECT_EQ((table.*check)({.offset = {0}, .length = {4 * z + 4096}}), ZoneError::none);
+        EXPECT_EQ((table.*check)({.offset = {512}, .length = {4 * z + 4096}}), ZoneError::out_of_range);
+        EXPECT_EQ((table.*check)({.offset = {100}, .length = {512}}), ZoneError::not_block_aligned);
+        EXPECT_EQ((table.*check)({.offset = {512}, .length = {100}}), ZoneError::not_block_aligned);
+    }
+}
+
+TEST(ZoneTable, AWriteNeverCrossesTheBorderOfASequentialWriteRequiredZone) {
+    const auto table = ZoneTable::fresh(small_geometry(), required);
+    EXPECT_EQ(table.check_write({.offset = {z - 512}, .length = {1024}}), ZoneError::none) << "both conventional";
+    EXPECT_EQ(table.check_write({.offset = {2 * z - 512}, .length = {1024}}), ZoneError::write_boundary_violation);
+    EXPECT_EQ(table.check_write({.offset = {2 * z}, .length = {z + 512}}), ZoneError::write_boundary_violation);
+    EXPECT_EQ(table.check_write({.offset = {2 * z}, .length = {z}}), ZoneError::none);
+    EXPECT_EQ(table.check_write({.offset = {2 * z + 512}, .length = {512}}), ZoneError::unaligned_write);
+    EXPECT_EQ(table.check_read({.offset = {z}, .length = {3 * z}}), ZoneError::none);
+}
+
+TEST(ZoneTable, RecordsAWriteInEveryZoneThatItTouches) {
+    auto table = ZoneTable::fresh(small_geometry(), preferred);
+    EXPECT_FALSE(table.record_write({.offset = {0}, .length = {2 * z}})) << "conventional";
+    EXPECT_TRUE(table.record_write({.offset = {2 * z + 512}, .length = {z}}));
+    EXPECT_EQ(table.describe({2}).condition, ZoneCondition::full);
+    EXPECT_EQ(table.describe({3}).write_pointer, Bytes{3 * z + 512});
+    EXPECT_EQ(table.describe({3}).condition, ZoneCondition::implicit_open);
+    EXPECT_FALSE(table.record_write({.offset = {2 * z}, .length = {z}})) << "nothing new";
+    EXPECT_TRUE(table.record_write({.offset = {4 * z}, .length = {4096}}));
+    EXPECT_EQ(table.describe({4}).condition, ZoneCondition::full) << "the smaller last zone";
+    EXPECT_EQ(table.summary().count(ZoneCondition::full), 2U);
+    EXPECT_EQ(table.summary().count(ZoneCondition::implicit_open), 1U);
+    EXPECT_EQ(table.summary().count(ZoneCondition::not_write_pointer), 2U);
+    EXPECT_EQ(table.summary().count(ZoneCondition::empty), 0U);
+}
+
+TEST(ZoneTable, ManagesZonesAndKeepsTheSummary) {
+    auto table = ZoneTable::fresh(small_geometry(), required);
+    EXPECT_EQ(table.open({5}), ZoneError::out_of_range);
+    EXPECT_EQ(table.open({0}), ZoneError::invalid_field);
+    EXPECT_EQ(table.open({2}), ZoneError::none);
+    EXPECT_EQ(table.finish({4}), ZoneError::none);
+    EXPECT_EQ(table.zone({4}).written, Bytes{4096});
+    EXPECT_EQ(table.summary().count(ZoneCondition::explicit_open), 1U);
+    EXPECT_EQ(table.close({2}), ZoneError::none);
+    EXPECT_EQ(table.reset({4}), ZoneError::none);
+    EXPECT_EQ(table.summary().count(ZoneCondition::empty), 3U);
+    EXPECT_FALSE(table.power_cycle());
+    table.record_write({.offset = {2 * z}, .length = {512}});
+    EXPECT_TRUE(table.power_cycle());
+    EXPECT_EQ(table.summary().count(ZoneCondition::closed), 1U);
+}
+
+TEST(ZoneTable, ReportsFromAZoneOn) {
+    const auto table = ZoneTable::fresh(small_geometry(), preferred);
+    std::array<ZoneDescriptor, 3> out;
+    ASSERT_EQ(table.report({1}, out), 3U);
+    EXPECT_EQ(out[0].start, zone_size);
+    EXPECT_FALSE(out[0].has_write_pointer);
+    EXPECT_EQ(out[1].type, preferred);
+    EXPECT_EQ(out[1].write_pointer, Bytes{2 * z});
+    ASSERT_EQ(table.report({4}, out), 1U);
+    EXPECT_EQ(out[0].length, Bytes{4096});
+    EXPECT_EQ(table.report({5}, out), 0U);
+}
+
+TEST(ZoneTable, RestoresOnlyWhatCanBe) {
+    const auto geometry = small_geometry();
+    std::vector<Zone> zones(5, fresh_zone(preferred));
+    zones[0] = zones[1] = fresh_zone(ZoneType::conventional);
+    EXPECT_TRUE(ZoneTable::restore(geometry, zones));
+    const auto message = [&](std::size_t index, const Zone& zone) {
+        auto changed = zones;
+        changed[index] = zone;
+        const auto restored = ZoneTable::restore(geometry, std::move(changed));
+        return restored ? std::string("accepted") : restored.error().message;
+    };
+    EXPECT_THAT(message(0, fresh_zone(preferred)), HasSubstr("zone 0 is impossible"));
+    EXPECT_THAT(message(2, fresh_zone(ZoneType::conventional)), HasSubstr("zone 2 is impossible"));
+    EXPECT_THAT(message(4, {.written = {8192}, .type = preferred, .condition = ZoneCondition::full}),
+                HasSubstr("zone 4 is impossible"));
+    zones.pop_back();
+    EXPECT_FALSE(ZoneTable::restore(geometry, zones));
+}
+
+}  // namespace
+}  // namespace reflux

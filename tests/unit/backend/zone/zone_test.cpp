@@ -1,0 +1,206 @@
+#include "backend/zone/zone.h"
+
+#include <array>
+#include <ostream>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <linux/blkzoned.h>
+
+namespace reflux {
+
+void PrintTo(const Zone& zone, std::ostream* out) {
+    *out << to_string(zone.type) << " " << to_string(zone.condition) << " written " << zone.written.value;
+}
+void PrintTo(ZoneError error, std::ostream* out) {
+    *out << to_string(error);
+}
+
+namespace {
+
+using enum ZoneCondition;
+using enum ZoneError;
+constexpr Bytes capacity = kibibytes(64);
+constexpr auto required = ZoneType::sequential_write_required;
+constexpr auto preferred = ZoneType::sequential_write_preferred;
+
+Zone zone_of(ZoneType type, ZoneCondition condition, std::uint64_t written = 0) {
+    return {.written = {written}, .type = type, .condition = condition};
+}
+
+TEST(ZoneValues, AreThoseOfTheKernelsHeader) {
+    EXPECT_EQ(static_cast<int>(ZoneType::conventional), BLK_ZONE_TYPE_CONVENTIONAL);
+    EXPECT_EQ(static_cast<int>(required), BLK_ZONE_TYPE_SEQWRITE_REQ);
+    EXPECT_EQ(static_cast<int>(preferred), BLK_ZONE_TYPE_SEQWRITE_PREF);
+    EXPECT_EQ(static_cast<int>(not_write_pointer), BLK_ZONE_COND_NOT_WP);
+    EXPECT_EQ(static_cast<int>(empty), BLK_ZONE_COND_EMPTY);
+    EXPECT_EQ(static_cast<int>(implicit_open), BLK_ZONE_COND_IMP_OPEN);
+    EXPECT_EQ(static_cast<int>(explicit_open), BLK_ZONE_COND_EXP_OPEN);
+    EXPECT_EQ(static_cast<int>(closed), BLK_ZONE_COND_CLOSED);
+    EXPECT_EQ(static_cast<int>(ZoneCondition::read_only), BLK_ZONE_COND_READONLY);
+    EXPECT_EQ(static_cast<int>(full), BLK_ZONE_COND_FULL);
+    EXPECT_EQ(static_cast<int>(ZoneCondition::offline), BLK_ZONE_COND_OFFLINE);
+}
+
+// One condition of a sequential zone, with half of it written where that can be, and what every operation makes of it.
+struct Row {
+    Zone before;
+    ZoneError write_at_pointer;
+    ZoneCondition after_write;  // of 512 bytes at the write pointer, when allowed
+    ZoneError read;
+    ZoneError open;
+    ZoneCondition after_open;
+    ZoneCondition after_close;  // close is allowed where open is
+    ZoneCondition after_finish;
+    ZoneCondition after_reset;
+    ZoneCondition after_power_cycle;
+};
+
+constexpr std::uint64_t half = capacity.value / 2;
+const std::vector<Row>& rows() {
+    static const std::vector<Row> table{
+        {zone_of(required, empty), none, implicit_open, none, none, explicit_open, empty, full, empty, empty},
+        {zone_of(required, implicit_open, half), none, implicit_open, none, none, explicit_open, closed, full, empty,
+         closed},
+        {zone_of(required, explicit_open, half), none, explicit_open, none, none, explicit_open, closed, full, empty,
+         closed},
+        {zone_of(required, explicit_open), none, explicit_open, none, none, explicit_open, empty, full, empty, empty},
+        {zone_of(required, closed, half), none, implicit_open, none, none, explicit_open, closed, full, empty, closed},
+        {zone_of(required, full, capacity.value), invalid_field, full, none, none, full, full, full, empty, full},
+        {zone_of(required, ZoneCondition::read_only, half), ZoneError::read_only, ZoneCondition::read_only, none,
+         ZoneError::read_only, ZoneCondition::read_only, ZoneCondition::read_only, ZoneCondition::read_only,
+         ZoneCondition::read_only, ZoneCondition::read_only},
+        {zone_of(required, ZoneCondition::offline, half), ZoneError::offline, ZoneCondition::offline,
+         ZoneError::offline, ZoneError::offline, ZoneCondition::offline, ZoneCondition::offline,
+         ZoneCondition::offline, ZoneCondition::offline, ZoneCondition::offline},
+    };
+    return table;
+}
+
+// The same zone as sequential-write-preferred differs in one place: a full zone may be written.
+class EveryCondition : public testing::TestWithParam<ZoneType> {
+  protected:
+    static Zone before(const Row& row) {
+        Zone zone = row.before;
+        zone.type = GetParam();
+        return zone;
+    }
+};
+INSTANTIATE_TEST_SUITE_P(BothTypes, EveryCondition, testing::Values(required, preferred));
+
+TEST_P(EveryCondition, Write) {
+    for (const Row& row : rows()) {
+        Zone zone = before(row);
+        SCOPED_TRACE(testing::PrintToString(zone));
+        const bool full_preferred = GetParam() == preferred && zone.condition == full;
+        EXPECT_EQ(check_write(zone, zone.written, {512}), full_preferred ? none : row.write_at_pointer);
+        record_write(zone, zone.written, {512}, capacity);
+        EXPECT_EQ(zone.condition, row.after_write);
+        EXPECT_TRUE(is_consistent(zone, capacity));
+    }
+}
+
+TEST_P(EveryCondition, Read) {
+    for (const Row& row : rows()) {
+        EXPECT_EQ(check_read(before(row)), row.read) << testing::PrintToString(row.before);
+    }
+}
+
+TEST_P(EveryCondition, Management) {
+    for (const Row& row : rows()) {
+        SCOPED_TRACE(testing::PrintToString(row.before));
+        const auto expect = [&](ZoneError error, const Zone& zone, ZoneCondition after) {
+            EXPECT_EQ(error, row.open);
+            EXPECT_EQ(zone.condition, after);
+            EXPECT_TRUE(is_consistent(zone, capacity));
+            if (error != none) {
+                EXPECT_EQ(zone, before(row)) << "refused, so unchanged";
+            }
+        };
+        Zone zone = before(row);
+        expect(open_zone(zone), zone, row.after_open);
+        zone = before(row);
+        expect(close_zone(zone), zone, row.after_close);
+        zone = before(row);
+        expect(finish_zone(zone, capacity), zone, row.after_finish);
+        zone = before(row);
+        expect(reset_zone(zone), zone, row.after_reset);
+        zone = before(row);
+        power_cycle(zone);
+        EXPECT_EQ(zone.condition, row.after_power_cycle);
+        EXPECT_TRUE(is_consistent(zone, capacity));
+    }
+}
+
+TEST(Zone, FinishMovesThePointerToTheEndAndResetToTheStart) {
+    Zone zone = zone_of(required, closed, half);
+    ASSERT_EQ(finish_zone(zone, capacity), none);
+    EXPECT_EQ(zone.written, capacity);
+    ASSERT_EQ(reset_zone(zone), none);
+    EXPECT_EQ(zone.written, Bytes{0});
+}
+
+TEST(Zone, ASequentialWriteRequiredZoneIsWrittenAtItsPointerOnly) {
+    const Zone zone = zone_of(required, implicit_open, 4096);
+    EXPECT_EQ(check_write(zone, {4096}, {512}), none);
+    EXPECT_EQ(check_write(zone, {0}, {512}), unaligned_write);
+    EXPECT_EQ(check_write(zone, {4608}, {512}), unaligned_write);
+}
+
+TEST(Zone, ASequentialWritePreferredZoneIsWrittenAnywhereAndItsPointerNeverGoesBack) {
+    Zone zone = fresh_zone(preferred);
+    ASSERT_EQ(check_write(zone, {8192}, {4096}), none);
+    record_write(zone, {8192}, {4096}, capacity);
+    EXPECT_EQ(zone, zone_of(preferred, implicit_open, 12288));
+    record_write(zone, {0}, {4096}, capacity);
+    EXPECT_EQ(zone.written, Bytes{12288}) << "ends below the pointer";
+    record_write(zone, {12288}, capacity - Bytes{12288}, capacity);
+    EXPECT_EQ(zone, zone_of(preferred, full, capacity.value));
+}
+
+TEST(Zone, ConventionalZonesHaveNoPointerAndNoManagement) {
+    Zone zone = fresh_zone(ZoneType::conventional);
+    ASSERT_EQ(check_write(zone, {4096}, {512}), none);
+    record_write(zone, {4096}, {512}, capacity);
+    EXPECT_EQ(zone, fresh_zone(ZoneType::conventional));
+    EXPECT_EQ(open_zone(zone), invalid_field);
+    EXPECT_EQ(close_zone(zone), invalid_field);
+    EXPECT_EQ(finish_zone(zone, capacity), invalid_field);
+    EXPECT_EQ(reset_zone(zone), invalid_field);
+    EXPECT_EQ(zone, fresh_zone(ZoneType::conventional));
+}
+
+TEST(Zone, AnEmptyWriteChangesNothing) {
+    Zone zone = fresh_zone(required);
+    record_write(zone, {0}, {0}, capacity);
+    EXPECT_EQ(zone, fresh_zone(required));
+}
+
+TEST(ZoneConsistency, ImpossibleStatesAreFound) {
+    const std::array impossible{
+        zone_of(preferred, empty, 512),
+        zone_of(preferred, closed, 0),
+        zone_of(preferred, full, 512),
+        zone_of(preferred, implicit_open, capacity.value),
+        zone_of(preferred, not_write_pointer),
+        zone_of(preferred, ZoneCondition::offline, capacity.value + 1),
+        zone_of(ZoneType::conventional, empty),
+        zone_of(ZoneType::conventional, not_write_pointer, 512),
+        zone_of(static_cast<ZoneType>(0), empty),
+        zone_of(preferred, static_cast<ZoneCondition>(7)),
+    };
+    for (const Zone& zone : impossible) {
+        EXPECT_FALSE(is_consistent(zone, capacity)) << testing::PrintToString(zone);
+    }
+}
+
+TEST(ZoneErrors, BecomeErrnoValues) {
+    EXPECT_EQ(errno_of(none), 0);
+    EXPECT_EQ(errno_of(out_of_range), ENOSPC);
+    EXPECT_EQ(errno_of(not_block_aligned), EINVAL);
+    EXPECT_EQ(errno_of(unaligned_write), EIO);
+    EXPECT_EQ(errno_of(ZoneError::offline), EIO);
+}
+
+}  // namespace
+}  // namespace reflux

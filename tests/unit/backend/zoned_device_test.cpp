@@ -1,0 +1,175 @@
+#include "backend/zoned_device.h"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace reflux {
+namespace {
+
+constexpr std::uint64_t zone_size = 64 << 10;
+
+struct Waited : DeviceRequest {
+    std::mutex mutex;
+    std::condition_variable ended;
+    int result = -1;
+
+    Waited(io::Operation what, std::uint64_t where, std::span<std::byte> data) {
+        operation = what;
+        offset = where;
+        buffer = data;
+        done = [](DeviceRequest& request, int error) {
+            auto& self = static_cast<Waited&>(request);
+            const std::lock_guard lock(self.mutex);
+            self.result = error;
+            self.ended.notify_all();
+        };
+    }
+    int wait() {
+        std::unique_lock lock(mutex);
+        ended.wait(lock, [this] { return result >= 0; });
+        return result;
+    }
+};
+
+class ZonedDeviceTest : public testing::TestWithParam<std::string> {
+  protected:
+    ZonedDeviceTest() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "reflux_device_XXXXXX").string();
+        folder_ = ::mkdtemp(pattern.data());
+        path_ = folder_ + "/image";
+        const auto geometry = ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value();
+        EXPECT_TRUE(format_image(path_, geometry, false));
+    }
+    ~ZonedDeviceTest() override { std::filesystem::remove_all(folder_); }
+    ZonedDeviceTest(const ZonedDeviceTest&) = delete;
+    ZonedDeviceTest& operator=(const ZonedDeviceTest&) = delete;
+    ZonedDeviceTest(ZonedDeviceTest&&) = delete;
+    ZonedDeviceTest& operator=(ZonedDeviceTest&&) = delete;
+
+    [[nodiscard]] std::unique_ptr<ZonedDevice> open() const {
+        auto device = ZonedDevice::open(path_, {.engine = GetParam(), .threads = 3});
+        EXPECT_TRUE(device) << device.error().message;
+        return device ? std::move(*device) : nullptr;
+    }
+    static int run(ZonedDevice& device, io::Operation what, std::uint64_t where, std::span<std::byte> data) {
+        Waited request(what, where, data);
+        device.submit(request);
+        return request.wait();
+    }
+    static ZoneDescriptor zone(const ZonedDevice& device, std::uint64_t id) {
+        std::array<ZoneDescriptor, 1> out;
+        EXPECT_EQ(device.report({id}, out), 1U);
+        return out[0];
+    }
+
+    std::string folder_;
+    std::string path_;
+    std::vector<std::byte> data_ = std::vector<std::byte>(8192, std::byte{0x77});
+};
+INSTANTIATE_TEST_SUITE_P(Engines, ZonedDeviceTest, testing::Values("sync", "threads"));
+
+TEST_P(ZonedDeviceTest, DataAndZonesSurviveACleanEnd) {
+    {
+        const auto device = open();
+        ASSERT_TRUE(device);
+        EXPECT_EQ(run(*device, io::Operation::write, 0, data_), 0);
+        EXPECT_EQ(run(*device, io::Operation::write, 5 * zone_size + 4096, data_), 0);
+        EXPECT_EQ(zone(*device, 5).condition, ZoneCondition::implicit_open);
+        EXPECT_EQ(run(*device, io::Operation::flush, 0, {}), 0);
+        EXPECT_TRUE(device->close());
+    }
+    const auto device = open();
+    ASSERT_TRUE(device);
+    EXPECT_FALSE(device->image_was_unclean());
+    std::vector<std::byte> read(data_.size());
+    EXPECT_EQ(run(*device, io::Operation::read, 5 * zone_size + 4096, read), 0);
+    EXPECT_EQ(read, data_);
+    EXPECT_EQ(zone(*device, 5).condition, ZoneCondition::closed);
+    EXPECT_EQ(zone(*device, 5).write_pointer, Bytes{5 * zone_size + 4096 + 8192});
+    EXPECT_EQ(device->zone_summary().count(ZoneCondition::empty), 13U);
+}
+
+TEST_P(ZonedDeviceTest, WhatWasFlushedSurvivesACrash) {
+    {
+        const auto device = open();
+        ASSERT_TRUE(device);
+        EXPECT_EQ(run(*device, io::Operation::write, 3 * zone_size, data_), 0);
+        EXPECT_EQ(run(*device, io::Operation::flush, 0, {}), 0);
+        EXPECT_EQ(run(*device, io::Operation::write, 4 * zone_size, data_), 0);
+    }  // no close
+    const auto device = open();
+    ASSERT_TRUE(device);
+    EXPECT_TRUE(device->image_was_unclean());
+    EXPECT_EQ(zone(*device, 3).write_pointer, Bytes{3 * zone_size + 8192}) << "flushed";
+    EXPECT_EQ(zone(*device, 4).write_pointer, Bytes{4 * zone_size}) << "behind the data: it was not flushed";
+    std::vector<std::byte> read(data_.size());
+    EXPECT_EQ(run(*device, io::Operation::read, 4 * zone_size, read), 0);
+    EXPECT_EQ(read, data_) << "the data itself was acknowledged";
+}
+
+TEST_P(ZonedDeviceTest, RefusedRequestsDoNoIoAndAreCounted) {
+    const auto device = open();
+    ASSERT_TRUE(device);
+    EXPECT_EQ(run(*device, io::Operation::write, 16 * zone_size - 4096, data_), ENOSPC);
+    EXPECT_EQ(run(*device, io::Operation::read, 100, data_), EINVAL);
+    EXPECT_EQ(run(*device, io::Operation::read, 0, std::span(data_).first(4096)), 0);
+    const auto counters = device->counters();
+    EXPECT_EQ(counters.errors, 2U);
+    EXPECT_EQ(counters.completed, 3U);
+    EXPECT_EQ(counters.reads, 2U);
+    EXPECT_EQ(counters.read_bytes, 4096U);
+    EXPECT_EQ(counters.writes, 1U);
+    EXPECT_EQ(counters.written_bytes, 0U);
+    EXPECT_TRUE(device->in_flight().empty());
+}
+
+TEST_P(ZonedDeviceTest, AnswersWhileRequestsComeFromManyThreads) {
+    const auto device = open();
+    ASSERT_TRUE(device);
+    // As many submitters as may have a request in flight.
+    const std::size_t submitters = std::min<std::size_t>(device->max_in_flight(), 3);
+    std::atomic<int> failures = 0;
+    std::atomic<std::size_t> running = submitters;
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < submitters; ++t) {
+        threads.emplace_back([&, t] {
+            std::vector<std::byte> block(4096, static_cast<std::byte>(t));
+            for (std::uint64_t i = 0; i < 100; ++i) {
+                failures += run(*device, io::Operation::write, (2 + t) * zone_size + (i % 16) * 4096, block);
+                failures += i % 10 == 0 ? run(*device, io::Operation::flush, 0, {}) : 0;
+            }
+            --running;
+        });
+    }
+    while (running > 0) {
+        EXPECT_LE(device->in_flight().size(), submitters);
+        EXPECT_EQ(zone(*device, 0).type, ZoneType::conventional);
+    }
+    threads.clear();
+    EXPECT_EQ(failures, 0);
+    EXPECT_EQ(device->counters().flushes, 10 * submitters);
+    EXPECT_EQ(device->zone_summary().count(ZoneCondition::full), submitters);
+    device->drain();
+    EXPECT_TRUE(device->close());
+}
+
+TEST(ZonedDevice, AnUnknownEngineLeavesTheImageClean) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "reflux_device_XXXXXX").string();
+    const std::string folder = ::mkdtemp(pattern.data());
+    const std::string path = folder + "/image";
+    ASSERT_TRUE(format_image(path, ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value(), false));
+    EXPECT_FALSE(ZonedDevice::open(path, {.engine = "quantum"}));
+    const auto device = ZonedDevice::open(path, {});
+    ASSERT_TRUE(device);
+    EXPECT_FALSE((*device)->image_was_unclean());
+    std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace reflux

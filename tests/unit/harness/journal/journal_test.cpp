@@ -1,0 +1,117 @@
+#include "harness/journal/journal.h"
+
+#include "harness/journal/undo.h"
+#include "tests/support/temporary_folder.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::journal {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class JournalTest : public testing::Test {
+  protected:
+    // What another process, `reflux clean`, reads of the journal.
+    [[nodiscard]] std::vector<std::string> reread() const {
+        std::vector<std::string> texts;
+        const auto journal = Journal::open(root_ + "/run");
+        for (const auto& object : journal ? journal->objects() : std::vector<Object>{}) {
+            texts.push_back(to_string(object));
+        }
+        return texts;
+    }
+
+    test::TemporaryFolder folder_;
+    std::string root_ = folder_ / "state";
+};
+
+TEST_F(JournalTest, IsReadBackAsWritten) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal) << journal.error().message;
+    const auto mount = journal->intend(Kind::mount, "/a b/upper");
+    const auto loop = journal->intend(Kind::loop, "/image");
+    ASSERT_TRUE(mount && loop);
+    ASSERT_TRUE(journal->note(*loop, "7"));
+    EXPECT_THAT(reread(), ElementsAre("mount /a b/upper", "loop /image (7)"));
+    ASSERT_TRUE(journal->gone(*mount));
+    EXPECT_THAT(reread(), ElementsAre("loop /image (7)"));
+    EXPECT_TRUE(journal->owner_alive());
+    EXPECT_THAT(Journal::folders(root_), ElementsAre(root_ + "/run"));
+}
+
+TEST_F(JournalTest, ATornLastLineIsLeftOut) {
+    {
+        auto journal = Journal::create(root_, "run");
+        ASSERT_TRUE(journal);
+        ASSERT_TRUE(journal->intend(Kind::file, "/one"));
+    }
+    std::ofstream(root_ + "/run/journal", std::ios::app) << "make 2 fi";
+    EXPECT_THAT(reread(), ElementsAre("file /one"));
+    // What is appended after it stands on a line of its own.
+    auto again = Journal::open(root_ + "/run");
+    ASSERT_TRUE(again && again->intend(Kind::file, "/two"));
+    EXPECT_THAT(reread(), ElementsAre("file /one", "file /two"));
+}
+
+TEST_F(JournalTest, AnOwnerThatIsGoneIsKnown) {
+    { ASSERT_TRUE(Journal::create(root_, "run")); }
+    std::ofstream(root_ + "/run/journal") << "owner 1 999999999999\n";
+    const auto journal = Journal::open(root_ + "/run");
+    ASSERT_TRUE(journal);
+    EXPECT_FALSE(journal->owner_alive()) << "process 1 runs, but was not started then";
+}
+
+TEST_F(JournalTest, RefusesToGoWhileObjectsAreLeft) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    const auto id = journal->intend(Kind::file, folder_ / "left");
+    EXPECT_FALSE(journal->remove());
+    ASSERT_TRUE(journal->gone(*id));
+    EXPECT_TRUE(journal->remove());
+    EXPECT_FALSE(std::filesystem::exists(root_)) << "the state root goes with the last run";
+}
+
+TEST_F(JournalTest, UndoTakesFilesAndFoldersDownLastMadeFirst) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->intend(Kind::directory, folder_ / "d"));
+    std::filesystem::create_directory(folder_ / "d");
+    ASSERT_TRUE(journal->intend(Kind::file, folder_ / "d/f"));
+    std::ofstream(folder_ / "d/f") << "x";
+    ASSERT_TRUE(journal->intend(Kind::file, folder_ / "never-made"));
+    const auto report = undo(*journal, Mode::orderly);
+    EXPECT_THAT(report.leftovers, ElementsAre());
+    EXPECT_FALSE(report.escaped);
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "d"));
+    EXPECT_TRUE(journal->objects().empty());
+}
+
+TEST_F(JournalTest, UndoNeverRemovesWhatItDidNotMake) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->intend(Kind::directory, folder_ / "d"));
+    std::filesystem::create_directory(folder_ / "d");
+    std::ofstream(folder_ / "d/somebody-elses") << "x";
+    const auto report = undo(*journal, Mode::orderly);
+    ASSERT_EQ(report.leftovers.size(), 1U);
+    EXPECT_THAT(report.leftovers[0], HasSubstr(folder_ / "d"));
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "d/somebody-elses"));
+    EXPECT_EQ(journal->objects().size(), 1U) << "it stays in the journal";
+}
+
+TEST_F(JournalTest, UndoLeavesAProcessAloneThatOnlyHasThePid) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    const auto id = journal->intend(Kind::process, "refluxd");
+    ASSERT_TRUE(journal->note(*id, fmt::format("{} 1", ::getpid())));
+    EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, ElementsAre()) << "and this test still runs";
+}
+
+}  // namespace
+}  // namespace reflux::journal

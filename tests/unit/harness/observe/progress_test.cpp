@@ -1,0 +1,112 @@
+#include "harness/observe/progress.h"
+
+#include "temporary_tree.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::observe {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(BlockCounters, AddUpWhatCompleted) {
+    TemporaryTree sys;
+    sys.file(
+        "dev/block/7:1/stat",
+        "      10      0      80       1       20      3     160        2        5       3       4        1"
+        "        0        8        0        4        1\n");
+    const auto counters = block_counters(sys.path(), "7:1");
+    ASSERT_TRUE(counters) << counters.error().message;
+    EXPECT_EQ(counters->completed, 35U);
+    EXPECT_EQ(counters->in_flight, 5U);
+    sys.file("dev/block/7:1/inflight", "       2        7\n");
+    EXPECT_EQ(block_counters(sys.path(), "7:1")->in_flight, 9U);
+}
+
+TEST(BlockCounters, OldKernelsHaveFewerFields) {
+    TemporaryTree sys;
+    sys.file("dev/block/8:0/stat", "1 2 3 4 5 6 7 8 9 10 11\n");
+    const auto counters = block_counters(sys.path(), "8:0");
+    ASSERT_TRUE(counters);
+    EXPECT_EQ(counters->completed, 6U);
+    EXPECT_EQ(counters->in_flight, 9U);
+}
+
+TEST(BlockCounters, SayWhatIsWrong) {
+    TemporaryTree sys;
+    EXPECT_THAT(block_counters(sys.path(), "7:9").error().message, HasSubstr("7:9/stat"));
+    sys.file("dev/block/7:1/stat", "1 2 3\n");
+    EXPECT_THAT(block_counters(sys.path(), "7:1").error().message, HasSubstr("3 fields"));
+    sys.file("dev/block/7:1/stat", "1 2 x 4 5 6 7 8 9\n");
+    EXPECT_THAT(block_counters(sys.path(), "7:1").error().message, HasSubstr("'x'"));
+    sys.file("dev/block/7:1/stat", "");
+    EXPECT_FALSE(block_counters(sys.path(), "7:1"));
+}
+
+TEST(BtrfsBdiName, IsThatOfTheFilesystemOnTheDevice) {
+    TemporaryTree sys;
+    EXPECT_EQ(btrfs_bdi_name(sys.path(), "loop1"), std::nullopt);
+    sys.file("fs/btrfs/features/x", "");
+    sys.file("fs/btrfs/1111/devices/sda", "");
+    sys.file("fs/btrfs/2222/devices/loop1", "");
+    std::filesystem::create_symlink("../../../devices/virtual/bdi/btrfs-7", sys.path("fs/btrfs/2222/bdi"));
+    EXPECT_EQ(btrfs_bdi_name(sys.path(), "loop1"), "btrfs-7");
+    EXPECT_EQ(btrfs_bdi_name(sys.path(), "sda"), std::nullopt);
+}
+
+TEST(Cgroup, BothVersions) {
+    TemporaryTree v1;
+    v1.file("memory.usage_in_bytes", "67108864\n");
+    v1.file("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    EXPECT_EQ(memory_usage(v1.path()).value_or(0), 67108864U);
+    EXPECT_EQ(oom_kills(v1.path()).value_or(0), 3U);
+
+    TemporaryTree v2;
+    v2.file("memory.current", "4096\n");
+    v2.file("memory.events", "low 0\nhigh 5\nmax 6\noom 2\noom_kill 1\noom_group_kill 0\n");
+    EXPECT_EQ(memory_usage(v2.path()).value_or(0), 4096U);
+    EXPECT_EQ(oom_kills(v2.path()).value_or(0), 1U);
+}
+
+TEST(Cgroup, MissingCountersAreErrorsThatNameThem) {
+    TemporaryTree empty;
+    EXPECT_THAT(memory_usage(empty.path()).error().message, HasSubstr("memory.usage_in_bytes"));
+    EXPECT_FALSE(oom_kills(empty.path()));
+    empty.file("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");  // before 4.13
+    EXPECT_EQ(oom_kills(empty.path()).error().kind, ErrorKind::unsupported);
+}
+
+TEST(FuseWaiting, IsANumber) {
+    TemporaryTree connection;
+    connection.file("waiting", "12\n");
+    EXPECT_EQ(fuse_waiting(connection.path()).value_or(0), 12U);
+    EXPECT_FALSE(fuse_waiting(connection.path("gone")));
+}
+
+TEST(MemoryPressure, TheCgroupsOwnComesFirst) {
+    TemporaryTree cgroup;
+    TemporaryTree proc;
+    const auto none = memory_pressure(cgroup.path(), proc.path());
+    ASSERT_TRUE(none);
+    EXPECT_FALSE(*none);
+    proc.file("pressure/memory",
+              "some avg10=1.00 avg60=2.00 avg300=3.00 total=4\nfull avg10=0.50 avg60=0 avg300=0 total=1\n");
+    EXPECT_DOUBLE_EQ((*memory_pressure(cgroup.path(), proc.path()))->full_avg10, 0.5);
+    cgroup.file(
+        "memory.pressure",
+        "some avg10=93.25 avg60=2.00 avg300=3.00 total=4\nfull avg10=88.75 avg60=0 avg300=0 total=1\n");
+    const auto both = memory_pressure(cgroup.path(), proc.path());
+    ASSERT_TRUE(both && *both);
+    EXPECT_DOUBLE_EQ((*both)->some_avg10, 93.25);
+    EXPECT_DOUBLE_EQ((*both)->full_avg10, 88.75);
+}
+
+TEST(MemoryPressure, NonsenseIsAnError) {
+    TemporaryTree cgroup;
+    cgroup.file("memory.pressure", "some avg10=x\n");
+    EXPECT_THAT(memory_pressure(cgroup.path(), "/nowhere").error().message, HasSubstr("memory.pressure"));
+}
+
+}  // namespace
+}  // namespace reflux::observe

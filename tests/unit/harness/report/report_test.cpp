@@ -1,0 +1,157 @@
+#include "harness/report/json.h"
+#include "harness/report/text.h"
+#include "tests/unit/harness/verdict/fixture.h"
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace reflux {
+namespace {
+
+using evidence::Evidence;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::string explained(const Evidence& evidence) {
+    return report::explain(evidence, verdict::judge(evidence));
+}
+
+nlohmann::json json_of(const Evidence& evidence) {
+    return nlohmann::json::parse(report::verdict_json(evidence, verdict::judge(evidence), "/tmp/run"));
+}
+
+TEST(Explain, TellsADeadlockWhole) {
+    const std::string text = explained(testing::fixture("deadlock-v1-writeback"));
+    EXPECT_THAT(text, StartsWith("fuse-ext4-shared-memcg: deadlock, recursion upper: "));
+    EXPECT_THAT(text, HasSubstr("kernel 6.18.5, memcg v1 limit 64 MiB"));
+    EXPECT_THAT(text, HasSubstr("no request completed from 8.4 s to 16.5 s"));
+    EXPECT_THAT(text, HasSubstr("refluxd[4240] -> upper device 7:1"));
+    EXPECT_THAT(text, HasSubstr("  * folio_wait_writeback\n"));
+    EXPECT_THAT(text, HasSubstr("  * try_to_free_mem_cgroup_pages\n"));
+    EXPECT_THAT(text, HasSubstr("    shrink_folio_list\n"));
+    EXPECT_THAT(text, HasSubstr("GFP_HIGHUSER_MOVABLE"));
+    EXPECT_THAT(text, HasSubstr("abort released it after 0.1 s"));
+    EXPECT_THAT(text, HasSubstr("expectation met: outcome deadlock or livelock, recursion upper\n"));
+}
+
+TEST(Explain, SaysWhatDiffers) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.expected = {.outcome = {"completes"}, .recursion = {"none", "reclaim"}};
+    EXPECT_THAT(
+        explained(evidence),
+        HasSubstr("expectation NOT met: expected outcome completes, recursion none or reclaim; found outcome "
+                  "deadlock, recursion upper\n"));
+}
+
+TEST(Explain, IsShortForEveryFixture) {
+    for (const std::string& name : testing::fixture_names()) {
+        const std::string text = explained(testing::fixture(name));
+        const auto lines = std::ranges::count(text, '\n');
+        EXPECT_LE(lines, report::explain_max_lines) << text;
+        EXPECT_GE(lines, 4) << text;
+        EXPECT_TRUE(text.ends_with('\n'));
+        EXPECT_THAT(text, HasSubstr("expectation"));
+    }
+}
+
+TEST(Explain, KeepsItsLengthWithManyThreadsReasonsAndLineBreaks) {
+    Evidence evidence = testing::fixture("deadlock-threads-inode-lock");
+    for (auto& snapshot : evidence.stall->snapshots) {
+        for (int i = 0; i < 40; ++i) {
+            auto task = snapshot.tasks.at(3);
+            task.tid = 5000 + i;
+            snapshot.tasks.push_back(task);
+        }
+    }
+    evidence.kernel_log = {"a\nb\nc\nd", std::string(5000, 'x')};
+    evidence.leftovers = {"a", "b"};
+    const std::string text = explained(evidence);
+    EXPECT_LE(std::ranges::count(text, '\n'), report::explain_max_lines) << text;
+    EXPECT_THAT(text, HasSubstr("more like it)"));
+    EXPECT_THAT(text, HasSubstr("more in verdict.json)"));
+    EXPECT_THAT(text, HasSubstr("connection 58 -> daemon threads"));
+}
+
+TEST(Explain, DefaultEvidenceIsNoCrash) {
+    EXPECT_THAT(explained({}), HasSubstr("inconclusive, recursion unknown"));
+    EXPECT_THAT(report::one_line({}, {}), HasSubstr("inconclusive"));
+}
+
+TEST(OneLine, HasTheColumnsOfATable) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    const std::string line = report::one_line(evidence, verdict::judge(evidence));
+    EXPECT_THAT(line, StartsWith("fuse-ext4-shared-memcg "));
+    EXPECT_THAT(line, AllOf(HasSubstr(" deadlock "), HasSubstr(" upper "), HasSubstr(" abort 0.1 s "),
+                            HasSubstr(" met")));
+    EXPECT_THAT(line, Not(HasSubstr("\n")));
+    evidence.expected.outcome = {"completes"};
+    EXPECT_THAT(report::one_line(evidence, verdict::judge(evidence)), HasSubstr(" NOT MET"));
+}
+
+TEST(VerdictJson, HasTheContractsFields) {
+    const nlohmann::json json = json_of(testing::fixture("deadlock-v1-writeback"));
+    EXPECT_EQ(json.at("schema"), 1);
+    EXPECT_EQ(json.at("scenario"), "fuse-ext4-shared-memcg");
+    EXPECT_EQ(json.at("outcome"), "deadlock");
+    EXPECT_EQ(json.at("recursion"), "upper");
+    EXPECT_EQ(json.at("relief").at("rung"), "abort");
+    EXPECT_DOUBLE_EQ(json.at("relief").at("after_s").get<double>(), 0.1);
+    EXPECT_EQ(json.at("expected").at("outcome"), nlohmann::json({"deadlock", "livelock"}));
+    EXPECT_EQ(json.at("expected").at("recursion"), nlohmann::json({"upper"}));
+    EXPECT_EQ(json.at("met"), true);
+    EXPECT_GE(json.at("reasons").size(), 3U);
+    EXPECT_EQ(json.at("cycle").size(), 3U);
+    EXPECT_EQ(json.at("run_dir"), "/tmp/run");
+    EXPECT_DOUBLE_EQ(json.at("duration_s").get<double>(), 21.4);
+    EXPECT_EQ(json.at("kernel"), "6.18.5");
+    EXPECT_EQ(json.at("proof").at("tid"), 4240);
+    EXPECT_EQ(json.at("proof").at("state"), "D");
+    EXPECT_EQ(json.at("proof").at("stack").at(1), "folio_wait_writeback");
+    EXPECT_EQ(json.at("proof").at("gfp_flags"), "GFP_HIGHUSER_MOVABLE");
+    EXPECT_EQ(json.at("proof").at("upper_events"), 1);
+}
+
+TEST(VerdictJson, UnknownsAreNullAndListsStayLists) {
+    const nlohmann::json json = json_of(testing::fixture("unsupported-mitigation-not-applied"));
+    EXPECT_TRUE(json.at("recursion").is_null());
+    EXPECT_TRUE(json.at("relief").is_null());
+    EXPECT_TRUE(json.at("proof").is_null());
+    EXPECT_TRUE(json.at("cycle").is_array());
+    EXPECT_TRUE(json.at("expected").at("outcome").is_array());
+    EXPECT_EQ(json.at("mitigations").at(0).at("applied"), false);
+}
+
+TEST(VerdictJson, ALadderThatReleasedNothingHasNoTime) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.relief.back().released = false;
+    const nlohmann::json relief = json_of(evidence).at("relief");
+    EXPECT_EQ(relief.at("rung"), "none");
+    EXPECT_TRUE(relief.at("after_s").is_null());
+}
+
+TEST(VerdictJson, EveryFixtureHasTheSameFields) {
+    std::set<std::string> shapes;
+    for (const std::string& name : testing::fixture_names()) {
+        std::string shape;
+        const nlohmann::json json = json_of(testing::fixture(name));
+        for (const auto& [key, value] : json.items()) {
+            shape += key + " ";
+        }
+        shapes.insert(shape);
+    }
+    EXPECT_EQ(shapes.size(), 1U);
+}
+
+TEST(VerdictJson, BytesThatAreNotUtf8AreReplaced) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.kernel_log = {"comm \xff odd"};
+    EXPECT_NO_THROW(json_of(evidence));
+}
+
+}  // namespace
+}  // namespace reflux

@@ -1,0 +1,396 @@
+#include "harness/scenario/load.h"
+
+#include "tests/support/temporary_folder.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::scenario {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class LoadTest : public ::testing::Test {
+  protected:
+    void TearDown() override { unsetenv("REFLUX_SCENARIOS"); }
+
+    [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+    std::string write(const std::string& name, const std::string& text) const {
+        folder_.write(name, text);
+        return path(name);
+    }
+    // Loads `text` as FOLDER/s.toml and gives the error with FOLDER/ taken off, or "" when it loads.
+    std::string error_of(const std::string& text, const std::vector<Override>& overrides = {}) const {
+        const auto loaded = load_file(write("s.toml", text), overrides);
+        if (loaded) {
+            return "";
+        }
+        EXPECT_EQ(loaded.error().kind, ErrorKind::invalid_input);
+        std::string message = loaded.error().message;
+        const std::string prefix = folder_.path() + "/";
+        for (std::size_t at = 0; (at = message.find(prefix, at)) != std::string::npos;) {
+            message.erase(at, prefix.size());
+        }
+        return message;
+    }
+
+    test::TemporaryFolder folder_;
+};
+
+const std::string question = "question = \"q\"\n";
+
+TEST_F(LoadTest, DefaultsAreThoseOfTheStructs) {
+    const auto loaded = load_file(write("mine.toml", question));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->name, "mine");
+    EXPECT_EQ(loaded->file, path("mine.toml"));
+    EXPECT_EQ(loaded->question, "q");
+    EXPECT_EQ(loaded->stack.lower_size, mebibytes(1536));
+    EXPECT_EQ(loaded->memcg.limit, std::nullopt);
+    EXPECT_EQ(loaded->judge.stall_window, Seconds(8));
+}
+
+TEST_F(LoadTest, EveryKeyIsRead) {
+    const auto loaded = load_file(write("s.toml", R"(
+question = "a \"quoted\" one"
+because = """
+two
+lines"""
+source = "here"
+control = "other"
+[stack]
+lower = "xfs"
+upper = "btrfs"
+front_end = "fuse"
+lower_size = "4GiB"
+upper_size = "512MiB"
+[daemon]
+engine = "threads"
+threads = 7
+zone_size = "32MiB"
+conventional_zones = 0
+[memcg]
+limit = "96MiB"
+placement = "siblings"
+[workload]
+seed = 99
+workers = 5
+work = "1GiB"
+small_file = "8KiB"
+large_file = "16MiB"
+[mitigation]
+apply = ["io_flusher", "mlock"]
+[judge]
+stall_window = "1500ms"
+time_budget = "2min"
+rung_time = "3s"
+[expect]
+outcome = ["slow"]
+recursion = ["none", "upper"]
+)"));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->question, "a \"quoted\" one");
+    EXPECT_EQ(loaded->because, "two\nlines");
+    EXPECT_EQ(loaded->source, "here");
+    EXPECT_EQ(loaded->control, "other");
+    EXPECT_EQ(loaded->stack.lower, "xfs");
+    EXPECT_EQ(loaded->stack.upper, "btrfs");
+    EXPECT_EQ(loaded->stack.lower_size, gibibytes(4));
+    EXPECT_EQ(loaded->stack.upper_size, mebibytes(512));
+    EXPECT_EQ(loaded->daemon.engine, "threads");
+    EXPECT_EQ(loaded->daemon.threads, 7U);
+    EXPECT_EQ(loaded->daemon.zone_size, mebibytes(32));
+    EXPECT_EQ(loaded->daemon.conventional_zones, 0U);
+    EXPECT_EQ(loaded->memcg.limit, mebibytes(96));
+    EXPECT_EQ(loaded->memcg.placement, Placement::siblings);
+    EXPECT_EQ(loaded->workload.seed, 99U);
+    EXPECT_EQ(loaded->workload.workers, 5U);
+    EXPECT_EQ(loaded->workload.work, gibibytes(1));
+    EXPECT_EQ(loaded->workload.small_file, kibibytes(8));
+    EXPECT_EQ(loaded->workload.large_file, mebibytes(16));
+    EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
+    EXPECT_EQ(loaded->judge.stall_window, Seconds(1.5));
+    EXPECT_EQ(loaded->judge.time_budget, Seconds(120));
+    EXPECT_EQ(loaded->judge.rung_time, Seconds(3));
+    EXPECT_THAT(loaded->expect.outcome, ElementsAre("slow"));
+    EXPECT_THAT(loaded->expect.recursion, ElementsAre("none", "upper"));
+
+    const std::string text = to_toml(*loaded);
+    const auto again = load_file(write("again.toml", text));
+    ASSERT_TRUE(again) << again.error().message << "\n" << text;
+    EXPECT_EQ(to_toml(*again), text);
+    EXPECT_EQ(again->question, loaded->question);
+    EXPECT_EQ(again->because, loaded->because);
+    EXPECT_EQ(again->judge.stall_window, loaded->judge.stall_window);
+}
+
+struct Bad {
+    std::string text;   // after the question, so its first line is line 2
+    std::string error;  // exact
+};
+
+TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
+    const std::vector<Bad> bad{
+        {"[stack]\nuper = \"xfs\"", "s.toml:3: unknown key 'stack.uper'; did you mean 'stack.upper'?"},
+        {"upper = \"xfs\"", "s.toml:2: unknown key 'upper'; did you mean 'stack.upper'?"},
+        {"[stak]\nupper = \"xfs\"", "s.toml:3: unknown key 'stak.upper'; did you mean 'stack.upper'?"},
+        {"[judge]\nverdict = \"ok\"",
+         "s.toml:3: unknown key 'judge.verdict'; [judge] has stall_window, "
+         "time_budget, rung_time"},
+        {"[stack]\nupper = \"zfs\"",
+         "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs, found the text 'zfs'"},
+        {"[stack]\nupper = 4",
+         "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs, found the number 4"},
+        {"[stack.upper]\nx = 1", "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs, found a table"},
+        {"stack = 3",
+         "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, lower_size, "
+         "upper_size"},
+        {"[stack]\nlower_size = 1536",
+         "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
+         "number 1536"},
+        {"[stack]\nlower_size = \"1536\"",
+         "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
+         "text '1536'"},
+        {"[stack]\nlower_size = \"2GB\"",
+         "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
+         "text '2GB'"},
+        {"[memcg]\n\nlimit = \"8MiB\"",
+         "s.toml:4: memcg.limit: \"none\", or expected a size in quotes, 16MiB or more, such as \"64MiB\", "
+         "found the text '8MiB'"},
+        {"[memcg]\nplacement = \"alone\"",
+         "s.toml:3: memcg.placement: expected one of shared | siblings | apart, found the text 'alone'"},
+        {"[workload]\nworkers = 0",
+         "s.toml:3: workload.workers: expected a whole number from 1 to 256, found the number 0"},
+        {"[workload]\nseed = -1",
+         "s.toml:3: workload.seed: expected a whole number from 0 to "
+         "9223372036854775807, found the number -1"},
+        {"[workload]\nwork = \"0B\"",
+         "s.toml:3: workload.work: expected a size in quotes, 1MiB or more, such as \"64MiB\", found the "
+         "text "
+         "'0B'"},
+        {"[workload]\nworkers = 1.5",
+         "s.toml:3: workload.workers: expected a whole number from 1 to 256, found "
+         "a number with a fraction"},
+        {"[judge]\nstall_window = \"8\"",
+         "s.toml:3: judge.stall_window: expected a duration in quotes from 1s to 600s, such as \"8s\", found "
+         "the text '8'"},
+        {"[judge]\nstall_window = \"100ms\"",
+         "s.toml:3: judge.stall_window: expected a duration in quotes from 1s to 600s, such as \"8s\", found "
+         "the text '100ms'"},
+        {"[mitigation]\napply = \"io_flusher\"",
+         "s.toml:3: mitigation.apply: expected a list of names of mitigations, such as [\"io_flusher\"], "
+         "found "
+         "the text 'io_flusher'"},
+        {"[mitigation]\napply = [\"IO-flusher\"]",
+         "s.toml:3: mitigation.apply: expected a list of names of mitigations, such as [\"io_flusher\"], "
+         "found "
+         "the text 'IO-flusher'"},
+        {"[mitigation]\napply = [\"mlock\", \"mlock\"]",
+         "s.toml:3: mitigation.apply: 'mlock' stands in it twice"},
+        {"[expect]\noutcome = [\"hangs\"]",
+         "s.toml:3: expect.outcome: expected a list of completes | slow | livelock | deadlock | "
+         "daemon_killed "
+         "| io_error | inconclusive | unsupported | harness_error, found the text 'hangs'"},
+        {"[expect]\nrecursion = [1]",
+         "s.toml:3: expect.recursion: expected a list of none | reclaim | upper, found a list that holds "
+         "something other than texts"},
+        {"because = true", "s.toml:2: because: expected a text, found a boolean"},
+        {"control = \"a/b.toml\"",
+         "s.toml:2: control: expected the name of a scenario, without folder and .toml, "
+         "found the text 'a/b.toml'"},
+        {"control = \"s\"", "s.toml:2: control = 's' is this scenario itself; a control has control = \"\""},
+    };
+    for (const Bad& one : bad) {
+        EXPECT_EQ(error_of(question + one.text + "\n"), one.error) << one.text;
+    }
+}
+
+TEST_F(LoadTest, KeysThatContradictEachOtherAreErrors) {
+    const std::vector<Bad> bad{
+        {"[stack]\nupper = \"xfs\"\nupper_size = \"256MiB\"",
+         "s.toml:4: stack.upper_size = 256MiB is too small: xfs needs 300MiB or more"},
+        {"[stack]\nupper = \"btrfs\"\nupper_size = \"64MiB\"",
+         "s.toml:4: stack.upper_size = 64MiB is too small: btrfs needs 128MiB or more"},
+        {"[stack]\nlower_size = \"1GiB\"",
+         "s.toml:3: stack.lower_size = 1GiB is too small: ext4 needs 1115MiB or more to hold an image of "
+         "stack.upper_size = 1GiB"},
+        {"[stack]\nupper_size = \"2GiB\"",
+         "s.toml:3: stack.lower_size = 1536MiB is too small: ext4 needs 2172MiB or more to hold an image of "
+         "stack.upper_size = 2GiB"},
+        {"[stack]\nlower = \"xfs\"\nupper_size = \"64MiB\"\nlower_size = \"200MiB\"",
+         "s.toml:5: stack.lower_size = 200MiB is too small: xfs needs 300MiB or more to hold an image of "
+         "stack.upper_size = 64MiB"},
+        {"[stack]\nupper_size = \"1000MiB\"",
+         "s.toml:3: stack.upper_size = 1000MiB is not a multiple of daemon.zone_size = 64MiB"},
+        {"[daemon]\nzone_size = \"96MiB\"", "s.toml:3: daemon.zone_size = 96MiB is not a power of two"},
+        {"[daemon]\nzone_size = \"2GiB\"",
+         "s.toml:3: stack.upper_size = 1GiB is not a multiple of daemon.zone_size = 2GiB"},
+        {"[daemon]\nconventional_zones = 17",
+         "s.toml:3: daemon.conventional_zones = 17, but the disk has only 16 zones"},
+        {"[stack]\nfront_end = \"loop\"\n[daemon]\nthreads = 2",
+         "s.toml:5: daemon.threads has no effect with stack.front_end = loop, which runs no daemon; remove "
+         "one "
+         "of them"},
+        {"[stack]\nfront_end = \"loop\"\n[mitigation]\napply = [\"io_flusher\"]",
+         "s.toml:5: mitigation.apply has no effect with stack.front_end = loop: mitigations are applied to "
+         "the "
+         "daemon, and there is none; remove one of them"},
+        {"[stack]\nfront_end = \"loop\"\n[memcg]\nplacement = \"apart\"",
+         "s.toml:5: memcg.placement = apart says where the daemon is, but stack.front_end = loop runs none; "
+         "remove one of them"},
+        {"[judge]\ntime_budget = \"5s\"",
+         "s.toml:3: judge.time_budget = 5s is shorter than judge.stall_window = 8s: no stall could be seen "
+         "in "
+         "it"},
+    };
+    for (const Bad& one : bad) {
+        EXPECT_EQ(error_of(question + one.text + "\n"), one.error) << one.text;
+    }
+    EXPECT_EQ(error_of("because = \"b\"\n"),
+              "s.toml: question is missing: one sentence that says what the run answers");
+}
+
+TEST_F(LoadTest, TextThatIsNotTomlNamesTheLine) {
+    EXPECT_THAT(error_of(question + "[stack]\nupper = xfs\n"), HasSubstr("s.toml:3: not valid TOML: "));
+    EXPECT_THAT(error_of(question + "question = \"again\"\n"), HasSubstr("s.toml:2: not valid TOML: "));
+}
+
+TEST_F(LoadTest, OverridesGoThroughTheSameKeys) {
+    const std::string file = write("s.toml", question + "[memcg]\nlimit = \"64MiB\"\n");
+    const auto loaded = load_file(file, {{"memcg.limit", "128MiB"},
+                                         {"stack.upper", "xfs"},
+                                         {"workload.seed", "7"},
+                                         {"mitigation.apply", "io_flusher,mlock"},
+                                         {"expect.outcome", "slow"}});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->memcg.limit, mebibytes(128));
+    EXPECT_EQ(loaded->stack.upper, "xfs");
+    EXPECT_EQ(loaded->workload.seed, 7U);
+    EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
+    EXPECT_THAT(loaded->expect.outcome, ElementsAre("slow"));
+    const auto unlimited = load_file(file, {{"memcg.limit", "none"}, {"mitigation.apply", ""}});
+    ASSERT_TRUE(unlimited) << unlimited.error().message;
+    EXPECT_EQ(unlimited->memcg.limit, std::nullopt);
+    EXPECT_TRUE(unlimited->mitigations.empty());
+}
+
+TEST_F(LoadTest, BadOverridesNameTheOption) {
+    EXPECT_EQ(error_of(question, {{"memcg.limt", "64MiB"}}),
+              "--set memcg.limt=64MiB: unknown key 'memcg.limt'; did you mean 'memcg.limit'?");
+    EXPECT_EQ(error_of(question, {{"workload.workers", "many"}}),
+              "--set workload.workers=many: workload.workers: expected a whole number from 1 to 256, found "
+              "the text "
+              "'many'");
+    EXPECT_EQ(
+        error_of(question, {{"stack.upper_size", "100MiB"}}),
+        "--set stack.upper_size=100MiB: stack.upper_size = 100MiB is not a multiple of daemon.zone_size = "
+        "64MiB");
+    EXPECT_EQ(
+        error_of(question, {{"base", "other"}}),
+        "--set base=other: unknown key 'base'; known: question, because, source, control, stack.lower, "
+        "stack.upper, stack.front_end, stack.lower_size, stack.upper_size, daemon.engine, daemon.threads, "
+        "daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, workload.seed, "
+        "workload.workers, workload.work, workload.small_file, workload.large_file, mitigation.apply, "
+        "judge.stall_window, judge.time_budget, judge.rung_time, expect.outcome, expect.recursion");
+}
+
+TEST_F(LoadTest, ParseOverrideSplitsAtTheFirstEqualsSign) {
+    const auto good = parse_override("because=a=b");
+    ASSERT_TRUE(good);
+    EXPECT_EQ(good->key, "because");
+    EXPECT_EQ(good->value, "a=b");
+    for (const std::string bad : {"", "memcg.limit", "=64MiB"}) {
+        const auto parsed = parse_override(bad);
+        ASSERT_FALSE(parsed) << bad;
+        EXPECT_EQ(parsed.error().message,
+                  fmt::format("--set '{}': expected key=value, such as memcg.limit=128MiB", bad));
+        EXPECT_EQ(parsed.error().kind, ErrorKind::invalid_input);
+    }
+}
+
+TEST_F(LoadTest, BaseGivesWhatTheFileDoesNotSet) {
+    write("parent.toml",
+          question + "because = \"parent\"\n[memcg]\nlimit = \"64MiB\"\nplacement = \"siblings\"\n");
+    const auto loaded =
+        load_file(write("child.toml", "base = \"parent\"\nbecause = \"child\"\n[memcg]\nlimit = \"none\"\n"));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->name, "child");
+    EXPECT_EQ(loaded->question, "q");
+    EXPECT_EQ(loaded->because, "child");
+    EXPECT_EQ(loaded->memcg.limit, std::nullopt);
+    EXPECT_EQ(loaded->memcg.placement, Placement::siblings);
+    // Saved complete: the base is not needed to read it again.
+    const auto again = load_file(write("saved.toml", to_toml(*loaded)));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->memcg.placement, Placement::siblings);
+}
+
+TEST_F(LoadTest, BadBasesSayWhere) {
+    write("bad.toml", question + "[stack]\nuper = \"xfs\"\n");
+    EXPECT_EQ(error_of("base = \"bad\"\n"),
+              "bad.toml:3: unknown key 'stack.uper'; did you mean 'stack.upper'?");
+    EXPECT_EQ(error_of(question + "base = \"absent\"\n"),
+              "s.toml:2: base = 'absent', but there is no file absent.toml");
+    EXPECT_EQ(error_of("base = \"x/y\"\n"),
+              "s.toml:1: base: expected the name of a scenario beside this file, "
+              "without folder and .toml, found the text 'x/y'");
+    write("second.toml", "base = \"bad\"\n");
+    EXPECT_EQ(error_of("base = \"second\"\n"),
+              "second.toml:1: a scenario that is a base (here of s.toml) cannot have "
+              "one itself");
+}
+
+TEST_F(LoadTest, NamesAreLookedUpInTheSearchPathFirstFolderWins) {
+    write("fuse-ext4-shared-memcg.toml", "question = \"mine\"\n");
+    write("broken.toml", "nonsense = 1\n");
+    ASSERT_EQ(setenv("REFLUX_SCENARIOS", ("/nonexistent:" + folder_.path()).c_str(), 1), 0);
+    ASSERT_GE(search_path().size(), 3U);
+    EXPECT_EQ(search_path()[0], "/nonexistent");
+    EXPECT_EQ(search_path()[1], folder_.path());
+
+    const auto mine = load("fuse-ext4-shared-memcg");
+    ASSERT_TRUE(mine) << mine.error().message;
+    EXPECT_EQ(mine->question, "mine");
+    const auto shipped = load("fuse-ext4-own-cgroup");
+    ASSERT_TRUE(shipped) << shipped.error().message;
+
+    bool saw_broken = false;
+    std::vector<std::string> names;
+    for (const Listed& listed : list_all()) {
+        names.push_back(listed.name);
+        if (listed.name == "broken") {
+            saw_broken = true;
+            EXPECT_FALSE(listed.scenario);
+        }
+    }
+    EXPECT_TRUE(saw_broken);
+    EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+    EXPECT_EQ(std::count(names.begin(), names.end(), "fuse-ext4-shared-memcg"), 1);
+}
+
+TEST_F(LoadTest, UnknownNamesListNearOnes) {
+    const auto unknown = load("fuse-ext4-shared-mencg");
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().kind, ErrorKind::invalid_input);
+    EXPECT_THAT(unknown.error().message, HasSubstr("no scenario 'fuse-ext4-shared-mencg' in "));
+    EXPECT_THAT(unknown.error().message, HasSubstr("; did you mean 'fuse-ext4-shared-memcg'?"));
+    const auto part = load("own-cgroup");
+    ASSERT_FALSE(part);
+    EXPECT_THAT(part.error().message, HasSubstr("did you mean 'fuse-ext4-own-cgroup'?"));
+}
+
+TEST_F(LoadTest, AMissingFileIsTheUsersMistake) {
+    for (const std::string& name : {path("absent.toml"), std::string("absent.toml"), folder_.path() + "/"}) {
+        const auto loaded = load(name);
+        ASSERT_FALSE(loaded) << name;
+        EXPECT_EQ(loaded.error().kind, ErrorKind::invalid_input);
+        EXPECT_THAT(loaded.error().message, HasSubstr(name));
+    }
+}
+
+}  // namespace
+}  // namespace reflux::scenario

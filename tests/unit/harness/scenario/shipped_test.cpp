@@ -1,0 +1,82 @@
+// The scenario files that come with reflux.
+#include "harness/scenario/load.h"
+#include "tests/support/temporary_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::scenario {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+
+std::vector<std::string> shipped_files() {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(REFLUX_SOURCE_DIR "/harness/scenarios")) {
+        files.push_back(entry.path().string());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+class ShippedTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ShippedTest, LoadsAndSurvivesBeingWritten) {
+    const auto scenario = load_file(GetParam());
+    ASSERT_TRUE(scenario) << scenario.error().message;
+    EXPECT_FALSE(scenario->because.empty());
+    EXPECT_FALSE(scenario->source.empty());
+    EXPECT_FALSE(scenario->expect.outcome.empty());
+    EXPECT_FALSE(scenario->expect.recursion.empty());
+
+    const std::string text = to_toml(*scenario);
+    const test::TemporaryFolder folder;
+    folder.write("again.toml", text);
+    const auto again = load_file(folder / "again.toml");
+    ASSERT_TRUE(again) << again.error().message << "\n" << text;
+    EXPECT_EQ(to_toml(*again), text);
+}
+
+TEST_P(ShippedTest, ItsControlExistsCompletesAndDiffersOnlyInPressure) {
+    const auto scenario = load_file(GetParam());
+    ASSERT_TRUE(scenario) << scenario.error().message;
+    if (scenario->control.empty()) {
+        return;
+    }
+    const auto control = load(scenario->control);
+    ASSERT_TRUE(control) << control.error().message;
+    EXPECT_EQ(control->memcg.limit, std::nullopt);
+    EXPECT_EQ(control->control, "");
+    EXPECT_THAT(control->expect.outcome, ElementsAre("completes"));
+    EXPECT_EQ(control->stack.upper, scenario->stack.upper);
+    EXPECT_EQ(control->stack.lower, scenario->stack.lower);
+    EXPECT_EQ(control->workload.work, scenario->workload.work);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, ShippedTest, ::testing::ValuesIn(shipped_files()),
+                         [](const auto& param_info) {
+                             std::string name = fs::path(param_info.param).stem().string();
+                             std::replace(name.begin(), name.end(), '-', '_');
+                             return name;
+                         });
+
+TEST(ShippedScenarios, WithoutDaemonNoDaemonKeysAreWritten) {
+    const auto loop = load("loop-ext4-shared-memcg");
+    ASSERT_TRUE(loop) << loop.error().message;
+    EXPECT_EQ(to_toml(*loop).find("[daemon]"), std::string::npos);
+}
+
+TEST(ShippedScenarios, ListAllFindsEveryFile) {
+    const auto listed = list_all();
+    EXPECT_EQ(listed.size(), shipped_files().size());
+    for (const Listed& one : listed) {
+        EXPECT_TRUE(one.scenario) << one.name << ": " << one.scenario.error().message;
+    }
+}
+
+}  // namespace
+}  // namespace reflux::scenario

@@ -1,0 +1,44 @@
+// Recorded and hand-made evidence: every folder of tests/fixtures/evidence with an evidence.json.
+#pragma once
+
+#include "backend/base/kernel_file.h"
+#include "harness/evidence/evidence.h"
+#include "harness/evidence/json.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace reflux::testing {
+
+inline std::string fixture_text(const std::string& name, const std::string& file) {
+    auto text = read_file(std::string(REFLUX_FIXTURES) + "/evidence/" + name + "/" + file);
+    if (!text) {
+        throw std::runtime_error(text.error().message);
+    }
+    return *std::move(text);
+}
+
+inline evidence::Evidence fixture(const std::string& name) {
+    auto loaded = evidence::from_json(fixture_text(name, "evidence.json"));
+    if (!loaded) {
+        throw std::runtime_error(name + ": " + loaded.error().message);
+    }
+    return *std::move(loaded);
+}
+
+inline std::vector<std::string> fixture_names() {
+    std::vector<std::string> names;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(REFLUX_FIXTURES) + "/evidence")) {
+        if (std::filesystem::exists(entry.path() / "evidence.json")) {
+            names.push_back(entry.path().filename().string());
+        }
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+}  // namespace reflux::testing

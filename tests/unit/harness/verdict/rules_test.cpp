@@ -1,0 +1,205 @@
+// Single rules of judge(): their order, the expectation, relief, recursion, livelock.
+#include "harness/verdict/verdict.h"
+#include "harness/verdict/words.h"
+#include "tests/unit/harness/verdict/fixture.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux {
+namespace {
+
+using evidence::Evidence;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using verdict::judge;
+using verdict::Outcome;
+using verdict::Recursion;
+
+TEST(Order, HarnessErrorThenUnsupportedThenDaemonExitThenStall) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.workload.errors = 5;
+    EXPECT_EQ(judge(evidence).outcome, Outcome::deadlock);
+    evidence.daemon_exit =
+        evidence::DaemonExit{.unexpected = true, .at_s = 8.0, .signal = 9, .last_words = {}};
+    EXPECT_EQ(judge(evidence).outcome, Outcome::daemon_killed);
+    evidence.mitigations = {{.name = "io_flusher", .applied = false, .detail = ""}};
+    EXPECT_EQ(judge(evidence).outcome, Outcome::unsupported);
+    evidence.harness_error = "losetup: no";
+    EXPECT_EQ(judge(evidence).outcome, Outcome::harness_error);
+}
+
+TEST(Order, ExpectedExitOfTheDaemonDecidesNothing) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.daemon_exit = evidence::DaemonExit{.unexpected = false, .at_s = 15, .code = 0, .last_words = {}};
+    EXPECT_EQ(judge(evidence).outcome, Outcome::completes);
+}
+
+TEST(Expectation, IsMetByAnyOfTheWords) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    EXPECT_TRUE(judge(evidence).met);
+    evidence.expected.outcome = {"completes", "slow"};
+    EXPECT_FALSE(judge(evidence).met);
+    evidence.expected.outcome.clear();
+    EXPECT_TRUE(judge(evidence).met);
+    evidence.expected.recursion = {"none", "reclaim"};
+    EXPECT_FALSE(judge(evidence).met);
+}
+
+TEST(Expectation, OfARecursionIsNotMetByAnUnknownOne) {
+    Evidence evidence = testing::fixture("completes-without-trace");
+    evidence.expected.recursion = {"none", "reclaim", "upper"};
+    EXPECT_FALSE(judge(evidence).met);
+}
+
+TEST(Expectation, IsNotMetByARunThatWasNotMade) {
+    Evidence evidence = testing::fixture("unsupported-machine");
+    evidence.expected = {};
+    EXPECT_FALSE(judge(evidence).met);
+    evidence.expected.outcome = {"completes"};
+    EXPECT_FALSE(judge(evidence).met);
+    evidence.expected.outcome = {"unsupported"};
+    EXPECT_TRUE(judge(evidence).met);
+}
+
+TEST(Relief, IsTheFirstRungThatReleased) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.relief.at(2).released = true;
+    evidence.relief.at(2).after_s = 1.5;
+    const auto relief = judge(evidence).relief;
+    ASSERT_TRUE(relief);
+    EXPECT_EQ(relief->rung, "drop_caches");
+    EXPECT_EQ(relief->after_s, 1.5);
+}
+
+TEST(Relief, IsNoneWhenNoRungReleased) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.relief.back().released = false;
+    const verdict::Verdict verdict = judge(evidence);
+    ASSERT_TRUE(verdict.relief);
+    EXPECT_EQ(verdict.relief->rung, "none");
+    EXPECT_FALSE(verdict.relief->after_s);
+    EXPECT_THAT(verdict.reasons, Contains(HasSubstr("nothing released it")));
+}
+
+TEST(Relief, IsAbsentWithoutALadder) {
+    EXPECT_FALSE(judge(testing::fixture("completes")).relief);
+}
+
+TEST(Livelock, NeedsMotion) {
+    Evidence evidence = testing::fixture("livelock-dirty-throttle");
+    for (auto& snapshot : evidence.stall->snapshots) {
+        snapshot.tasks.at(0) = evidence.stall->snapshots.at(0).tasks.at(0);
+    }
+    EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
+}
+
+TEST(Livelock, IsNotShownByABusyControlThread) {
+    Evidence evidence = testing::fixture("stalled-without-trace");
+    for (std::size_t i = 0; i < evidence.stall->snapshots.size(); ++i) {
+        auto& control = evidence.stall->snapshots[i].tasks.at(1);
+        control.state = 'R';
+        control.stack.clear();
+        control.cpu_ticks = 100 * i;
+    }
+    EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
+}
+
+TEST(Livelock, IsShownByARunningIoThread) {
+    Evidence evidence = testing::fixture("livelock-dirty-throttle");
+    for (std::size_t i = 0; i < evidence.stall->snapshots.size(); ++i) {
+        auto& thread = evidence.stall->snapshots[i].tasks.at(0);
+        thread.state = 'R';
+        thread.stack.clear();
+        thread.cpu_ticks = 350 * i;
+    }
+    const verdict::Verdict verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::livelock);
+    EXPECT_THAT(verdict.reasons.front(), HasSubstr("700 CPU ticks"));
+}
+
+TEST(Livelock, IsNotShownByAnUnboundedWaitThatMoves) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.stall->snapshots.back().tasks.at(0).voluntary_switches += 500;
+    const verdict::Verdict verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+    EXPECT_THAT(verdict.reasons, Contains(HasSubstr("500 context switches")));
+}
+
+TEST(Stopped, OneThreadOfManyIsNotAStoppedDaemon) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    for (auto& snapshot : evidence.stall->snapshots) {
+        snapshot.tasks.at(1).state = 'T';
+    }
+    EXPECT_EQ(judge(evidence).outcome, Outcome::deadlock);
+}
+
+TEST(Recursion, CountsAloneShowUpper) {
+    Evidence evidence = testing::fixture("completes-evicting-upper-inodes");
+    evidence.trace.reclaims.clear();
+    EXPECT_EQ(judge(evidence).recursion, Recursion::upper);
+}
+
+TEST(Recursion, SlabShrinkersAloneAreOnlyReclaim) {
+    Evidence evidence = testing::fixture("completes-evicting-upper-inodes");
+    evidence.trace.upper_event_count = 0;
+    for (auto& reclaim : evidence.trace.reclaims) {
+        reclaim.inside.clear();
+    }
+    const verdict::Verdict verdict = judge(evidence);
+    EXPECT_EQ(verdict.recursion, Recursion::reclaim);
+    EXPECT_THAT(verdict.reasons, Contains(HasSubstr("by itself proves no harm")));
+}
+
+TEST(Recursion, EventsOfTheLowerDeviceAreNotUpper) {
+    Evidence evidence = testing::fixture("completes-evicting-upper-inodes");
+    evidence.trace.upper_event_count = 0;
+    evidence.trace.reclaims.at(0).inside.at(0).device = evidence.devices.lower_device;
+    EXPECT_EQ(judge(evidence).recursion, Recursion::reclaim);
+}
+
+TEST(Recursion, AnUnknownUpperDeviceMatchesNoEvent) {
+    Evidence evidence = testing::fixture("completes-evicting-upper-inodes");
+    evidence.trace.upper_event_count = 0;
+    evidence.devices.upper_device.clear();
+    evidence.trace.reclaims.at(0).inside.at(0).device.clear();
+    EXPECT_EQ(judge(evidence).recursion, Recursion::reclaim);
+}
+
+TEST(Recursion, AStackInReclaimBeatsASilentTrace) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.trace.reclaims.clear();
+    evidence.trace.reclaim_count = 0;
+    evidence.trace.upper_event_count = 0;
+    EXPECT_EQ(judge(evidence).recursion, Recursion::reclaim);
+}
+
+TEST(Slow, JudgesByTheDeviceAndNotByTheWriter) {
+    Evidence evidence = testing::fixture("slow-unfinished");
+    for (auto& point : evidence.progress) {
+        point.device_completed = 7;
+    }
+    EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
+}
+
+TEST(Reasons, NameLeftoversAndTheKernelLog) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.leftovers = {"/dev/loop7"};
+    evidence.kernel_log = {"EXT4-fs warning"};
+    const verdict::Verdict verdict = judge(evidence);
+    EXPECT_THAT(verdict.reasons, Contains(HasSubstr("/dev/loop7")));
+    EXPECT_THAT(verdict.reasons, Contains(HasSubstr("EXT4-fs warning")));
+}
+
+TEST(GfpMask, TellsWhatReclaimMayDo) {
+    EXPECT_EQ(verdict::reach_of("GFP_HIGHUSER_MOVABLE"), "may call into filesystems");
+    EXPECT_EQ(verdict::reach_of("GFP_KERNEL|__GFP_NOWARN"), "may call into filesystems");
+    EXPECT_THAT(verdict::reach_of("GFP_NOFS|__GFP_HIGHMEM"), HasSubstr("(GFP_NOFS)"));
+    EXPECT_THAT(verdict::reach_of("GFP_NOIO|__GFP_HIGHMEM|__GFP_HARDWALL"), HasSubstr("(GFP_NOIO)"));
+    EXPECT_EQ(verdict::reach_of("GFP_NOIO|__GFP_IO|__GFP_FS"), "may call into filesystems");
+    EXPECT_EQ(verdict::reach_of(""), "");
+    EXPECT_EQ(verdict::reach_of("0xcc0"), "");
+}
+
+}  // namespace
+}  // namespace reflux
