@@ -44,7 +44,7 @@ struct SpawnOptions {
 Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {});
 
 // fork without exec: the child runs `body` and exits with its result; for one or two system calls that may
-// block. An error that `body` returns is printed on the child's stderr and exits 1.
+// block. An error that `body` returns is printed on the child's stderr and exits 127.
 Result<Child> fork_call(const std::function<Status()>& body, const SpawnOptions& options = {});
 
 // Waits until the child ends or `deadline` is over, and reaps it; nullopt: it still runs.

@@ -52,7 +52,6 @@ std::string_view to_string(ZoneError error) {
     switch (error) {
         case ZoneError::none: return "none";
         case ZoneError::out_of_range: return "beyond the end of the disk";
-        case ZoneError::not_block_aligned: return "not a multiple of the logical block size";
         case ZoneError::unaligned_write: return "not at the write pointer";
         case ZoneError::write_boundary_violation: return "crosses the border of a sequential zone";
         case ZoneError::invalid_field: return "not possible in this zone's type or condition";
@@ -66,7 +65,6 @@ int errno_of(ZoneError error) {
     switch (error) {
         case ZoneError::none: return 0;
         case ZoneError::out_of_range: return ENOSPC;
-        case ZoneError::not_block_aligned: return EINVAL;
         default: return EIO;
     }
 }
@@ -123,7 +121,10 @@ void record_write(Zone& zone, Bytes offset, Bytes length, Bytes capacity) {
         check_available(zone) != ZoneError::none) {
         return;
     }
-    zone.written = std::max(zone.written, offset + length);
+    const Bytes end = offset + length;
+    zone.written = std::max(zone.written, zone.type == ZoneType::sequential_write_preferred
+                                              ? Bytes{(end.value + sector_size - 1) / sector_size * sector_size}
+                                              : end);
     if (zone.written >= capacity) {
         zone.condition = ZoneCondition::full;
     } else if (zone.condition != ZoneCondition::explicit_open) {

@@ -33,7 +33,6 @@ enum class ZoneCondition : std::uint8_t {
 enum class ZoneError : std::uint8_t {
     none,
     out_of_range,              // [21h/00h LOGICAL BLOCK ADDRESS OUT OF RANGE]
-    not_block_aligned,         // offset or length is no multiple of the logical block; cannot be said in SCSI
     unaligned_write,           // not at the write pointer [21h/04h UNALIGNED WRITE COMMAND]
     write_boundary_violation,  // leaves a sequential-write-required zone [21h/05h WRITE BOUNDARY VIOLATION]
     invalid_field,  // the zone is full or has no write pointer [24h/00h INVALID FIELD IN CDB]
@@ -44,8 +43,7 @@ enum class ZoneError : std::uint8_t {
 std::string_view to_string(ZoneType type);
 std::string_view to_string(ZoneCondition condition);
 std::string_view to_string(ZoneError error);
-// What a file or block front end answers: EINVAL for a malformed request, ENOSPC past the end, EIO for what the
-// zone's state forbids, 0 for none.
+// What a file or block front end answers: ENOSPC past the end, EIO for what the zone's state forbids, 0 for none.
 int errno_of(ZoneError error);
 
 // The state of one zone. Its start and capacity follow from the geometry and are not repeated here.
@@ -69,7 +67,8 @@ ZoneError check_write(const Zone& zone, Bytes offset, Bytes length);
 // May the zone be read? Reads are unrestricted (URSWRZ = 1): beyond the write pointer they give what is there.
 ZoneError check_read(const Zone& zone);
 // A write of that range has completed. Opens the zone implicitly, moves the write pointer, and makes the zone full
-// when it is at its end. A write to a sequential-write-preferred zone moves the pointer only when it ends beyond it.
+// when it is at its end. A write to a sequential-write-preferred zone moves the pointer only when it ends beyond it, and
+// then to the end of the logical block that it touched last.
 void record_write(Zone& zone, Bytes offset, Bytes length, Bytes capacity);
 
 // OPEN ZONE, CLOSE ZONE, FINISH ZONE, RESET WRITE POINTER (ZBC-2 clauses 5.2 to 5.5 describe the commands). The

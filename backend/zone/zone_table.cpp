@@ -57,17 +57,9 @@ std::size_t ZoneTable::report(ZoneId first, std::span<ZoneDescriptor> out) const
     return filled;
 }
 
-ZoneError ZoneTable::check_extent(Extent extent) const {
-    constexpr std::uint64_t block = ZonedGeometry::logical_block.value;
-    if (((extent.offset.value | extent.length.value) & (block - 1)) != 0) {
-        return ZoneError::not_block_aligned;
-    }
-    return geometry_.contains(extent) ? ZoneError::none : ZoneError::out_of_range;
-}
-
 ZoneError ZoneTable::check_write(Extent extent) const {
-    if (const auto error = check_extent(extent); error != ZoneError::none) {
-        return error;
+    if (!geometry_.contains(extent)) {
+        return ZoneError::out_of_range;
     }
     while (extent.length > Bytes{0}) {
         const ZonePiece piece = geometry_.first_piece(extent);
@@ -87,8 +79,8 @@ ZoneError ZoneTable::check_write(Extent extent) const {
 }
 
 ZoneError ZoneTable::check_read(Extent extent) const {
-    if (const auto error = check_extent(extent); error != ZoneError::none) {
-        return error;
+    if (!geometry_.contains(extent)) {
+        return ZoneError::out_of_range;
     }
     while (extent.length > Bytes{0}) {
         const ZonePiece piece = geometry_.first_piece(extent);

@@ -55,6 +55,8 @@ class ZoneTable {
     // sequential-write-preferred zones, never that of a sequential-write-required one (ZBC-2 clause 4.4.3).
     // Writers of a sequential-write-required zone keep one write in flight in it, as Linux' zone write locking does:
     // the write pointer moves when record_write is called, not here.
+    // Ranges are in bytes and need not be whole logical blocks: FUSE cuts one aligned write(2) from unaligned memory into
+    // requests that are not. Front ends that speak in blocks cannot ask for less.
     [[nodiscard]] ZoneError check_write(Extent extent) const;
     [[nodiscard]] ZoneError check_read(Extent extent) const;
     // A write that check_write had allowed has completed. True when a zone's state changed.
@@ -70,7 +72,6 @@ class ZoneTable {
 
   private:
     ZoneTable(const ZonedGeometry& geometry, std::vector<Zone> zones);
-    [[nodiscard]] ZoneError check_extent(Extent extent) const;
     template <class Change>
     bool change(ZoneId id, Change apply);
     template <class Manage>

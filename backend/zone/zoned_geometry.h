@@ -30,7 +30,6 @@ struct ZonePiece {
 
 class ZonedGeometry {
   public:
-    static constexpr Bytes logical_block = {512};
     static constexpr Bytes smallest_zone = kibibytes(64);
     // Linux wants zones of a power of two sectors; this bounds the zone table, not the standard.
     static constexpr std::uint64_t most_zones = 1U << 24U;

@@ -212,14 +212,14 @@ struct Evidence {
     std::vector<ProgressPoint> progress;
     std::optional<Stall> stall;
     std::vector<ReliefRung> relief;
-    TraceSummary trace;                       // up to the stall's detection, where there is a stall
+    TraceSummary trace;  // up to the stall's detection, where there is a stall
     WorkloadResult workload;
     Verification verification;
     std::optional<DaemonExit> daemon_exit;
-    std::vector<std::string> kernel_log;      // lines of the run's own dmesg slice that speak of trouble, up to the
-                                              // stall's detection: relief fails I/O by design
-    std::vector<std::string> leftovers;   // what teardown could not remove
-    double duration_s = 0;                // from the start of the run to the end of teardown
+    std::vector<std::string> kernel_log;  // lines of the run's own dmesg slice that speak of trouble, up to
+                                          // the stall's detection: relief fails I/O by design
+    std::vector<std::string> leftovers;  // what teardown could not remove
+    double duration_s = 0;               // from the start of the run to the end of teardown
 };
 
 }  // namespace reflux::evidence

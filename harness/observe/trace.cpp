@@ -36,7 +36,7 @@ constexpr std::array wanted_events = {
     Wanted{"f2fs/f2fs_evict_inode"},
 };
 
-constexpr std::size_t most_a_drain = 16U << 20U;
+constexpr std::size_t most_a_drain = 4U << 20U;
 
 std::string without_escapes(std::string_view text) {  // \040 and the like, as /proc/mounts writes a blank
     std::string plain;

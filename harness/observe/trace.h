@@ -44,7 +44,7 @@ class TraceInstance {
     Status start(const std::vector<int>& tids);
     // Follows these threads as well. One that has ended drops out by itself.
     Status follow(const std::vector<int>& tids);
-    // Reads what is there (at most 16 MiB a call, about 0.1 s) and parses it; gives the bytes read, 0 when
+    // Reads what is there (at most 4 MiB a call, some 50 ms) and parses it; gives the bytes read, 0 when
     // there was nothing.
     Result<std::size_t> drain();
     // Events off; what is buffered can still be drained. For the end of the observed time.

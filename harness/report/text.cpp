@@ -138,6 +138,9 @@ std::string expectation(const Verdict& verdict) {
     if (verdict.met) {
         return "expectation met: " + wanted;
     }
+    if (verdict.outcome == verdict::Outcome::unsupported) {
+        return "expectation not judged, there was no run: " + wanted;
+    }
     return fmt::format("expectation NOT met: expected {}; found outcome {}, recursion {}", wanted,
                        verdict::to_string(verdict.outcome), recursion_word(verdict));
 }
@@ -197,7 +200,9 @@ std::string explain(const Evidence& evidence, const Verdict& verdict) {
 std::string one_line(const Evidence& evidence, const Verdict& verdict) {
     return fmt::format("{:<34} {:<13} {:<8} {:<20} {}", evidence.scenario,
                        verdict::to_string(verdict.outcome), recursion_word(verdict), relief_word(verdict),
-                       verdict.met ? "met" : "NOT MET");
+                       verdict.met                                        ? "met"
+                       : verdict.outcome == verdict::Outcome::unsupported ? "not run"
+                                                                          : "NOT MET");
 }
 
 }  // namespace reflux::report

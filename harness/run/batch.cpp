@@ -17,6 +17,9 @@
 #include <map>
 
 #include <sys/mman.h>
+#include <sys/un.h>
+
+#include <fmt/chrono.h>
 
 namespace reflux::run {
 namespace {
@@ -47,6 +50,13 @@ Result<std::vector<scenario::Scenario>> load_all(const BatchOptions& options) {
     return scenarios;
 }
 
+// Of this process: two runs of one second are told apart by the pid or the number.
+std::string next_run_id() {
+    static unsigned number = 0;
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    return fmt::format("{:%Y%m%dT%H%M%S}-{}-{}", fmt::gmtime(now), ::getpid(), ++number);
+}
+
 ExitCode code_of(const Finished& run) {
     if (run.verdict.outcome == verdict::Outcome::harness_error || !run.evidence.leftovers.empty()) {
         return ExitCode::harness_failed;
@@ -74,11 +84,26 @@ Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions&
     run.evidence = run_session({.scenario = scenario,
                                 .folder = folder,
                                 .state_root = journal::default_state_root(),
+                                .run_id = next_run_id(),
                                 .keep = options.keep},
                                loop, console);
     run.verdict = verdict::judge(run.evidence);
     REFLUX_CHECK(write_results(folder, run.evidence, run.verdict));
     return run;
+}
+
+// A control socket's path must fit into sockaddr_un, whatever folder the user chose for the state.
+Status check_state_root() {
+    const std::string longest = journal::default_state_root() + "/" + next_run_id() + "/control";
+    constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - 1;
+    if (longest.size() > most) {
+        return fail(
+            ErrorKind::invalid_input,
+            fmt::format("the control socket's path would be {} bytes long, a unix socket takes {}: {}; set "
+                        "REFLUX_STATE to a shorter path",
+                        longest.size(), most, longest));
+    }
+    return {};
 }
 
 void print_run(const Finished& run, bool whole) {
@@ -133,6 +158,9 @@ ExitCode run_batch(const BatchOptions& options) {
     }
     if (const auto root = probe::root(); !root) {
         return give_up(root.error());
+    }
+    if (const auto fits = check_state_root(); !fits) {
+        return give_up(fits.error());
     }
     // A page of ours that reclaim took would have to be read back while storage hangs.
     if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {

@@ -72,6 +72,7 @@ evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, 
     watcher.tick();
     result.completed_before = watcher.completed();
     result.begin_s = watcher.now_s();
+    const auto blocked_before = watcher.blocked_daemon_threads();
     auto applied = rung.apply();
     result.applied = applied.has_value();
     result.detail = applied ? *applied : applied.error().message;
@@ -85,6 +86,13 @@ evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, 
     }
     result.completed_after = watcher.completed();
     result.observed_s = watcher.now_s() - result.begin_s;
+    const auto blocked_after = watcher.blocked_daemon_threads();
+    for (const auto& [tid, switches] : blocked_before) {
+        const auto after = blocked_after.find(tid);
+        if (after == blocked_after.end() || after->second != switches) {
+            result.freed_tids.push_back(tid);
+        }
+    }
     return result;
 }
 

@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "harness/journal/undo.h"
 #include "harness/mitigation/mitigation.h"
+#include "harness/observe/daemon_status.h"
 #include "harness/observe/progress.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
@@ -26,6 +27,7 @@ namespace {
 
 constexpr Seconds tick_time{0.25};
 constexpr Seconds verify_time{120};
+constexpr Seconds status_time{5};
 
 class Session {
   public:
@@ -148,8 +150,7 @@ Status Session::build() {
     REFLUX_CHECK(check_requirements(scenario_, mitigations_));
     REFLUX_TRY(const auto host, probe::memory_cgroup());
     evidence_.environment.cgroup_version = host.version;
-    const std::string run_id = plan_.folder.substr(plan_.folder.rfind('/') + 1);
-    REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, run_id));
+    REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
 
     pressure::MemcgPlan memcg{.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
                               .hierarchy = host.hierarchy,
@@ -176,6 +177,15 @@ Status Session::read_back() {
     for (const auto& name : names ? *names : std::vector<std::string>{}) {
         evidence_.daemon_tids.push_back(std::stoi(name));
     }
+    const auto report = observe::ask_daemon(stack_->control_socket, status_time, 0);
+    if (!report.status.answered) {
+        return fail(ErrorKind::system, "refluxd does not answer on its control socket: " + report.problem);
+    }
+    for (const auto& thread : report.threads) {
+        if (thread.role != "control") {
+            evidence_.daemon_io_tids.push_back(thread.tid);
+        }
+    }
     for (const auto& row : mitigations_) {
         evidence_.mitigations.push_back(
             row.read_back(row, {.pid = stack_->daemon.pid, .pressed_cgroup = memcg_->pressed}));
@@ -198,7 +208,7 @@ Status Session::start_workload() {
                                                        .large_file = wanted.large_file,
                                                        .capacity = scenario_.stack.upper_size,
                                                        .time_limit = scenario_.judge.time_budget}));
-    const std::string instance = "reflux-" + journal_->folder().substr(journal_->folder().rfind('/') + 1);
+    const std::string instance = "reflux-" + plan_.run_id;
     if (!stack_->tracefs.empty()) {
         REFLUX_CHECK(
             journal_->intend(journal::Kind::trace_instance, stack_->tracefs + "/instances/" + instance));

@@ -15,6 +15,7 @@ struct SessionPlan {
     scenario::Scenario scenario;
     std::string folder;      // run folder, exists
     std::string state_root;  // where the journal is kept
+    std::string run_id;      // short: names the journal's folder, the cgroups and the lower image
     bool keep = false;       // leave the stack standing
 };
 

@@ -181,6 +181,19 @@ void Watcher::keep_stall() {
     }
 }
 
+std::map<int, std::uint64_t> Watcher::blocked_daemon_threads() const {
+    std::map<int, std::uint64_t> blocked;
+    for (const int pid : members_.daemon_pids) {
+        const auto tasks = observe::sample_process("/proc", pid, "daemon", false);
+        for (const auto& task : tasks ? *tasks : std::vector<evidence::TaskSample>{}) {
+            if (task.state == 'D') {
+                blocked[task.tid] = task.voluntary_switches + task.involuntary_switches;
+            }
+        }
+    }
+    return blocked;
+}
+
 std::string Watcher::state() const {
     std::string text =
         fmt::format("{} by the workload, {} I/Os done, {} in flight", human(Bytes{last_.workload_bytes}),

@@ -12,6 +12,7 @@
 #include "harness/stack/stack.h"
 #include "harness/workload/progress.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +49,9 @@ class Watcher {
     [[nodiscard]] bool stalled() const;
     // Keeps what was seen of the stall in the evidence. Called once, when stalled().
     void keep_stall();
+
+    // Daemon threads in uninterruptible sleep now, with the number of their context switches.
+    [[nodiscard]] std::map<int, std::uint64_t> blocked_daemon_threads() const;
 
     // One line for people: bytes, requests, who waits where.
     [[nodiscard]] std::string state() const;

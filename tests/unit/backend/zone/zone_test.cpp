@@ -19,7 +19,9 @@ void PrintTo(ZoneError error, std::ostream* out) {
 namespace {
 
 using enum ZoneCondition;
-using enum ZoneError;
+constexpr auto none = ZoneError::none;
+constexpr auto unaligned_write = ZoneError::unaligned_write;
+constexpr auto invalid_field = ZoneError::invalid_field;
 constexpr Bytes capacity = kibibytes(64);
 constexpr auto required = ZoneType::sequential_write_required;
 constexpr auto preferred = ZoneType::sequential_write_preferred;
@@ -154,8 +156,19 @@ TEST(Zone, ASequentialWritePreferredZoneIsWrittenAnywhereAndItsPointerNeverGoesB
     EXPECT_EQ(zone, zone_of(preferred, implicit_open, 12288));
     record_write(zone, {0}, {4096}, capacity);
     EXPECT_EQ(zone.written, Bytes{12288}) << "ends below the pointer";
+    record_write(zone, {12288}, {100}, capacity);
+    EXPECT_EQ(zone.written, Bytes{12800}) << "a write pointer stands between logical blocks";
     record_write(zone, {12288}, capacity - Bytes{12288}, capacity);
     EXPECT_EQ(zone, zone_of(preferred, full, capacity.value));
+}
+
+TEST(Zone, ASequentialWriteMayComeInPiecesThatAreNoBlocks) {
+    Zone zone = fresh_zone(required);
+    ASSERT_EQ(check_write(zone, {0}, {1000}), none);
+    record_write(zone, {0}, {1000}, capacity);
+    ASSERT_EQ(check_write(zone, {1000}, {24}), none);
+    record_write(zone, {1000}, {24}, capacity);
+    EXPECT_EQ(zone.written, Bytes{1024});
 }
 
 TEST(Zone, ConventionalZonesHaveNoPointerAndNoManagement) {
@@ -196,8 +209,7 @@ TEST(ZoneConsistency, ImpossibleStatesAreFound) {
 
 TEST(ZoneErrors, BecomeErrnoValues) {
     EXPECT_EQ(errno_of(none), 0);
-    EXPECT_EQ(errno_of(out_of_range), ENOSPC);
-    EXPECT_EQ(errno_of(not_block_aligned), EINVAL);
+    EXPECT_EQ(errno_of(ZoneError::out_of_range), ENOSPC);
     EXPECT_EQ(errno_of(unaligned_write), EIO);
     EXPECT_EQ(errno_of(ZoneError::offline), EIO);
 }

@@ -1,0 +1,117 @@
+// Things that go wrong around a run: a killed harness, a killed daemon, an interruption.
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "tests/integration/support/reflux_run.h"
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using testing::HasSubstr;
+
+// `reflux run` in the background.
+class Running {
+  public:
+    Running(const TemporaryFolder& folder, const std::string& arguments)
+        : errors_(folder / "errors"), output_(folder / "output") {
+        const auto out = open_file(output_, O_WRONLY | O_CREAT);
+        const auto err = open_file(errors_, O_WRONLY | O_CREAT);
+        std::vector<std::string> command{REFLUX_BUILD_DIR "/reflux"};
+        for (const auto& word : split(arguments, ' ')) {
+            command.push_back(word);
+        }
+        auto child = spawn(command, {.stdout_fd = out->get(), .stderr_fd = err->get()});
+        EXPECT_TRUE(child);
+        child_ = std::move(*child);
+    }
+    // Waits until its stderr holds `text`, at most 60 s.
+    [[nodiscard]] bool await(const std::string& text) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (read_file(errors_).value_or("").find(text) == std::string::npos) {
+            if (std::chrono::steady_clock::now() > end || *wait_for(child_, Seconds(0.05))) {
+                return false;
+            }
+        }
+        return true;
+    }
+    void signal(int number) { ASSERT_TRUE(send_signal(child_, number)); }
+    int wait() {
+        const auto exit = wait_for(child_, Seconds(120));
+        return exit && *exit ? (*exit)->code + ((*exit)->signal != 0 ? 128 + (*exit)->signal : 0) : -1;
+    }
+    [[nodiscard]] std::string errors() const { return read_file(errors_).value_or(""); }
+    [[nodiscard]] std::string output() const { return read_file(output_).value_or(""); }
+
+  private:
+    std::string errors_;
+    std::string output_;
+    Child child_;
+};
+
+class BreakTest : public RefluxTest {
+  protected:
+    [[nodiscard]] std::string run_arguments(const std::string& scenario) const {
+        return fmt::format("run --out {} {}", out(), scenario);
+    }
+    // The daemon of the only run there is, from its journal.
+    static pid_t daemon_pid() {
+        const auto found =
+            run_shell("sed -n 's/^note [0-9]* \\([0-9]*\\) [0-9]*$/\\1/p' /run/reflux/*/journal");
+        return found.output.empty() ? 0 : std::stoi(found.output);
+    }
+};
+
+TEST_F(BreakTest, AKilledHarnessIsCleanedUpAfter) {
+    const auto before = take_inventory();
+    Running run(folder_, run_arguments("fuse-ext4-shared-memcg"));
+    ASSERT_TRUE(run.await("stall:")) << run.errors();
+    run.signal(SIGKILL);
+    EXPECT_EQ(run.wait(), 128 + SIGKILL);
+    EXPECT_NE(take_inventory(), before) << "the killed run has left its stack";
+    const Ran clean = run_reflux("clean");
+    EXPECT_EQ(clean.code, 0) << clean.output << clean.errors;
+    EXPECT_EQ(left_behind(before), "");
+    EXPECT_THAT(run_reflux("clean").output, HasSubstr("nothing to clean"));
+}
+
+TEST_F(BreakTest, CleanLeavesALivingRunAlone) {
+    Running run(folder_, run_arguments("fuse-ext4-own-cgroup"));
+    ASSERT_TRUE(run.await("pressure:")) << run.errors();
+    const Ran clean = run_reflux("clean");
+    EXPECT_EQ(clean.code, 0);
+    EXPECT_THAT(clean.output, HasSubstr("its run goes on"));
+    EXPECT_EQ(run.wait(), 0) << run.errors();
+}
+
+TEST_F(BreakTest, AKilledDaemonIsJudgedAsSuch) {
+    Running run(folder_, run_arguments("fuse-ext4-shared-memcg-control"));
+    ASSERT_TRUE(run.await("pressure:")) << run.errors();
+    const pid_t pid = daemon_pid();
+    ASSERT_GT(pid, 0);
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    EXPECT_EQ(run.wait(), 1) << run.errors();
+    EXPECT_THAT(run.output(), HasSubstr("daemon_killed"));
+}
+
+TEST_F(BreakTest, AnInterruptionTakesTheStackDown) {
+    Running run(folder_, run_arguments("fuse-ext4-shared-memcg-control"));
+    ASSERT_TRUE(run.await("pressure:")) << run.errors();
+    run.signal(SIGINT);
+    EXPECT_EQ(run.wait(), 4) << run.errors();
+    EXPECT_THAT(run.output(), HasSubstr("interrupted"));
+}
+
+TEST_F(BreakTest, AKeptStackStandsUntilCleaned) {
+    const Ran kept =
+        run_reflux(fmt::format("run --keep fuse-ext4-own-cgroup --set workload.work=100MiB --out {}", out()));
+    EXPECT_EQ(kept.code, 0) << kept.output << kept.errors;
+    EXPECT_THAT(run_shell("grep -c ' /run/reflux/.*/m/upper ' /proc/self/mountinfo").output, HasSubstr("1"));
+    EXPECT_EQ(run_reflux("clean").code, 0);
+}
+
+}  // namespace
+}  // namespace reflux::test

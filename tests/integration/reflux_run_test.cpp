@@ -1,0 +1,119 @@
+// The main job on this host: stalls that really stall, controls and cures beside them, and a machine left as
+// it was.
+#include "tests/integration/support/reflux_run.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using nlohmann::json;
+using testing::AnyOf;
+using testing::Contains;
+using testing::HasSubstr;
+
+std::string text_of(const json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+class RunTest : public RefluxTest {
+  protected:
+    Ran run(const std::string& arguments) {
+        return run_reflux(fmt::format("run --json --out {} {}", out(), arguments));
+    }
+
+    // A stall of the daemon in reclaim, with its proof.
+    static void expect_stall(const Ran& ran) {
+        ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+        const json verdict = ran.verdict();
+        EXPECT_THAT(text_of(verdict["outcome"]), AnyOf("deadlock", "livelock"));
+        EXPECT_EQ(text_of(verdict["recursion"]), "upper");
+        EXPECT_TRUE(verdict["met"]);
+        EXPECT_GT(verdict["proof"]["tid"], 0);
+        EXPECT_THAT(text_of(verdict["proof"]["gfp_flags"]), HasSubstr("GFP_"));
+        EXPECT_GT(verdict["proof"]["reclaims"], 0);
+        EXPECT_GT(verdict["proof"]["upper_events"], 0);
+        EXPECT_THAT(verdict["proof"]["stack"].get<std::vector<std::string>>(),
+                    Contains(HasSubstr("try_to_free_mem_cgroup_pages")));
+        EXPECT_LT(verdict["duration_s"], 60);
+    }
+
+    static void expect_completes(const Ran& ran) {
+        ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+        const json verdict = ran.verdict();
+        EXPECT_EQ(text_of(verdict["outcome"]), "completes");
+        const auto evidence = json::parse(*read_file(text_of(verdict["run_dir"]) + "/evidence.json"));
+        EXPECT_TRUE(evidence["workload"]["finished"]);
+        EXPECT_TRUE(evidence["verification"]["done"]);
+        EXPECT_GT(evidence["verification"]["bytes_checked"], 1000000);
+        EXPECT_EQ(evidence["verification"]["files_wrong"], 0);
+    }
+};
+
+TEST_F(RunTest, Ext4StallsAndItsControlCompletes) {
+    expect_stall(run("fuse-ext4-shared-memcg"));
+    expect_completes(run("fuse-ext4-shared-memcg-control"));
+}
+
+TEST_F(RunTest, XfsStallsAndItsControlCompletes) {
+    expect_stall(run("fuse-xfs-shared-memcg"));
+    expect_completes(run("fuse-xfs-shared-memcg-control"));
+}
+
+TEST_F(RunTest, ADaemonOutsideOfTheLimitCompletes) {
+    expect_completes(run("fuse-ext4-own-cgroup"));
+}
+
+TEST_F(RunTest, TheLoopDriverInTheDaemonsPlaceCompletes) {
+    expect_completes(run("loop-ext4-shared-memcg"));
+}
+
+TEST_F(RunTest, AMitigationThatCannotBeAppliedIsNeverASilentRun) {
+    const Ran ran = run("fuse-ext4-io-flusher");
+    const json verdict = ran.verdict();
+    if (ran.code == 3) {
+        EXPECT_EQ(text_of(verdict["outcome"]), "unsupported");
+        EXPECT_THAT(verdict["reasons"].dump(), HasSubstr("CAP_SYS_RESOURCE"));
+        return;
+    }
+    EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
+    ASSERT_EQ(verdict["mitigations"].size(), 1U);
+    EXPECT_TRUE(verdict["mitigations"][0]["applied"]);
+    EXPECT_THAT(text_of(verdict["mitigations"][0]["detail"]), HasSubstr("every thread"));
+}
+
+TEST_F(RunTest, AWrongExpectationExitsOneAndSaysWhatDiffers) {
+    const auto file =
+        scenario("wrong", "base = \"fuse-ext4-own-cgroup\"\n[expect]\noutcome = [\"deadlock\"]\n");
+    const Ran ran =
+        run_shell(fmt::format("cp {}/harness/scenarios/*.toml {} && exec \"$REFLUX\" run {} --out {}",
+                              REFLUX_SOURCE_DIR, folder_.path(), file, out()));
+    EXPECT_EQ(ran.code, 1) << ran.output << ran.errors;
+    EXPECT_THAT(ran.output, HasSubstr("expectation NOT met: expected outcome deadlock"));
+    EXPECT_THAT(ran.output, HasSubstr("found outcome completes"));
+}
+
+TEST_F(RunTest, ExplainJudgesASavedRunAgainWithoutRoot) {
+    const Ran ran = run("fuse-ext4-shared-memcg");
+    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+    const std::string saved = text_of(ran.verdict()["run_dir"]);
+    const Ran again =
+        run_shell(fmt::format("chmod a+rx {} {} && exec setpriv --reuid=65534 --regid=65534 --clear-groups "
+                              "\"$REFLUX\" explain {}",
+                              folder_.path(), out(), saved));
+    EXPECT_EQ(again.code, 0) << again.errors;
+    EXPECT_EQ(again.output, *read_file(saved + "/verdict.txt"));
+}
+
+TEST_F(RunTest, RepeatsAreCountedAndSeveralScenariosMakeATable) {
+    const Ran ran = run_reflux(
+        fmt::format("run fuse-ext4-own-cgroup --set workload.work=200MiB --repeat 2 --out {}", out()));
+    EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
+    EXPECT_THAT(ran.output, HasSubstr("2 completes of 2 runs"));
+}
+
+}  // namespace
+}  // namespace reflux::test

@@ -1,0 +1,19 @@
+// What is on the machine that a run could leave behind, to be compared before and after.
+#pragma once
+
+#include <set>
+#include <string>
+
+namespace reflux::test {
+
+// One line each: mounts, attached loop devices, memory cgroups, FUSE connections, trace instances, processes
+// named reflux or refluxd, images in the image folder, journals.
+using Inventory = std::set<std::string>;
+
+Inventory take_inventory();
+
+// Waits until nothing is there that was not in `before` (the kernel frees some objects a moment later), at
+// most 10 s; returns what is left, one line each, empty when nothing is.
+std::string left_behind(const Inventory& before);
+
+}  // namespace reflux::test

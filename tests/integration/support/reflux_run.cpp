@@ -1,0 +1,66 @@
+#include "tests/integration/support/reflux_run.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+
+#include <cstdlib>
+
+#include <unistd.h>
+
+namespace reflux::test {
+
+nlohmann::json Ran::verdict() const {
+    const auto parsed = nlohmann::json::parse(output, nullptr, false);
+    return parsed.is_array() && parsed.size() == 1 ? parsed[0] : nlohmann::json();
+}
+
+Ran run_shell(const std::string& script, Seconds time) {
+    const TemporaryFolder folder;
+    ::setenv("REFLUX", REFLUX_BUILD_DIR "/reflux", 1);
+    const auto out = open_file(folder / "out", O_WRONLY | O_CREAT);
+    const auto err = open_file(folder / "err", O_WRONLY | O_CREAT);
+    Ran ran;
+    if (!out || !err) {
+        return ran;
+    }
+    auto child = spawn({"sh", "-c", script}, {.stdout_fd = out->get(), .stderr_fd = err->get()});
+    if (child) {
+        const auto exit = wait_for(*child, time);
+        if (exit && *exit) {
+            ran.code = (*exit)->signal != 0 ? 128 + (*exit)->signal : (*exit)->code;
+        } else {
+            static_cast<void>(send_signal(*child, SIGTERM));
+            static_cast<void>(wait_for(*child, Seconds(60)));
+        }
+    }
+    ran.output = read_file(folder / "out").value_or("");
+    ran.errors = read_file(folder / "err").value_or("");
+    return ran;
+}
+
+Ran run_reflux(const std::string& arguments, Seconds time) {
+    return run_shell("exec \"$REFLUX\" " + arguments, time);
+}
+
+void RefluxTest::SetUp() {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "not root: mounts and memory cgroups need it";
+    }
+    if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+        GTEST_SKIP() << "no /dev/fuse on this machine";
+    }
+    before_ = take_inventory();
+}
+
+void RefluxTest::TearDown() {
+    if (!IsSkipped()) {
+        EXPECT_EQ(left_behind(before_), "");
+    }
+}
+
+std::string RefluxTest::scenario(const std::string& name, const std::string& text) const {
+    folder_.write(name + ".toml", text);
+    return folder_ / (name + ".toml");
+}
+
+}  // namespace reflux::test

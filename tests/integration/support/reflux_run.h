@@ -1,0 +1,44 @@
+// The reflux of this build, run as a person runs it.
+#pragma once
+
+#include "backend/base/units.h"
+#include "tests/integration/support/inventory.h"
+#include "tests/support/temporary_folder.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace reflux::test {
+
+struct Ran {
+    int code = -1;       // exit status; -1: it did not end in its time
+    std::string output;  // stdout
+    std::string errors;  // stderr
+    // The only element of the array that --json printed; null when there is none.
+    [[nodiscard]] nlohmann::json verdict() const;
+};
+
+// Runs a shell command in which "$REFLUX" is the program; at most `time`.
+Ran run_shell(const std::string& script, Seconds time = Seconds(150));
+Ran run_reflux(const std::string& arguments, Seconds time = Seconds(150));
+
+// Tests that need root and FUSE; each is followed by a comparison of the machine before and after.
+class RefluxTest : public testing::Test {
+  protected:
+    void SetUp() override;
+    void TearDown() override;
+
+    // Writes a scenario file into the test's folder.
+    [[nodiscard]] std::string scenario(const std::string& name, const std::string& text) const;
+    [[nodiscard]] std::string out() const { return folder_ / "out"; }
+
+    TemporaryFolder folder_;
+
+  private:
+    Inventory before_;
+};
+
+}  // namespace reflux::test

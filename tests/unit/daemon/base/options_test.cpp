@@ -1,0 +1,96 @@
+#include "daemon/base/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux {
+namespace {
+
+using testing::HasSubstr;
+
+Result<Command> parse(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "refluxd");
+    return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::string error_of(const std::vector<const char*>& arguments) {
+    const auto command = parse(arguments);
+    if (command) {
+        return "accepted";
+    }
+    EXPECT_EQ(command.error().kind, ErrorKind::invalid_input);
+    return command.error().message;
+}
+
+std::string help_of(const std::vector<const char*>& arguments) {
+    const auto command = parse(arguments);
+    EXPECT_TRUE(command) << command.error().message;
+    const auto* help = command ? std::get_if<HelpText>(&*command) : nullptr;
+    return help != nullptr ? help->text : "";
+}
+
+TEST(Options, FormatHasTheDocumentedDefaults) {
+    const auto command = parse({"format", "image", "--size", "1GiB"});
+    ASSERT_TRUE(command) << command.error().message;
+    const auto& format = std::get<FormatOptions>(*command);
+    EXPECT_EQ(format.image, "image");
+    EXPECT_EQ(format.geometry.size(), gibibytes(1));
+    EXPECT_EQ(format.geometry.zone_size(), mebibytes(64));
+    EXPECT_EQ(format.geometry.conventional_count(), 4U);
+    EXPECT_FALSE(format.force);
+}
+
+TEST(Options, ServeHasTheDocumentedDefaults) {
+    const auto command = parse({"serve", "image", "mnt"});
+    ASSERT_TRUE(command) << command.error().message;
+    const auto& serve = std::get<ServeOptions>(*command);
+    EXPECT_EQ(serve.mountpoint, "mnt");
+    EXPECT_EQ(serve.engine, "sync");
+    EXPECT_EQ(serve.threads, 4U);
+    EXPECT_EQ(serve.control, "");
+    EXPECT_FALSE(serve.io_flusher || serve.daemonize);
+}
+
+TEST(Options, ServeTakesEverything) {
+    const auto command = parse({"serve", "image", "mnt", "--engine", "threads", "--threads", "8", "--control", "s",
+                                "--io-flusher", "--daemonize"});
+    ASSERT_TRUE(command) << command.error().message;
+    const auto& serve = std::get<ServeOptions>(*command);
+    EXPECT_EQ(serve.engine, "threads");
+    EXPECT_EQ(serve.threads, 8U);
+    EXPECT_EQ(serve.control, "s");
+    EXPECT_TRUE(serve.io_flusher && serve.daemonize);
+}
+
+TEST(Options, MistakesAreOneLineWithAWayOut) {
+    EXPECT_THAT(error_of({}), HasSubstr("--help"));
+    EXPECT_THAT(error_of({"format", "image"}), HasSubstr("--size"));
+    EXPECT_THAT(error_of({"format", "image", "--size", "many"}), HasSubstr("such as 64MiB"));
+    EXPECT_THAT(error_of({"format", "image", "--size", "1GiB", "--zone-size", "3MiB"}), HasSubstr("power of two"));
+    EXPECT_THAT(error_of({"serve", "image"}), HasSubstr("MOUNTPOINT"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--treads", "3"}), HasSubstr("--treads"));
+    EXPECT_EQ(error_of({"serve", "image"}).find('\n'), std::string::npos);
+}
+
+TEST(Options, HelpNamesEveryOptionAndEngine) {
+    EXPECT_THAT(help_of({"--help"}), testing::AllOf(HasSubstr("format"), HasSubstr("serve"), HasSubstr("list"),
+                                                    HasSubstr("Exit status")));
+    EXPECT_THAT(help_of({"format", "--help"}),
+                testing::AllOf(HasSubstr("--size"), HasSubstr("--zone-size"), HasSubstr("--conventional"),
+                               HasSubstr("--force")));
+    EXPECT_THAT(help_of({"serve", "--help"}),
+                testing::AllOf(HasSubstr("--engine"), HasSubstr("sync:"), HasSubstr("threads:"),
+                               HasSubstr("--control"), HasSubstr("--io-flusher"), HasSubstr("--daemonize")));
+    EXPECT_THAT(help_of({"--version"}), HasSubstr(REFLUX_VERSION));
+}
+
+TEST(Options, ListHasAFrontEnd) {
+    const auto command = parse({"list"});
+    ASSERT_TRUE(command);
+    EXPECT_TRUE(std::holds_alternative<ListOptions>(*command));
+    ASSERT_FALSE(front_end_list().empty());
+    EXPECT_EQ(front_end_list().front().name, "fuse");
+}
+
+}  // namespace
+}  // namespace reflux

@@ -1,0 +1,177 @@
+#include "daemon/base/detach.h"
+#include "daemon/base/log.h"
+#include "daemon/base/self_protection.h"
+#include "daemon/base/stop_source.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pthread.h>
+
+namespace reflux {
+namespace {
+
+using testing::HasSubstr;
+
+struct Pipe {
+    UniqueFd read_end;
+    UniqueFd write_end;
+};
+
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    return {.read_end = UniqueFd(ends[0]), .write_end = UniqueFd(ends[1])};
+}
+
+bool is_readable(int fd, int timeout_ms) {
+    pollfd poller{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&poller, 1, timeout_ms) == 1;
+}
+
+TEST(StopSource, StaysRequested) {
+    const auto stop = StopSource::make();
+    ASSERT_TRUE(stop);
+    EXPECT_FALSE((*stop)->requested());
+    EXPECT_FALSE(is_readable((*stop)->fd(), 0));
+    (*stop)->request();
+    (*stop)->request();
+    EXPECT_TRUE((*stop)->requested());
+    EXPECT_TRUE(is_readable((*stop)->fd(), 0));
+    EXPECT_TRUE(is_readable((*stop)->fd(), 0)) << "polling does not use it up";
+}
+
+TEST(StopSource, ASignalWakesOneWhoWaits) {
+    for (const int number : {SIGTERM, SIGINT}) {
+        auto child = fork_call([number]() -> Status {
+            REFLUX_TRY(const auto stop, StopSource::make());
+            REFLUX_CHECK(stop_on_signals(*stop));
+            const auto end = ::pthread_self();
+            const std::jthread other([&] { ::pthread_kill(end, number); });
+            // Interrupted or not, the second poll finds it.
+            is_readable(stop->fd(), 10000);
+            return is_readable(stop->fd(), 10000) && stop->requested()
+                       ? Status{}
+                       : Status(fail(ErrorKind::timed_out, "not woken"));
+        });
+        ASSERT_TRUE(child);
+        const auto ended = wait_for(*child, Seconds(20));
+        ASSERT_TRUE(ended && *ended);
+        EXPECT_TRUE((*ended)->ok()) << to_string(**ended);
+    }
+}
+
+TEST(Log, IsBoundedForTheLifeOfTheProcess) {
+    auto pipe = make_pipe();
+    // Nobody reads while it writes: without a bound the child would hang on the full pipe.
+    auto child = fork_call(
+        []() -> Status {
+            for (int i = 0; i < 20000; ++i) {
+                log_line(fmt::format("line {} {}", i, std::string(static_cast<std::size_t>(i % 2000), 'x')));
+            }
+            return {};
+        },
+        {.stderr_fd = pipe.write_end.get()});
+    ASSERT_TRUE(child);
+    const auto ended = wait_for(*child, Seconds(20));
+    ASSERT_TRUE(ended && *ended && (*ended)->ok());
+    pipe.write_end.reset();
+    const auto text = read_all(pipe.read_end.get(), "pipe");
+    ASSERT_TRUE(text);
+    EXPECT_LE(text->size(), log_limit + 1024);
+    EXPECT_THAT(*text, testing::StartsWith("refluxd: line 0 \nrefluxd: line 1 x\n"));
+    EXPECT_THAT(*text, testing::EndsWith("refluxd: log limit reached; what follows is not logged\n"));
+}
+
+TEST(Threads, AreListedWithRolesAndFlags) {
+    std::jthread control([](const std::stop_token& token) {
+        ::pthread_setname_np(::pthread_self(), control_thread_name);
+        while (!token.stop_requested()) {
+            ::poll(nullptr, 0, 1);
+        }
+    });
+    const auto has_control = [] {
+        const auto threads = list_threads();
+        return threads && std::any_of(threads->begin(), threads->end(), [](const ThreadInfo& thread) {
+                   return thread.role == "control" && thread.name == control_thread_name && thread.tid > 0 &&
+                          thread.flags != 0;
+               });
+    };
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    bool found = false;
+    while (!found && std::chrono::steady_clock::now() < end) {
+        found = has_control();
+    }
+    EXPECT_TRUE(found);
+}
+
+TEST(IoFlusher, IsReadBackOrRefusedWithTheCapability) {
+    auto child = fork_call([]() -> Status {
+        if (check_io_flushers()) {
+            return fail(ErrorKind::system, "threads are marked before anybody asked");
+        }
+        const auto marked = become_io_flusher();
+        if (!marked) {
+            return marked.error().kind == ErrorKind::unsupported &&
+                           marked.error().message.find("CAP_SYS_RESOURCE") != std::string::npos
+                       ? Status{}
+                       : Status(fail(marked.error()));
+        }
+        return check_io_flushers();
+    });
+    ASSERT_TRUE(child);
+    const auto ended = wait_for(*child, Seconds(20));
+    ASSERT_TRUE(ended && *ended);
+    EXPECT_TRUE((*ended)->ok()) << to_string(**ended);
+}
+
+// Detaches in a child of the test and lets the daemon do `body`; gives the first process' exit code and the
+// child's output.
+std::pair<int, std::string> detached(const std::function<int(ReadyLine&)>& body) {
+    auto pipe = make_pipe();
+    auto child = fork_call(
+        [&]() -> Status {
+            auto outcome = detach();
+            if (!outcome) {
+                ::_exit(99);
+            }
+            ::_exit(outcome->first_process_status ? *outcome->first_process_status : body(outcome->ready));
+        },
+        {.stdout_fd = pipe.write_end.get()});
+    EXPECT_TRUE(child);
+    pipe.write_end.reset();
+    const auto ended = wait_for(*child, Seconds(20));
+    const auto text = read_all(pipe.read_end.get(), "pipe");
+    return {ended && *ended ? (*ended)->code : -1, text ? *text : ""};
+}
+
+TEST(Detach, TheFirstProcessEndsWhenTheDaemonIsReady) {
+    const auto [code, text] = detached([](ReadyLine& ready) { return ready.tell("{}") ? 7 : 8; });
+    EXPECT_EQ(code, 0) << "what the daemon ends with later is its own";
+    EXPECT_EQ(text, "{}\n");
+}
+
+TEST(Detach, TheFirstProcessEndsAsADaemonThatFailed) {
+    const auto [code, text] = detached([](ReadyLine& /*unused*/) { return 3; });
+    EXPECT_EQ(code, 3);
+    EXPECT_EQ(text, "");
+}
+
+TEST(Detach, AKilledDaemonIsAnError) {
+    const auto [code, text] = detached([](ReadyLine& /*unused*/) {
+        ::raise(SIGKILL);
+        return 0;
+    });
+    EXPECT_EQ(code, 99);
+}
+
+}  // namespace
+}  // namespace reflux

@@ -1,0 +1,103 @@
+#include "daemon/fuse/mount_point.h"
+#include "daemon/fuse/request_pool.h"
+#include "daemon/fuse/tree.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::fuse {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Tree, HasADirectoryWithADisk) {
+    const Tree tree{.disk_size = gibibytes(1), .owner = 5, .group = 6, .time = 7};
+    EXPECT_EQ(Tree::lookup(root_inode, "disk"), disk_inode);
+    EXPECT_FALSE(Tree::lookup(root_inode, "disc"));
+    EXPECT_FALSE(Tree::lookup(disk_inode, "disk"));
+    const auto root = tree.attributes(root_inode);
+    ASSERT_TRUE(root);
+    EXPECT_TRUE(S_ISDIR(root->st_mode));
+    const auto disk = tree.attributes(disk_inode);
+    ASSERT_TRUE(disk);
+    EXPECT_EQ(disk->st_mode, S_IFREG | 0600U);
+    EXPECT_EQ(disk->st_size, 1 << 30);
+    EXPECT_EQ(disk->st_blocks, 1 << 21);
+    EXPECT_EQ(disk->st_uid, 5U);
+    EXPECT_EQ(disk->st_mtim.tv_sec, 7);
+    EXPECT_FALSE(tree.attributes(3));
+}
+
+TEST(Tree, ReadsEndAtTheEndOfTheDisk) {
+    EXPECT_EQ(clip_read(0, 4096, {8192}), 4096U);
+    EXPECT_EQ(clip_read(6144, 4096, {8192}), 2048U);
+    EXPECT_EQ(clip_read(8192, 4096, {8192}), 0U);
+    EXPECT_EQ(clip_read(~std::uint64_t{0}, 4096, {8192}), 0U);
+}
+
+constexpr const char* mountinfo =
+    "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
+    "30 22 0:40 / /mnt/a\\040b rw - fuse.reflux refluxd rw,user_id=0\n"
+    "31 22 0:41 / /mnt/x rw,nosuid shared:5 master:1 - tmpfs tmpfs rw\n"
+    "32 31 7:0 / /mnt/x rw - ext4 /dev/loop0 rw\n"
+    "garbage\n";
+
+TEST(FindMount, GivesTheMountOnTop) {
+    EXPECT_EQ(find_mount(mountinfo, "/mnt/x"), (MountEntry{.id = "32", .device = "7:0", .type = "ext4"}));
+    EXPECT_EQ(find_mount(mountinfo, "/mnt/a b"),
+              (MountEntry{.id = "30", .device = "0:40", .type = "fuse.reflux"}));
+    EXPECT_FALSE(find_mount(mountinfo, "/mnt"));
+    EXPECT_FALSE(find_mount("", "/"));
+}
+
+TEST(CheckMountPoint, TakesADirectoryAndNamesWhatElseItIs) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "reflux_mount_XXXXXX").string();
+    const std::string folder = std::filesystem::canonical(::mkdtemp(pattern.data())).string();
+    const auto refused = [](const std::string& path) {
+        const auto checked = check_mount_point(path);
+        if (checked) {
+            return "accepted " + *checked;
+        }
+        EXPECT_EQ(checked.error().kind, ErrorKind::invalid_input) << checked.error().message;
+        return checked.error().message;
+    };
+    EXPECT_EQ(refused(folder), "accepted " + folder);
+    EXPECT_EQ(refused(folder + "/"), "accepted " + folder);
+    EXPECT_EQ(refused(folder + "/../" + folder.substr(folder.rfind('/') + 1)), "accepted " + folder);
+    EXPECT_THAT(refused(folder + "/none"), HasSubstr("does not exist"));
+    EXPECT_THAT(refused(folder + "/none/none"), HasSubstr("does not exist"));
+    ASSERT_TRUE(replace_file(folder + "/file", ""));
+    EXPECT_THAT(refused(folder + "/file"), HasSubstr("not a directory"));
+    std::filesystem::create_directory_symlink(folder, folder + "/link");
+    EXPECT_THAT(refused(folder + "/link"), HasSubstr("symbolic link"));
+    EXPECT_THAT(refused("/proc"), testing::AllOf(HasSubstr("busy"), HasSubstr("umount")));
+    EXPECT_THAT(refused("/"), HasSubstr("cannot be used"));
+    std::filesystem::remove_all(folder);
+}
+
+TEST(RequestPool, LendsEachRequestOnceAndKeepsMessages) {
+    auto pool = RequestPool::make(2, 4096);
+    ASSERT_TRUE(pool);
+    FuseRequest& one = (*pool)->take();
+    FuseRequest& two = (*pool)->take();
+    EXPECT_NE(&one, &two);
+    EXPECT_NE(one.read_buffer.data(), two.read_buffer.data());
+    EXPECT_EQ((*pool)->take_message(), nullptr) << "none was received yet";
+    void* message = std::malloc(100);
+    one.message = message;
+    std::jthread giver([&] { (*pool)->give_back(one); });
+    FuseRequest& again = (*pool)->take();  // waits for the giver
+    EXPECT_EQ(&again, &one);
+    EXPECT_EQ(again.message, nullptr);
+    EXPECT_EQ((*pool)->take_message(), message);
+    (*pool)->give_back_message(message);
+}
+
+}  // namespace
+}  // namespace reflux::fuse
