@@ -120,10 +120,10 @@ Result<Superblock> read_superblock(int fd, const std::string& path) {
     }
     const std::uint64_t expected = superblock->data_offset.value + superblock->geometry.size().value;
     if (actual != expected) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{}: {}: expected {} bytes, the file has {}", path,
-                                actual < expected ? "truncated image" : "image of a wrong size", expected,
-                                actual));
+        return fail(
+            ErrorKind::invalid_input,
+            fmt::format("{}: {}: expected {} bytes, the file has {}", path,
+                        actual < expected ? "truncated image" : "image of a wrong size", expected, actual));
     }
     return superblock;
 }
@@ -166,8 +166,9 @@ Result<Image::Opened> Image::open(const std::string& path) {
     auto fd = open_regular(path, 0);
     if (!fd) {
         if (fd.error().errnum == ENOENT) {
-            return fail(ErrorKind::invalid_input,
-                        fmt::format("{} does not exist; make it with: refluxd format {} --size SIZE", path, path));
+            return fail(
+                ErrorKind::invalid_input,
+                fmt::format("{} does not exist; make it with: refluxd format {} --size SIZE", path, path));
         }
         return fail(std::move(fd).error());
     }

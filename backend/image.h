@@ -11,15 +11,15 @@
 namespace reflux {
 
 // Makes (or with `force` overwrites) an image with all sequential zones empty and of type
-// sequential-write-preferred. The data is a hole. Refused: an existing file without force, one that is in use, one
-// that is no regular file.
+// sequential-write-preferred. The data is a hole. Refused: an existing file without force, one that is in
+// use, one that is no regular file.
 Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force);
 
 class Image {
   public:
     struct Opened;
-    // Opens for this process alone (a lock on the open file) and validates everything; changes nothing. What is wrong
-    // with the image is invalid_input and names it with the path.
+    // Opens for this process alone (a lock on the open file) and validates everything; changes nothing. What
+    // is wrong with the image is invalid_input and names it with the path.
     static Result<Opened> open(const std::string& path);
 
     [[nodiscard]] int fd() const { return fd_.get(); }

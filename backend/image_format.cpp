@@ -9,9 +9,9 @@
 namespace reflux {
 namespace {
 
-// Offsets of the superblock's fields. Magic, version and checksum keep their places in every version.
+// Offsets of the superblock's fields; the magic is at 0. Magic, version and checksum keep their places in
+// every version.
 namespace at {
-constexpr std::size_t magic = 0;
 constexpr std::size_t version = 8;
 constexpr std::size_t checksum = 12;
 constexpr std::size_t header_size = 16;
@@ -166,10 +166,10 @@ Status decode_table_block(const ImageBlock& block, std::uint64_t index, std::spa
     }
     std::size_t entry = at::table_entries;
     for (Zone& zone : zones) {
-        zone = {.written = {get<std::uint64_t>(block, entry)},
-                .type = static_cast<ZoneType>(get<std::uint8_t>(block, entry + at::entry_type)),
-                .condition =
-                    static_cast<ZoneCondition>(get<std::uint8_t>(block, entry + at::entry_condition))};
+        zone = {
+            .written = {get<std::uint64_t>(block, entry)},
+            .type = static_cast<ZoneType>(get<std::uint8_t>(block, entry + at::entry_type)),
+            .condition = static_cast<ZoneCondition>(get<std::uint8_t>(block, entry + at::entry_condition))};
         entry += at::entry_size;
     }
     return {};

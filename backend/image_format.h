@@ -1,4 +1,5 @@
-// The bytes of an image's metadata: superblock and zone table blocks. Pure; docs/image-format.md has the tables.
+// The bytes of an image's metadata: superblock and zone table blocks. Pure; docs/image-format.md has the
+// tables.
 #pragma once
 
 #include "backend/zone/zone_table.h"
@@ -19,7 +20,7 @@ using ImageBlock = std::array<std::byte, image_block_size>;
 
 struct Superblock {
     ZonedGeometry geometry;
-    Bytes data_offset;                  // where the disk's first byte lies in the file
+    Bytes data_offset;  // where the disk's first byte lies in the file
     std::uint64_t created_unix_s = 0;
     std::array<std::uint8_t, 16> uuid{};
     bool clean = false;  // the zone table was written at a clean end

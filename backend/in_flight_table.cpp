@@ -61,8 +61,8 @@ void InFlightTable::end(std::size_t slot) {
 }
 
 std::vector<InFlightRequest> InFlightTable::snapshot() const {
-    // A slot that changes under the reader is one whose request is ending or beginning: a few tries, then it is left
-    // out.
+    // A slot that changes under the reader is one whose request is ending or beginning: a few tries, then it
+    // is left out.
     constexpr int tries = 8;
     std::vector<InFlightRequest> found;
     found.reserve(count_);

@@ -1,5 +1,6 @@
 // The requests that the device has taken and not answered: fixed slots, written by the I/O threads, read by
-// anybody without a lock, so that a reader never waits for a thread that is stuck (or was stopped) in the middle.
+// anybody without a lock, so that a reader never waits for a thread that is stuck (or was stopped) in the
+// middle.
 #pragma once
 
 #include "backend/io/engine.h"
@@ -26,20 +27,20 @@ class InFlightTable {
   public:
     explicit InFlightTable(std::size_t slots);
 
-    // Takes a free slot. The caller has at most as many requests as there are slots: a table without a free slot is a
-    // broken contract and ends the process.
+    // Takes a free slot. The caller has at most as many requests as there are slots: a table without a free
+    // slot is a broken contract and ends the process.
     std::size_t begin(io::Operation operation, std::uint64_t offset, std::uint64_t length);
     // The calling thread does the I/O of this slot from now on.
     void claim(std::size_t slot, pid_t tid);
     void end(std::size_t slot);
 
-    // What is in flight, oldest first. Each entry is consistent in itself; the list as a whole is not one moment.
-    // Threads: any, at any time.
+    // What is in flight, oldest first. Each entry is consistent in itself; the list as a whole is not one
+    // moment. Threads: any, at any time.
     [[nodiscard]] std::vector<InFlightRequest> snapshot() const;
 
   private:
-    // Sequence lock a slot: `version` is odd while the owner writes. All fields are atomic, so that a torn read is
-    // noticed and no data race.
+    // Sequence lock a slot: `version` is odd while the owner writes. All fields are atomic, so that a torn
+    // read is noticed and no data race.
     struct Slot {
         std::atomic<bool> taken = false;
         std::atomic<std::uint32_t> version = 0;

@@ -11,7 +11,8 @@ Extent extent_of(const DeviceRequest& request) {
 
 }  // namespace
 
-Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path, const DeviceOptions& options) {
+Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
+                                                       const DeviceOptions& options) {
     REFLUX_TRY(auto opened, Image::open(path));
     REFLUX_TRY(auto engine,
                io::make_engine(options.engine, {.fd = opened.image.fd(), .threads = options.threads}));
@@ -87,7 +88,9 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
             count(counters_.writes, 1);
             count(counters_.written_bytes, error == 0 ? request.buffer.size() : 0);
             break;
-        case io::Operation::flush: count(counters_.flushes, 1); break;
+        case io::Operation::flush:
+            count(counters_.flushes, 1);
+            break;
     }
     count(counters_.errors, error == 0 ? 0 : 1);
     count(counters_.completed, 1);
@@ -128,7 +131,8 @@ std::optional<std::uint64_t> ZonedDevice::take_changed_block(std::uint64_t index
     return std::nullopt;
 }
 
-// A second flush waits until the blocks that the first one took are written: its own fdatasync covers them then.
+// A second flush waits until the blocks that the first one took are written: its own fdatasync covers them
+// then.
 int ZonedDevice::write_changed_zones() {
     const std::lock_guard writing(metadata_mutex_);
     ImageBlock block;

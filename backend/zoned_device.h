@@ -1,7 +1,7 @@
 // The zoned disk: request -> zone check -> engine -> completion. What front ends serve and status describes.
 //
-// Threads: submit, flush and all getters may be called from any thread at once. Lock order: metadata_mutex_, then
-// table_mutex_. table_mutex_ is never held across I/O, so a getter does not wait for a stuck I/O thread.
+// Threads: submit, flush and all getters may be called from any thread at once. Lock order: metadata_mutex_,
+// then table_mutex_. table_mutex_ is never held across I/O, so a getter does not wait for a stuck I/O thread.
 #pragma once
 
 #include "backend/image.h"
@@ -20,8 +20,8 @@ namespace reflux {
 
 class ZonedDevice;
 
-// A request to the disk; offset and buffer are the disk's. The front end derives its own from it, fills the fields of
-// "the caller's" and keeps it alive until `done`.
+// A request to the disk; offset and buffer are the disk's. The front end derives its own from it, fills the
+// fields of "the caller's" and keeps it alive until `done`.
 struct DeviceRequest {
     // The caller's.
     io::Operation operation = io::Operation::read;
@@ -46,7 +46,7 @@ struct DeviceCounters {
     std::uint64_t flushes = 0;
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;
-    std::uint64_t errors = 0;  // requests that ended with one, refused ones included
+    std::uint64_t errors = 0;     // requests that ended with one, refused ones included
     std::uint64_t completed = 0;  // answered requests of all kinds, with or without an error
 };
 
@@ -83,7 +83,8 @@ class ZonedDevice {
     [[nodiscard]] std::vector<InFlightRequest> in_flight() const { return in_flight_.snapshot(); }
     [[nodiscard]] DeviceCounters counters() const;
     [[nodiscard]] ZoneSummary zone_summary() const;
-    // Describes zones from `first` on until `out` is full; returns how many. One lock a call: ask in portions.
+    // Describes zones from `first` on until `out` is full; returns how many. One lock a call: ask in
+    // portions.
     std::size_t report(ZoneId first, std::span<ZoneDescriptor> out) const;
 
   private:

@@ -18,10 +18,13 @@ namespace {
 
 int exit_status_of(const Error& error) {
     switch (error.kind) {
-        case ErrorKind::invalid_input: return 2;
-        case ErrorKind::unsupported: return 3;
+        case ErrorKind::invalid_input:
+            return 2;
+        case ErrorKind::unsupported:
+            return 3;
         case ErrorKind::system:
-        case ErrorKind::timed_out: return 4;
+        case ErrorKind::timed_out:
+            return 4;
     }
     return 4;
 }
@@ -30,13 +33,15 @@ std::string to_line(const nlohmann::json& value) {
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options, const ZonedDevice& device) {
+Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options,
+                                                       const ZonedDevice& device) {
     if (options.control.empty()) {
         return std::unique_ptr<control::Server>{};
     }
     REFLUX_TRY(auto socket, control::ListeningSocket::make(options.control));
-    return control::Server::start(std::move(socket), device,
-                                  {.engine = options.engine, .front_end = "fuse", .start_ns = monotonic_ns()});
+    return control::Server::start(
+        std::move(socket), device,
+        {.engine = options.engine, .front_end = "fuse", .start_ns = monotonic_ns()});
 }
 
 // What stands on the device while it is served; taken down in reverse order.
@@ -70,11 +75,11 @@ Status serve_device(const ServeOptions& options, const std::string& mountpoint, 
     REFLUX_TRY(const auto stop, StopSource::make());
     REFLUX_CHECK(stop_on_signals(*stop));
     const auto stand = set_up(options, mountpoint, device);
-    const auto end = stand ? stand->front_end->serve(
-                                 *stop, [&] { return tell_ready(options, mountpoint, device, ready); })
-                           : Result<ServeEnd>(fail(stand.error()));
+    const auto end =
+        stand ? stand->front_end->serve(*stop, [&] { return tell_ready(options, mountpoint, device, ready); })
+              : Result<ServeEnd>(fail(stand.error()));
     // Before the unmount, so that the image is whole when the disk is gone.
-    const auto closed = device.close();
+    auto closed = device.close();
     if (!end) {
         return fail(end.error());
     }
@@ -95,7 +100,8 @@ Status serve(const ServeOptions& options, ReadyLine& ready) {
     REFLUX_TRY(const auto device,
                ZonedDevice::open(options.image, {.engine = options.engine, .threads = options.threads}));
     if (device->image_was_unclean()) {
-        log_line(fmt::format("{} was not closed cleanly: write pointers may be behind the data", options.image));
+        log_line(
+            fmt::format("{} was not closed cleanly: write pointers may be behind the data", options.image));
     }
     return serve_device(options, mountpoint, *device, ready);
 }

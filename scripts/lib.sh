@@ -31,7 +31,7 @@ build() {
     mkdir -p "$folder"
     if ! (cd "$root" && cmake --preset "$preset" && ninja -C "$folder" -j "$(jobs_of_machine)" "$@") >"$log" 2>&1; then
         # Without the lines that say only how far it is.
-        grep -vE '^(\[[0-9]+/[0-9]+\] (Building|Linking|clang-tidy) |-- )' "$log" | tail -n 150
+        grep -vE '^(\[[0-9]+/[0-9]+\] (Building|Linking|clang-tidy) |-- |cd .* tidy |[0-9]+ warnings? generated)' "$log" | tail -n 150
         say "the whole output: $log"
         return 1
     fi

@@ -17,6 +17,7 @@ namespace reflux {
 namespace {
 
 constexpr int exec_failed_status = 127;
+constexpr Seconds start_time{30};  // from fork to exec
 
 struct Pipe {
     UniqueFd read_end;
@@ -117,6 +118,14 @@ Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& op
     }
     pipe.write_end.reset();
     REFLUX_TRY(auto child, adopt(pid));
+    // Entering a cgroup takes locks of the kernel that a hung machine may hold.
+    pollfd poller{.fd = pipe.read_end.get(), .events = POLLIN, .revents = 0};
+    const auto time = std::chrono::ceil<std::chrono::milliseconds>(start_time);
+    if (::poll(&poller, 1, static_cast<int>(time.count())) <= 0) {
+        REFLUX_CHECK(send_signal(child, SIGKILL));
+        return fail(ErrorKind::timed_out,
+                    fmt::format("{} was not started within {}", argv.front(), to_string(start_time)));
+    }
     REFLUX_TRY(const auto trouble, read_all(pipe.read_end.get(), "pipe from child"));
     if (!trouble.empty()) {
         REFLUX_TRY(const auto ended, wait_for(child, Seconds(1)));

@@ -39,8 +39,8 @@ struct SpawnOptions {
     bool die_with_parent = true;  // PR_SET_PDEATHSIG SIGKILL
 };
 
-// fork + exec of argv[0] (searched in PATH). An exec or cgroup failure in the child is returned here, as its
-// error.
+// fork + exec of argv[0] (searched in PATH); timed_out when the child has not come to its exec within 30 s.
+// An exec or cgroup failure in the child is returned here, as its error.
 Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {});
 
 // fork without exec: the child runs `body` and exits with its result; for one or two system calls that may

@@ -1,4 +1,5 @@
-// A fixed set of page-aligned I/O buffers, made and prefaulted once, so that taking one neither allocates nor faults.
+// A fixed set of page-aligned I/O buffers, made and prefaulted once, so that taking one neither allocates nor
+// faults.
 #pragma once
 
 #include "backend/base/owner.h"
@@ -16,8 +17,8 @@ class BufferPool {
 
     [[nodiscard]] std::size_t buffer_size() const { return size_; }
     [[nodiscard]] std::size_t count() const { return count_; }
-    // Buffer `index`, below count(). Who uses which is the caller's business: a request slot has the buffer of its
-    // own number.
+    // Buffer `index`, below count(). Who uses which is the caller's business: a request slot has the buffer
+    // of its own number.
     [[nodiscard]] std::span<std::byte> buffer(std::size_t index) const;
 
   private:

@@ -13,7 +13,8 @@ struct Row {
 };
 
 constexpr std::array rows{
-    Row{.info = {.name = "sync", .description = "one thread, one request at a time: pread, pwrite, fdatasync"},
+    Row{.info = {.name = "sync",
+                 .description = "one thread, one request at a time: pread, pwrite, fdatasync"},
         .make = make_sync_engine},
     Row{.info = {.name = "threads", .description = "a fixed pool of threads: pread, pwrite, fdatasync"},
         .make = make_threads_engine},
@@ -23,9 +24,12 @@ constexpr std::array rows{
 
 std::string_view to_string(Operation operation) {
     switch (operation) {
-        case Operation::read: return "read";
-        case Operation::write: return "write";
-        case Operation::flush: return "flush";
+        case Operation::read:
+            return "read";
+        case Operation::write:
+            return "write";
+        case Operation::flush:
+            return "flush";
     }
     return "unknown";
 }
@@ -33,6 +37,7 @@ std::string_view to_string(Operation operation) {
 const std::vector<EngineInfo>& engine_list() {
     static const std::vector<EngineInfo> list = [] {
         std::vector<EngineInfo> infos;
+        infos.reserve(rows.size());
         for (const Row& row : rows) {
             infos.push_back(row.info);
         }

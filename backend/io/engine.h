@@ -1,7 +1,7 @@
 // I/O engines: how a request reaches the lower file. One file an engine; engine.cpp lists them.
 //
-// No engine allocates after construction, and requests are intrusive: the caller owns them and keeps them and their
-// buffers alive until `complete` is called.
+// No engine allocates after construction, and requests are intrusive: the caller owns them and keeps them and
+// their buffers alive until `complete` is called.
 #pragma once
 
 #include "backend/base/result.h"
@@ -19,23 +19,23 @@ namespace reflux::io {
 enum class Operation : std::uint8_t { read, write, flush };
 std::string_view to_string(Operation operation);
 
-// One read, write or flush of the lower file. Callbacks are plain functions: a derived request finds its own state
-// by static_cast.
+// One read, write or flush of the lower file. Callbacks are plain functions: a derived request finds its own
+// state by static_cast.
 struct Request {
     Operation operation = Operation::read;
     std::uint64_t offset = 0;     // bytes in the lower file; unused by flush
     std::span<std::byte> buffer;  // what is written, or filled by a read
-    // Called in the thread that does the I/O, right before it; not 0: the request fails with that errno and no I/O
-    // is done. May be null.
+    // Called in the thread that does the I/O, right before it; not 0: the request fails with that errno and
+    // no I/O is done. May be null.
     int (*begin)(Request& request) = nullptr;
-    // Called once when the request is done, with 0 or an errno value, in any thread; the engine does not touch the
-    // request afterwards, so it may be reused or submitted again at once.
+    // Called once when the request is done, with 0 or an errno value, in any thread; the engine does not
+    // touch the request afterwards, so it may be reused or submitted again at once.
     void (*complete)(Request& request, int error) = nullptr;
 };
 
 struct EngineOptions {
-    int fd = -1;            // lower file, open for reading and writing; not owned
-    unsigned threads = 4;   // for engines with a pool
+    int fd = -1;           // lower file, open for reading and writing; not owned
+    unsigned threads = 4;  // for engines with a pool
 };
 
 class Engine {
@@ -52,7 +52,8 @@ class Engine {
     virtual void submit(Request& request) = 0;
     // Returns when every request submitted before is complete.
     virtual void drain() = 0;
-    // True when submit() does the I/O itself, in the calling thread, and has completed the request when it returns.
+    // True when submit() does the I/O itself, in the calling thread, and has completed the request when it
+    // returns.
     [[nodiscard]] virtual bool is_inline() const = 0;
     [[nodiscard]] virtual std::size_t max_in_flight() const = 0;
 };

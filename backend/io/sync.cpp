@@ -1,4 +1,5 @@
-// Engine sync: the calling thread does the I/O, one request at a time. The shape of tcmu-runner's file handlers.
+// Engine sync: the calling thread does the I/O, one request at a time. The shape of tcmu-runner's file
+// handlers.
 #include "backend/io/engines.h"
 #include "backend/io/transfer.h"
 

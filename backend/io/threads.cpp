@@ -15,8 +15,8 @@ constexpr unsigned most_threads = 64;
 
 class ThreadsEngine final : public Engine {
   public:
-    // Twice as many requests as threads: each thread finds its next one queued when it ends one, and memory for
-    // buffers stays small.
+    // Twice as many requests as threads: each thread finds its next one queued when it ends one, and memory
+    // for buffers stays small.
     ThreadsEngine(int fd, unsigned threads) : fd_(fd), ring_(std::size_t{2} * threads) {
         threads_.reserve(threads);
     }

@@ -15,9 +15,12 @@ int flush(int fd) {
 
 int perform_io(int fd, Request& request) {
     switch (request.operation) {
-        case Operation::read: return read_fully(fd, request.offset, request.buffer);
-        case Operation::write: return write_fully(fd, request.offset, request.buffer);
-        case Operation::flush: return flush(fd);
+        case Operation::read:
+            return read_fully(fd, request.offset, request.buffer);
+        case Operation::write:
+            return write_fully(fd, request.offset, request.buffer);
+        case Operation::flush:
+            return flush(fd);
     }
     return EINVAL;
 }

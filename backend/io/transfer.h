@@ -8,8 +8,8 @@ namespace reflux::io {
 // Does the whole request: begin, pread/pwrite over short transfers and EINTR or fdatasync, complete.
 void perform(int fd, Request& request);
 
-// Reads or writes all of `buffer` at `offset`; 0 or an errno value. A read that meets the end of the file is EIO: the
-// lower file is shorter than the disk that it holds.
+// Reads or writes all of `buffer` at `offset`; 0 or an errno value. A read that meets the end of the file is
+// EIO: the lower file is shorter than the disk that it holds.
 int read_fully(int fd, std::uint64_t offset, std::span<std::byte> buffer);
 int write_fully(int fd, std::uint64_t offset, std::span<const std::byte> buffer);
 

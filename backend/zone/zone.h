@@ -17,7 +17,8 @@ enum class ZoneType : std::uint8_t {
     sequential_write_preferred = 0x3,
 };
 
-// ZONE CONDITION field; enum blk_zone_cond. ZC1 to ZC7 of the standard's state machine, plus "not write pointer".
+// ZONE CONDITION field; enum blk_zone_cond. ZC1 to ZC7 of the standard's state machine, plus "not write
+// pointer".
 enum class ZoneCondition : std::uint8_t {
     not_write_pointer = 0x0,
     empty = 0x1,
@@ -35,15 +36,16 @@ enum class ZoneError : std::uint8_t {
     out_of_range,              // [21h/00h LOGICAL BLOCK ADDRESS OUT OF RANGE]
     unaligned_write,           // not at the write pointer [21h/04h UNALIGNED WRITE COMMAND]
     write_boundary_violation,  // leaves a sequential-write-required zone [21h/05h WRITE BOUNDARY VIOLATION]
-    invalid_field,  // the zone is full or has no write pointer [24h/00h INVALID FIELD IN CDB]
-    read_only,      // [27h/08h ZONE IS READ ONLY]
-    offline,        // [2Ch/0Eh ZONE IS OFFLINE]
+    invalid_field,             // the zone is full or has no write pointer [24h/00h INVALID FIELD IN CDB]
+    read_only,                 // [27h/08h ZONE IS READ ONLY]
+    offline,                   // [2Ch/0Eh ZONE IS OFFLINE]
 };
 
 std::string_view to_string(ZoneType type);
 std::string_view to_string(ZoneCondition condition);
 std::string_view to_string(ZoneError error);
-// What a file or block front end answers: ENOSPC past the end, EIO for what the zone's state forbids, 0 for none.
+// What a file or block front end answers: ENOSPC past the end, EIO for what the zone's state forbids, 0 for
+// none.
 int errno_of(ZoneError error);
 
 // The state of one zone. Its start and capacity follow from the geometry and are not repeated here.
@@ -61,18 +63,19 @@ Zone fresh_zone(ZoneType type);
 // Whether type, condition and write pointer can stand together: what is read from an image must.
 bool is_consistent(const Zone& zone, Bytes capacity);
 
-// May bytes [offset, offset + length) of this zone be written now? `offset` is relative to the zone's start and
-// the range lies within it.
+// May bytes [offset, offset + length) of this zone be written now? `offset` is relative to the zone's start
+// and the range lies within it.
 ZoneError check_write(const Zone& zone, Bytes offset, Bytes length);
-// May the zone be read? Reads are unrestricted (URSWRZ = 1): beyond the write pointer they give what is there.
+// May the zone be read? Reads are unrestricted (URSWRZ = 1): beyond the write pointer they give what is
+// there.
 ZoneError check_read(const Zone& zone);
-// A write of that range has completed. Opens the zone implicitly, moves the write pointer, and makes the zone full
-// when it is at its end. A write to a sequential-write-preferred zone moves the pointer only when it ends beyond it, and
-// then to the end of the logical block that it touched last.
+// A write of that range has completed. Opens the zone implicitly, moves the write pointer, and makes the zone
+// full when it is at its end. A write to a sequential-write-preferred zone moves the pointer only when it
+// ends beyond it, and then to the end of the logical block that it touched last.
 void record_write(Zone& zone, Bytes offset, Bytes length, Bytes capacity);
 
-// OPEN ZONE, CLOSE ZONE, FINISH ZONE, RESET WRITE POINTER (ZBC-2 clauses 5.2 to 5.5 describe the commands). The
-// zone is changed only when the answer is none. Open limits are not applied.
+// OPEN ZONE, CLOSE ZONE, FINISH ZONE, RESET WRITE POINTER (ZBC-2 clauses 5.2 to 5.5 describe the commands).
+// The zone is changed only when the answer is none. Open limits are not applied.
 ZoneError open_zone(Zone& zone);
 ZoneError close_zone(Zone& zone);
 ZoneError finish_zone(Zone& zone, Bytes capacity);

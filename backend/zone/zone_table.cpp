@@ -26,8 +26,7 @@ Result<ZoneTable> ZoneTable::restore(const ZonedGeometry& geometry, std::vector<
     }
     for (std::uint64_t i = 0; i < zones.size(); ++i) {
         const ZoneId id{i};
-        const bool type_fits =
-            (zones[i].type == ZoneType::conventional) == geometry.is_conventional(id);
+        const bool type_fits = (zones[i].type == ZoneType::conventional) == geometry.is_conventional(id);
         if (!type_fits || !is_consistent(zones[i], geometry.capacity_of(id))) {
             return fail(ErrorKind::invalid_input,
                         fmt::format("zone {} is impossible: type {:#x}, condition {:#x}, {} bytes written", i,

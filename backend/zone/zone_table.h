@@ -1,5 +1,5 @@
-// All zones of a disk: checks requests against them and keeps their state. Pure, 16 bytes a zone, no allocation
-// after construction. Not thread-safe: the owner (ZonedDevice) holds a mutex around each call.
+// All zones of a disk: checks requests against them and keeps their state. Pure, 16 bytes a zone, no
+// allocation after construction. Not thread-safe: the owner (ZonedDevice) holds a mutex around each call.
 #pragma once
 
 #include "backend/zone/zone.h"
@@ -53,10 +53,10 @@ class ZoneTable {
 
     // May the range be written, or read, now? A write may cross the borders of conventional and
     // sequential-write-preferred zones, never that of a sequential-write-required one (ZBC-2 clause 4.4.3).
-    // Writers of a sequential-write-required zone keep one write in flight in it, as Linux' zone write locking does:
-    // the write pointer moves when record_write is called, not here.
-    // Ranges are in bytes and need not be whole logical blocks: FUSE cuts one aligned write(2) from unaligned memory into
-    // requests that are not. Front ends that speak in blocks cannot ask for less.
+    // Writers of a sequential-write-required zone keep one write in flight in it, as Linux' zone write
+    // locking does: the write pointer moves when record_write is called, not here. Ranges are in bytes and
+    // need not be whole logical blocks: FUSE cuts one aligned write(2) from unaligned memory into requests
+    // that are not. Front ends that speak in blocks cannot ask for less.
     [[nodiscard]] ZoneError check_write(Extent extent) const;
     [[nodiscard]] ZoneError check_read(Extent extent) const;
     // A write that check_write had allowed has completed. True when a zone's state changed.

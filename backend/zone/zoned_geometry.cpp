@@ -22,9 +22,8 @@ Result<ZonedGeometry> ZonedGeometry::make(Bytes size, Bytes zone_size, std::uint
         (size.value >> geometry.zone_shift_) + (size.value % zone_size.value != 0 ? 1U : 0U);
     geometry.conventional_ = conventional;
     if (geometry.zone_count_ > most_zones) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{} zones are more than {}; choose larger zones", geometry.zone_count_,
-                                most_zones));
+        return fail(ErrorKind::invalid_input, fmt::format("{} zones are more than {}; choose larger zones",
+                                                          geometry.zone_count_, most_zones));
     }
     if (conventional > geometry.zone_count_) {
         return fail(ErrorKind::invalid_input, fmt::format("{} conventional zones on a disk of {} zones",

@@ -34,8 +34,8 @@ class ZonedGeometry {
     // Linux wants zones of a power of two sectors; this bounds the zone table, not the standard.
     static constexpr std::uint64_t most_zones = 1U << 24U;
 
-    // `conventional` counts zones from the start of the disk. Refused: a zone size that is no power of two or is
-    // under smallest_zone, a size that is 0 or no multiple of 4 KiB, more conventional zones than zones.
+    // `conventional` counts zones from the start of the disk. Refused: a zone size that is no power of two or
+    // is under smallest_zone, a size that is 0 or no multiple of 4 KiB, more conventional zones than zones.
     static Result<ZonedGeometry> make(Bytes size, Bytes zone_size, std::uint64_t conventional);
 
     [[nodiscard]] Bytes size() const { return size_; }

@@ -9,7 +9,8 @@
 namespace reflux {
 namespace {
 
-// What the first process ends with when the daemon ended before it was ready. The daemon has said why on stderr.
+// What the first process ends with when the daemon ended before it was ready. The daemon has said why on
+// stderr.
 Result<int> status_of(pid_t daemon) {
     int status = 0;
     while (::waitpid(daemon, &status, 0) < 0) {

@@ -1,4 +1,5 @@
-// Going into the background: the first process stays until the daemon is ready or has failed, and tells which.
+// Going into the background: the first process stays until the daemon is ready or has failed, and tells
+// which.
 #pragma once
 
 #include "backend/base/unique_fd.h"
@@ -16,8 +17,8 @@ class ReadyLine {
     // In the background: `first_process` is the pipe to it.
     explicit ReadyLine(UniqueFd first_process) : first_process_(std::move(first_process)) {}
 
-    // Writes the line and, in the background, lets go of terminal, working directory and first process; stderr
-    // goes nowhere from then on.
+    // Writes the line and, in the background, lets go of terminal, working directory and first process;
+    // stderr goes nowhere from then on.
     Status tell(std::string_view line);
 
   private:
@@ -25,7 +26,8 @@ class ReadyLine {
 };
 
 struct Detached {
-    // Set in the first process: the exit status that it should end with at once. It has printed the ready line.
+    // Set in the first process: the exit status that it should end with at once. It has printed the ready
+    // line.
     std::optional<int> first_process_status;
     // In the daemon.
     ReadyLine ready;

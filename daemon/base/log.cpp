@@ -4,8 +4,9 @@
 #include <array>
 #include <atomic>
 
-#include <fmt/format.h>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 namespace reflux {
 namespace {

@@ -1,5 +1,5 @@
-// The daemon's log: lines on stderr, bounded for the life of the process, so that neither a full pipe nor a full disk
-// behind stderr can stop an I/O thread. Threads: any.
+// The daemon's log: lines on stderr, bounded for the life of the process, so that neither a full pipe nor a
+// full disk behind stderr can stop an I/O thread. Threads: any.
 #pragma once
 
 #include <cstddef>

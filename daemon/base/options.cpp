@@ -38,7 +38,9 @@ void describe_format(CLI::App& format, RawOptions& raw) {
 
 void describe_serve(CLI::App& serve, ServeOptions& options) {
     serve.add_option("IMAGE", options.image, "Image that format made")->required();
-    serve.add_option("MOUNTPOINT", options.mountpoint, "Existing directory; the disk appears as MOUNTPOINT/disk")
+    serve
+        .add_option("MOUNTPOINT", options.mountpoint,
+                    "Existing directory; the disk appears as MOUNTPOINT/disk")
         ->required();
     serve.add_option("--engine", options.engine, engine_help())->capture_default_str();
     serve.add_option("--threads", options.threads, "I/O threads of engine threads")->capture_default_str();
@@ -46,7 +48,8 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
                      "Path of a unix socket that answers the lines status, zones and help with JSON");
     serve.add_flag("--io-flusher", options.io_flusher,
                    "Mark all threads by PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE");
-    serve.add_flag("--daemonize", options.daemonize, "Return when the disk is served, and go on in the background");
+    serve.add_flag("--daemonize", options.daemonize,
+                   "Return when the disk is served, and go on in the background");
 }
 
 Result<Command> to_format(const RawOptions& raw) {
@@ -101,7 +104,8 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
 
 const std::vector<FrontEndInfo>& front_end_list() {
     static const std::vector<FrontEndInfo> list{
-        {.name = "fuse", .description = "a file in a FUSE filesystem; a loop device makes it a block device"}};
+        {.name = "fuse",
+         .description = "a file in a FUSE filesystem; a loop device makes it a block device"}};
     return list;
 }
 

@@ -49,19 +49,21 @@ Status become_io_flusher() {
         return {};
     }
     const int error = errno;
-    return fail({.kind = ErrorKind::unsupported,
-                 .message = error == EPERM
-                                ? "--io-flusher: prctl PR_SET_IO_FLUSHER is refused: it needs CAP_SYS_RESOURCE"
-                                : system_error("--io-flusher: prctl PR_SET_IO_FLUSHER (Linux 5.6)", error).message,
-                 .errnum = error});
+    return fail(
+        {.kind = ErrorKind::unsupported,
+         .message = error == EPERM
+                        ? "--io-flusher: prctl PR_SET_IO_FLUSHER is refused: it needs CAP_SYS_RESOURCE"
+                        : system_error("--io-flusher: prctl PR_SET_IO_FLUSHER (Linux 5.6)", error).message,
+         .errnum = error});
 }
 
 Status check_io_flushers() {
     REFLUX_TRY(const auto threads, list_threads());
     for (const auto& thread : threads) {
         if (!thread.io_flusher) {
-            return fail(ErrorKind::system, fmt::format("thread {} ({}) is no I/O flusher: its flags are {:#x}",
-                                                       thread.tid, thread.name, thread.flags));
+            return fail(ErrorKind::system,
+                        fmt::format("thread {} ({}) is no I/O flusher: its flags are {:#x}", thread.tid,
+                                    thread.name, thread.flags));
         }
     }
     return {};

@@ -26,8 +26,8 @@ class StopSource {
     std::atomic<bool> requested_ = false;
 };
 
-// SIGTERM and SIGINT request `stop` from now on, in whatever thread they arrive; SIGPIPE is ignored. `stop` must live
-// until the process ends.
+// SIGTERM and SIGINT request `stop` from now on, in whatever thread they arrive; SIGPIPE is ignored. `stop`
+// must live until the process ends.
 Status stop_on_signals(StopSource& stop);
 
 }  // namespace reflux

@@ -8,10 +8,10 @@
 #include <thread>
 #include <tuple>
 
+#include <pthread.h>
+
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-
-#include <pthread.h>
 
 namespace reflux::control {
 namespace {
@@ -58,8 +58,8 @@ struct Server::State {
 awaitable<void> Server::State::converse(Protocol::socket client) {
     std::string received;
     for (;;) {
-        const auto length = co_await within_deadline(asio::async_read_until(
-            client, asio::dynamic_buffer(received, longest_line), '\n', use_tuple));
+        const auto length = co_await within_deadline(
+            asio::async_read_until(client, asio::dynamic_buffer(received, longest_line), '\n', use_tuple));
         if (!length) {
             co_return;
         }

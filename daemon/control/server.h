@@ -8,9 +8,9 @@
 
 namespace reflux::control {
 
-inline constexpr std::size_t longest_line = 4096;     // bytes, with the newline
-inline constexpr std::size_t most_connections = 32;   // one more is closed at once
-inline constexpr int line_deadline_s = 60;            // for the next line to come whole, and for the answer to go
+inline constexpr std::size_t longest_line = 4096;    // bytes, with the newline
+inline constexpr std::size_t most_connections = 32;  // one more is closed at once
+inline constexpr int line_deadline_s = 60;  // for the next line to come whole, and for the answer to go
 
 class Server {
   public:

@@ -50,8 +50,9 @@ Status remove_stale(const std::string& path) {
         return taken(path, "exists and is not a socket; it is left alone: choose another path");
     }
     REFLUX_TRY(const auto probe, make_socket());
-    const int connected = with_address(
-        path, [&](const sockaddr* address, socklen_t length) { return ::connect(probe.get(), address, length); });
+    const int connected = with_address(path, [&](const sockaddr* address, socklen_t length) {
+        return ::connect(probe.get(), address, length);
+    });
     // EAGAIN: somebody listens, and many wait for him already.
     if (connected == 0 || errno == EAGAIN) {
         return taken(path, "is answered by another process; end that one or choose another path");
@@ -70,8 +71,8 @@ Status remove_stale(const std::string& path) {
 Status check_socket_path(const std::string& path) {
     if (path.empty() || path.size() > longest_path) {
         return fail(ErrorKind::invalid_input,
-                    fmt::format("control socket path of {} bytes; a unix socket's path has 1 to {}: {}", path.size(),
-                                longest_path, path));
+                    fmt::format("control socket path of {} bytes; a unix socket's path has 1 to {}: {}",
+                                path.size(), longest_path, path));
     }
     return {};
 }

@@ -1,5 +1,5 @@
-// The control socket's place in the filesystem: made with mode 0600 from its first moment, and removed at the end if it
-// is still ours.
+// The control socket's place in the filesystem: made with mode 0600 from its first moment, and removed at the
+// end if it is still ours.
 #pragma once
 
 #include "backend/base/unique_fd.h"
@@ -15,8 +15,9 @@ Status check_socket_path(const std::string& path);
 
 class ListeningSocket {
   public:
-    // Binds and listens. A socket that nobody answers on is replaced; one that is answered, and whatever is no socket,
-    // is left alone and is invalid_input. Call it before other threads make files: it sets the umask for a moment.
+    // Binds and listens. A socket that nobody answers on is replaced; one that is answered, and whatever is
+    // no socket, is left alone and is invalid_input. Call it before other threads make files: it sets the
+    // umask for a moment.
     static Result<ListeningSocket> make(const std::string& path);
     ListeningSocket(ListeningSocket&&) = default;
     ListeningSocket& operator=(ListeningSocket&&) = delete;

@@ -26,8 +26,8 @@ struct SessionTraits {
 };
 using Session = Owner<SessionTraits>;
 
-// libfuse reports trouble as printed lines; the last one becomes part of our error. Only mounting uses it, in one
-// thread; later lines go to the log.
+// libfuse reports trouble as printed lines; the last one becomes part of our error. Only mounting uses it, in
+// one thread; later lines go to the log.
 std::string* mount_trouble = nullptr;
 
 void on_library_line(fuse_log_level /*level*/, const char* format, va_list arguments) {
@@ -53,14 +53,15 @@ Status check_fuse_device() {
     const int number = fd.error().errnum;
     const bool missing = number == ENOENT || number == ENODEV || number == ENXIO;
     return fail({.kind = ErrorKind::unsupported,
-                 .message = fmt::format("{}; {}", fd.error().message,
-                                        missing ? "this kernel or container has no FUSE: try modprobe fuse"
-                                                : "run as root"),
+                 .message = fmt::format(
+                     "{}; {}", fd.error().message,
+                     missing ? "this kernel or container has no FUSE: try modprobe fuse" : "run as root"),
                  .errnum = number});
 }
 
 Result<Session> make_session(Server& server) {
-    std::array<const char*, 3> arguments{"refluxd", "-o", "fsname=refluxd,subtype=reflux,default_permissions"};
+    std::array<const char*, 3> arguments{"refluxd", "-o",
+                                         "fsname=refluxd,subtype=reflux,default_permissions"};
     // libfuse copies before it changes anything.
     fuse_args args = FUSE_ARGS_INIT(static_cast<int>(arguments.size()),
                                     const_cast<char**>(arguments.data()));  // NOLINT(*-const-cast)
@@ -128,8 +129,9 @@ Status FuseFrontEnd::mount() {
 }
 
 Status FuseFrontEnd::wait_for_request(const StopSource& stop) const {
-    std::array<pollfd, 2> waited{pollfd{.fd = fuse_session_fd(session_.get()), .events = POLLIN, .revents = 0},
-                                 pollfd{.fd = stop.fd(), .events = POLLIN, .revents = 0}};
+    std::array<pollfd, 2> waited{
+        pollfd{.fd = fuse_session_fd(session_.get()), .events = POLLIN, .revents = 0},
+        pollfd{.fd = stop.fd(), .events = POLLIN, .revents = 0}};
     if (::poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) {
         return fail_errno("poll /dev/fuse");
     }
@@ -188,12 +190,16 @@ bool FuseFrontEnd::is_still_mounted() const {
 }
 
 void FuseFrontEnd::unmount() {
-    if (is_still_mounted()) {
+    // By its path, so only while that is ours; with a dead connection it does no more than free its memory.
+    pollfd connection{.fd = fuse_session_fd(session_.get()), .events = 0, .revents = 0};
+    const bool dead = ::poll(&connection, 1, 0) == 1;
+    if (dead || is_still_mounted()) {
         fuse_session_unmount(session_.get());
     }
     // libfuse takes an aborted connection for an unmounted one.
     if (is_still_mounted() && ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
-        log_line(fmt::format("{}; run: fusermount3 -u {}", system_error("umount " + mountpoint_).message, mountpoint_));
+        log_line(fmt::format("{}; run: fusermount3 -u {}", system_error("umount " + mountpoint_).message,
+                             mountpoint_));
     }
 }
 

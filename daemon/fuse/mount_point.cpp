@@ -16,7 +16,8 @@ std::string unescape(std::string_view text) {
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '\\' && i + 3 < text.size() && std::all_of(&text[i + 1], &text[i + 1] + 3, is_digit)) {
-            plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+            plain +=
+                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
             i += 3;
         } else {
             plain += text[i];
@@ -80,9 +81,10 @@ Result<std::string> check_mount_point(const std::string& path) {
     REFLUX_TRY(const auto absolute, resolve(path));
     REFLUX_TRY(const auto mounted, find_mount(absolute));
     if (mounted) {
-        return not_usable(absolute, fmt::format("is busy: a filesystem of type {} is mounted on it; end what serves "
-                                                "it, or run: umount {}",
-                                                mounted->type, absolute));
+        return not_usable(absolute,
+                          fmt::format("is busy: a filesystem of type {} is mounted on it; end what serves "
+                                      "it, or run: umount {}",
+                                      mounted->type, absolute));
     }
     struct stat status {};
     if (::lstat(absolute.c_str(), &status) != 0) {

@@ -22,8 +22,8 @@ std::optional<MountEntry> find_mount(std::string_view mountinfo, const std::stri
 // The same, of this process.
 Result<std::optional<MountEntry>> find_mount(const std::string& path);
 
-// Absolute path of a directory on which the disk can be mounted. invalid_input: it does not exist, is no directory, or
-// something is mounted there.
+// Absolute path of a directory on which the disk can be mounted. invalid_input: it does not exist, is no
+// directory, or something is mounted there.
 Result<std::string> check_mount_point(const std::string& path);
 
 }  // namespace reflux::fuse

@@ -31,7 +31,7 @@ void log_failure(const FuseRequest& request, int error) {
 // The device has done a request; any thread.
 void answer(DeviceRequest& done, int error) {
     auto& request = static_cast<FuseRequest&>(done);
-    const fuse_req_t kernel = request.kernel;
+    fuse_req_t kernel = request.kernel;
     if (error != 0) {
         log_failure(request, error);
         reply_error(kernel, error);
@@ -60,7 +60,8 @@ void on_init(void* userdata, fuse_conn_info* connection) {
     auto& server = *static_cast<Server*>(userdata);
     connection->max_write = largest_transfer;
     // Data passes through our buffers: a pipe in between only costs.
-    connection->want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+    connection->want &=
+        ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     server.initialised = true;
 }
 
@@ -100,7 +101,8 @@ void on_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     static_cast<void>(fuse_reply_open(request, file));
 }
 
-void on_read(fuse_req_t kernel, fuse_ino_t /*inode*/, std::size_t size, off_t offset, fuse_file_info* /*file*/) {
+void on_read(fuse_req_t kernel, fuse_ino_t /*inode*/, std::size_t size, off_t offset,
+             fuse_file_info* /*file*/) {
     Server& server = server_of(kernel);
     const auto on_disk = clip_read(static_cast<std::uint64_t>(offset), size, server.tree.disk_size);
     FuseRequest& request = prepare(server, kernel, io::Operation::read, offset);
@@ -124,7 +126,8 @@ void on_write(fuse_req_t kernel, fuse_ino_t /*inode*/, const char* data, std::si
     void* bytes = const_cast<char*>(data);  // NOLINT(*-const-cast)
     request.buffer = {static_cast<std::byte*>(bytes), size};
     if (!server.device.is_inline()) {
-        // The device works on the data after this returns: the request keeps the message, the reader takes another.
+        // The device works on the data after this returns: the request keeps the message, the reader takes
+        // another.
         request.message = std::exchange(server.received.mem, nullptr);
     }
     server.device.submit(request);
@@ -140,7 +143,8 @@ void on_flush(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* /*file*/
     reply_error(request, 0);
 }
 
-void on_readdir(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* /*file*/) {
+void on_readdir(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset,
+                fuse_file_info* /*file*/) {
     struct Entry {
         const char* name;
         Inode inode;
@@ -157,9 +161,8 @@ void on_readdir(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t of
     std::size_t used = 0;
     for (auto i = static_cast<std::size_t>(offset); i < entries.size(); ++i) {
         const auto attributes = server_of(request).tree.attributes(entries[i].inode);
-        const std::size_t needed =
-            fuse_add_direntry(request, &buffer[used], room - used, entries[i].name, &*attributes,
-                              static_cast<off_t>(i + 1));
+        const std::size_t needed = fuse_add_direntry(request, &buffer[used], room - used, entries[i].name,
+                                                     &*attributes, static_cast<off_t>(i + 1));
         if (needed > room - used) {
             break;
         }

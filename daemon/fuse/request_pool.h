@@ -1,5 +1,5 @@
-// Requests on their way through the device, and the buffers that FUSE messages are received in. All are made once
-// and go round; nothing is allocated for a request after warm-up.
+// Requests on their way through the device, and the buffers that FUSE messages are received in. All are made
+// once and go round; nothing is allocated for a request after warm-up.
 #pragma once
 
 #include "backend/io/buffer_pool.h"
@@ -22,7 +22,7 @@ struct FuseRequest : DeviceRequest {
     RequestPool* pool = nullptr;
     fuse_req_t kernel = nullptr;       // what is answered
     std::span<std::byte> read_buffer;  // its own, for the data of a read
-    void* message = nullptr;           // received message that a write's data lies in, when the device keeps it
+    void* message = nullptr;  // received message that a write's data lies in, when the device keeps it
 };
 
 // Threads: any, unless a function says otherwise.
@@ -40,7 +40,8 @@ class RequestPool {
     FuseRequest& take();
     // Takes back a request, and its message for take_message.
     void give_back(FuseRequest& request);
-    // A message buffer that was used before, of the size that libfuse chose; null: none, libfuse makes a new one.
+    // A message buffer that was used before, of the size that libfuse chose; null: none, libfuse makes a new
+    // one.
     void* take_message();
     void give_back_message(void* message);
 

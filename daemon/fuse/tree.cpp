@@ -22,7 +22,8 @@ std::optional<struct stat> Tree::attributes(Inode inode) const {
             status.st_size = static_cast<off_t>(disk_size.value);
             status.st_blocks = static_cast<blkcnt_t>(disk_size.value / sector_size);
             return status;
-        default: return std::nullopt;
+        default:
+            return std::nullopt;
     }
 }
 

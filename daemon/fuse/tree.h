@@ -29,7 +29,8 @@ struct Tree {
     [[nodiscard]] static std::optional<Inode> lookup(Inode parent, std::string_view name);
 };
 
-// How much of a read of `length` bytes at `offset` lies on a disk of `size` bytes: a file ends, a disk refuses.
+// How much of a read of `length` bytes at `offset` lies on a disk of `size` bytes: a file ends, a disk
+// refuses.
 std::uint64_t clip_read(std::uint64_t offset, std::uint64_t length, Bytes size);
 
 }  // namespace reflux::fuse

@@ -128,6 +128,13 @@ struct Reclaim {
     std::uint64_t inside_count = 0;
 };
 
+// How many of the reclaims one thread entered with one gfp mask.
+struct ReclaimCount {
+    int tid = 0;
+    std::string gfp_flags;
+    std::uint64_t count = 0;
+};
+
 struct TraceSummary {
     bool available = false;
     std::string unavailable_reason;
@@ -135,6 +142,7 @@ struct TraceSummary {
     std::vector<std::string> missing;     // wanted, but not on this kernel
     std::uint64_t lost_events = 0;        // overwritten before they were read
     std::uint64_t reclaim_count = 0;      // begins seen
+    std::vector<ReclaimCount> counts;     // of all of them, the first 64 pairs of thread and mask
     std::uint64_t slab_shrink_count = 0;  // mm_shrink_slab_start inside reclaims
     std::uint64_t upper_event_count = 0;  // events inside reclaims that name the upper device
     std::uint64_t lower_event_count = 0;
@@ -218,8 +226,8 @@ struct Evidence {
     std::optional<DaemonExit> daemon_exit;
     std::vector<std::string> kernel_log;  // lines of the run's own dmesg slice that speak of trouble, up to
                                           // the stall's detection: relief fails I/O by design
-    std::vector<std::string> leftovers;  // what teardown could not remove
-    double duration_s = 0;               // from the start of the run to the end of teardown
+    std::vector<std::string> leftovers;   // what teardown could not remove
+    double duration_s = 0;                // from the start of the run to the end of teardown
 };
 
 }  // namespace reflux::evidence

@@ -131,6 +131,13 @@ void fields(Visit& visit, T& it) {
     visit("inside_count", it.inside_count);
 }
 
+template <class Visit, Is<ReclaimCount> T>
+void fields(Visit& visit, T& it) {
+    visit("tid", it.tid);
+    visit("gfp_flags", it.gfp_flags);
+    visit("count", it.count);
+}
+
 template <class Visit, Is<TraceSummary> T>
 void fields(Visit& visit, T& it) {
     visit("available", it.available);
@@ -139,6 +146,7 @@ void fields(Visit& visit, T& it) {
     visit("missing", it.missing);
     visit("lost_events", it.lost_events);
     visit("reclaim_count", it.reclaim_count);
+    visit("counts", it.counts);
     visit("slab_shrink_count", it.slab_shrink_count);
     visit("upper_event_count", it.upper_event_count);
     visit("lower_event_count", it.lower_event_count);

@@ -15,6 +15,10 @@
 namespace reflux::observe {
 namespace {
 
+std::string_view to_string(Question question) {
+    return question == Question::status ? "status" : "progress";
+}
+
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
@@ -128,8 +132,8 @@ Result<UniqueFd> connect_to(const std::string& path) {
 }
 
 // The first line that the daemon sends, without its newline.
-Result<std::string> ask(const std::string& path, Clock::time_point deadline) {
-    constexpr std::string_view question = "status\n";
+Result<std::string> ask(const std::string& path, Question command, Clock::time_point deadline) {
+    const std::string question = fmt::format("{}\n", to_string(command));
     const auto late = [&] { return fail(ErrorKind::timed_out, path + ": no answer within the deadline"); };
     REFLUX_TRY(const auto socket, connect_to(path));
     // The first few bytes of a new connection always find room.
@@ -200,9 +204,9 @@ DaemonReport parse_daemon_report(std::string_view text, double at_s) {
     return report;
 }
 
-DaemonReport ask_daemon(const std::string& socket_path, Seconds deadline, double at_s) {
+DaemonReport ask_daemon(const std::string& socket_path, Seconds deadline, double at_s, Question question) {
     const auto answer =
-        ask(socket_path, Clock::now() + std::chrono::duration_cast<Clock::duration>(deadline));
+        ask(socket_path, question, Clock::now() + std::chrono::duration_cast<Clock::duration>(deadline));
     return answer ? parse_daemon_report(*answer, at_s) : no_answer(at_s, answer.error().message);
 }
 

@@ -31,8 +31,12 @@ struct DaemonReport {
     std::vector<DaemonThread> threads;
 };
 
-// Sends "status" and reads one line of JSON; at most `deadline` from call to return, connect included.
-DaemonReport ask_daemon(const std::string& socket_path, Seconds deadline, double at_s);
+// What is asked: everything, or only what a poll needs (refluxd then reads nothing of /proc, see its help).
+enum class Question { status, progress };
+
+// Sends the question and reads one line of JSON; at most `deadline` from call to return, connect included.
+DaemonReport ask_daemon(const std::string& socket_path, Seconds deadline, double at_s,
+                        Question question = Question::status);
 
 // The answer's text; broken JSON or a field of a wrong type is answered = false with the problem named.
 // Missing fields keep their defaults, unknown ones are passed over.

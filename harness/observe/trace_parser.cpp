@@ -258,10 +258,25 @@ void TraceParser::count_inside(OpenReclaim& open, const evidence::TraceEvent& ev
     }
 }
 
+void TraceParser::count_reclaim(int tid, const std::string& mask) {
+    constexpr std::size_t most_counts = 64;
+    auto& counts = totals_.counts;
+    const auto known = std::find_if(counts.begin(), counts.end(), [&](const evidence::ReclaimCount& row) {
+        return row.tid == tid && row.gfp_flags == mask;
+    });
+    if (known != counts.end()) {
+        ++known->count;
+    } else if (counts.size() < most_counts) {
+        counts.push_back({.tid = tid, .gfp_flags = mask, .count = 1});
+    }
+}
+
 void TraceParser::begin_reclaim(const TraceLine& line, std::string kind) {
     const double begin_s = line.time_s - run_start_s_;
     end_reclaim(line.tid, begin_s, 0);  // its end was lost: no task enters reclaim twice (PF_MEMALLOC)
     ++totals_.reclaim_count;
+    const std::string mask(trace_field(line.fields, "gfp_flags").value_or("").substr(0, longest_detail));
+    count_reclaim(line.tid, mask);
     if (open_.size() >= most_threads) {
         return;
     }
@@ -269,7 +284,7 @@ void TraceParser::begin_reclaim(const TraceLine& line, std::string kind) {
     open.reclaim.tid = line.tid;
     open.reclaim.kind = std::move(kind);
     open.reclaim.begin_s = begin_s;
-    open.reclaim.gfp_flags = trace_field(line.fields, "gfp_flags").value_or("").substr(0, longest_detail);
+    open.reclaim.gfp_flags = mask;
     open_[line.tid] = std::move(open);
 }
 

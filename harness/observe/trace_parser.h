@@ -74,6 +74,7 @@ class TraceParser {
 
     void take_line(std::string_view line);
     void take_event(const TraceLine& line);
+    void count_reclaim(int tid, const std::string& mask);
     void begin_reclaim(const TraceLine& line, std::string kind);
     void end_reclaim(int tid, double end_s, std::uint64_t reclaimed_pages);
     void keep(const OpenReclaim& ended);

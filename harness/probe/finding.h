@@ -1,3 +1,4 @@
+// The answer to one question about this machine.
 #pragma once
 
 #include "backend/base/result.h"

@@ -80,18 +80,6 @@ bool lists_module(const std::string& list, const std::string& name) {
 
 }  // namespace
 
-Finding finding_of(std::string name, const Status& answer, std::string found, std::string hint) {
-    if (answer) {
-        return yes(std::move(name), std::move(found));
-    }
-    const std::string& message = answer.error().message;
-    const std::size_t at = message.find("; ");
-    if (at == std::string::npos) {
-        return no(std::move(name), message, std::move(hint));
-    }
-    return no(std::move(name), message.substr(0, at), message.substr(at + 2));
-}
-
 Finding kernel(const std::string& root) {
     const auto version = read_file(root + "/proc/sys/kernel/version");
     const std::string release = kernel_release(root);

@@ -66,6 +66,19 @@ std::vector<Rung> ladder(const ReliefPlan& plan) {
             {"abort", [&] { return abort_connection(plan); }}};
 }
 
+// Threads that left the sleep in which they were.
+std::vector<int> freed_since(const std::map<int, std::uint64_t>& before,
+                             const std::map<int, std::uint64_t>& now) {
+    std::vector<int> freed;
+    for (const auto& [tid, switches] : before) {
+        const auto same = now.find(tid);
+        if (same == now.end() || same->second != switches) {
+            freed.push_back(tid);
+        }
+    }
+    return freed;
+}
+
 evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, EventLoop& loop) {
     evidence::ReliefRung result;
     result.rung = rung.name;
@@ -76,23 +89,21 @@ evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, 
     auto applied = rung.apply();
     result.applied = applied.has_value();
     result.detail = applied ? *applied : applied.error().message;
-    while (result.applied && !result.released && watcher.now_s() - result.begin_s < time.count()) {
+    // The first completion may come before the one that a thread waits for.
+    while (result.applied && !(result.released && result.freed_tids.size() == blocked_before.size()) &&
+           watcher.now_s() - result.begin_s < time.count()) {
         if (loop.next(tick_time) == Event::interrupted) {
             break;
         }
         watcher.tick();
-        result.released = watcher.completed() != result.completed_before;
-        result.after_s = result.released ? watcher.now_s() - result.begin_s : 0;
+        if (!result.released && watcher.completed() != result.completed_before) {
+            result.released = true;
+            result.after_s = watcher.now_s() - result.begin_s;
+        }
+        result.freed_tids = freed_since(blocked_before, watcher.blocked_daemon_threads());
     }
     result.completed_after = watcher.completed();
     result.observed_s = watcher.now_s() - result.begin_s;
-    const auto blocked_after = watcher.blocked_daemon_threads();
-    for (const auto& [tid, switches] : blocked_before) {
-        const auto after = blocked_after.find(tid);
-        if (after == blocked_after.end() || after->second != switches) {
-            result.freed_tids.push_back(tid);
-        }
-    }
     return result;
 }
 

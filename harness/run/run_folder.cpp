@@ -32,12 +32,12 @@ std::string stacks_text(const evidence::Stall& stall) {
     return text;
 }
 
-std::string repro_text(const std::string& folder) {
+std::string repro_text(const std::string& folder, const std::string& scenario) {
     return fmt::format(
         "#!/bin/sh\n"
         "# Runs the same scenario again, on this machine, as it was run here.\n"
-        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")/scenario.toml\" --out \"${{1:-{}}}\"\n",
-        std::filesystem::read_symlink("/proc/self/exe").string(),
+        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")/{}.toml\" --out \"${{1:-{}}}\"\n",
+        std::filesystem::read_symlink("/proc/self/exe").string(), scenario,
         std::filesystem::path(folder).parent_path().string());
 }
 
@@ -57,8 +57,9 @@ Result<std::string> make_run_folder(const std::string& out, const scenario::Scen
     for (int n = 1; n < most; ++n) {
         const std::string folder = fmt::format("{}-{}", stem, n);
         if (::mkdir(folder.c_str(), 0755) == 0) {
-            REFLUX_CHECK(replace_file(folder + "/scenario.toml", scenario::to_toml(scenario)));
-            REFLUX_CHECK(replace_file(folder + "/repro.sh", repro_text(folder)));
+            REFLUX_CHECK(
+                replace_file(fmt::format("{}/{}.toml", folder, scenario.name), scenario::to_toml(scenario)));
+            REFLUX_CHECK(replace_file(folder + "/repro.sh", repro_text(folder, scenario.name)));
             ::chmod((folder + "/repro.sh").c_str(), 0755);
             return folder;
         }

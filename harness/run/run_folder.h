@@ -10,7 +10,8 @@
 
 namespace reflux::run {
 
-// Makes OUT/NAME-TIME-N, with scenario.toml and repro.sh in it, and returns its absolute path.
+// Makes OUT/NAME-TIME-N, with NAME.toml (the scenario as run) and repro.sh in it, and returns its absolute
+// path.
 Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario);
 
 // Writes evidence.json, verdict.json, verdict.txt, and stacks.txt and dmesg.txt where there is something to

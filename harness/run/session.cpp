@@ -26,7 +26,6 @@ namespace reflux::run {
 namespace {
 
 constexpr Seconds tick_time{0.25};
-constexpr Seconds verify_time{120};
 constexpr Seconds status_time{5};
 
 class Session {
@@ -150,6 +149,11 @@ Status Session::build() {
     REFLUX_CHECK(check_requirements(scenario_, mitigations_));
     REFLUX_TRY(const auto host, probe::memory_cgroup());
     evidence_.environment.cgroup_version = host.version;
+    if (host.version == "v2") {
+        const auto& v2 = scenario_.expect_v2;
+        evidence_.expected.outcome = v2.outcome.empty() ? scenario_.expect.outcome : v2.outcome;
+        evidence_.expected.recursion = v2.recursion.empty() ? scenario_.expect.recursion : v2.recursion;
+    }
     REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
 
     pressure::MemcgPlan memcg{.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
@@ -289,6 +293,8 @@ Status Session::verify() {
         evidence_.verification.skipped_reason = again.error().message;
         return {};
     }
+    // Reading everything back takes less than writing it did; twice its time is far beyond that.
+    const Seconds verify_time = 2 * scenario_.judge.time_budget;
     SpawnOptions options;
     options.cgroup_procs = {memcg_->helper_procs};
     options.inherit = {shared_->fd()};

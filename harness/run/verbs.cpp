@@ -66,7 +66,7 @@ ExitCode list_of_daemon(const std::string& key) {
 }  // namespace
 
 ExitCode probe_verb() {
-    for (const auto& finding : probe::probe()) {
+    for (const auto& finding : probe::probe(image_folder())) {
         fmt::print("{:4} {:28} {}{}\n", finding.available ? "yes" : "no", finding.name, finding.detail,
                    finding.hint.empty() ? "" : "; " + finding.hint);
     }

@@ -96,7 +96,8 @@ evidence::ProgressPoint Watcher::sample() {
         point.device_in_flight = counters->in_flight;
     }
     if (!plan_.stack->control_socket.empty()) {
-        const auto report = observe::ask_daemon(plan_.stack->control_socket, daemon_deadline, point.at_s);
+        const auto report = observe::ask_daemon(plan_.stack->control_socket, daemon_deadline, point.at_s,
+                                                observe::Question::progress);
         if (report.status.answered) {
             point.daemon_completed = report.completed;
             point.daemon_in_flight = report.status.in_flight.size();
@@ -115,6 +116,12 @@ evidence::ProgressPoint Watcher::sample() {
 }
 
 void Watcher::take_snapshot() {
+    members_.workload_pids = {generator_pid_};
+    for (std::uint32_t i = 0; i < plan_.workload->plan().workers; ++i) {
+        if (const int pid = plan_.workload->worker(i).pid.load(); pid > 0) {
+            members_.workload_pids.push_back(pid);
+        }
+    }
     if (auto snapshot = observe::sample_stack("/proc", members_, true, now_s())) {
         snapshots_.push_back(std::move(*snapshot));
     }
@@ -122,9 +129,15 @@ void Watcher::take_snapshot() {
 
 void Watcher::tick() {
     const auto point = sample();
-    if (evidence_.progress.empty() || point.device_completed != last_.device_completed) {
+    // One I/O of the device may be hundreds of requests to the daemon: while those complete, it is slow and
+    // not stalled.
+    const bool daemon_completes = point.daemon_completed && point.daemon_completed != daemon_completed_;
+    if (evidence_.progress.empty() || point.device_completed != last_.device_completed || daemon_completes) {
         last_completion_s_ = point.at_s;
         snapshots_.clear();
+    }
+    if (point.daemon_completed) {
+        daemon_completed_ = point.daemon_completed;
     }
     if (evidence_.progress.empty() || point.workload_steps != last_.workload_steps) {
         last_step_s_ = point.at_s;
@@ -141,8 +154,16 @@ void Watcher::tick() {
 
 void Watcher::drain() {
     if (trace_) {
-        if (const auto drained = trace_->drain(); !drained) {
-            trace_problem_ = drained.error().message;
+        // Bounded: what the daemon's threads write meanwhile is left to the next tick.
+        constexpr int most_rounds = 16;
+        for (int round = 0; round < most_rounds; ++round) {
+            const auto drained = trace_->drain();
+            if (!drained) {
+                trace_problem_ = drained.error().message;
+            }
+            if (drained.value_or(0) == 0) {
+                break;
+            }
         }
     }
     const auto records = kernel_log_.drain();
@@ -151,7 +172,7 @@ void Watcher::drain() {
         if (dmesg_) {
             static_cast<void>(write_all(dmesg_.get(), line + "\n", "dmesg.txt"));
         }
-        if (!evidence_.stall && observe::speaks_of_trouble(record.text) &&
+        if (record.from_kernel && !evidence_.stall && observe::speaks_of_trouble(record.text) &&
             evidence_.kernel_log.size() < most_log_lines) {
             evidence_.kernel_log.push_back(line);
         }
@@ -171,7 +192,9 @@ void Watcher::keep_stall() {
     stall.last_completion_s = last_completion_s_;
     stall.snapshots = snapshots_;
     if (!plan_.stack->control_socket.empty()) {
-        stall.daemon = observe::ask_daemon(plan_.stack->control_socket, Seconds(1), now_s()).status;
+        stall.daemon =
+            observe::ask_daemon(plan_.stack->control_socket, Seconds(1), now_s(), observe::Question::progress)
+                .status;
     }
     evidence_.stall = std::move(stall);
     // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits.

@@ -37,7 +37,8 @@ class Watcher {
 
     // The zero of all times. Takes the first counters and starts the trace of the daemon's threads.
     Status start();
-    void follow_workload(int pid) { members_.workload_pids = {pid}; }
+    // The generator; its workers tell their ids in the shared state.
+    void follow_workload(int pid) { generator_pid_ = pid; }
 
     // One sample of everything. Cheap while there is progress.
     void tick();
@@ -72,9 +73,11 @@ class Watcher {
     std::string trace_problem_;
     observe::KernelLog kernel_log_ = observe::KernelLog::open();
     UniqueFd dmesg_;  // the run's slice of the kernel log, whole
+    int generator_pid_ = 0;
     double start_s_ = 0;
     std::uint64_t device_base_ = 0;  // completions before the run
     evidence::ProgressPoint last_;
+    std::optional<std::uint64_t> daemon_completed_;  // when it answered last
     double last_completion_s_ = 0;
     double last_step_s_ = 0;
     std::vector<evidence::TaskSnapshot> snapshots_;  // since the last completion

@@ -239,6 +239,11 @@ Key placement_key() {
 std::vector<Key> make_keys() {
     constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
     const std::vector<std::string> filesystems{"ext4", "xfs", "btrfs"};
+    // The two vocabularies of the verdict.
+    const std::vector<std::string> outcomes{"completes",    "slow",          "livelock",
+                                            "deadlock",     "daemon_killed", "io_error",
+                                            "inconclusive", "unsupported",   "harness_error"};
+    const std::vector<std::string> recursions{"none", "reclaim", "upper"};
     return {
         text_key("question", REFLUX_FIELD(question)),
         text_key("because", REFLUX_FIELD(because)),
@@ -266,12 +271,10 @@ std::vector<Key> make_keys() {
         duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
         duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),
         duration_key("judge.rung_time", Seconds(0.1), Seconds(60), REFLUX_FIELD(judge.rung_time)),
-        // The two vocabularies of the verdict.
-        words_key("expect.outcome",
-                  {"completes", "slow", "livelock", "deadlock", "daemon_killed", "io_error", "inconclusive",
-                   "unsupported", "harness_error"},
-                  REFLUX_FIELD(expect.outcome)),
-        words_key("expect.recursion", {"none", "reclaim", "upper"}, REFLUX_FIELD(expect.recursion)),
+        words_key("expect.outcome", outcomes, REFLUX_FIELD(expect.outcome)),
+        words_key("expect.recursion", recursions, REFLUX_FIELD(expect.recursion)),
+        words_key("expect_v2.outcome", outcomes, REFLUX_FIELD(expect_v2.outcome)),
+        words_key("expect_v2.recursion", recursions, REFLUX_FIELD(expect_v2.recursion)),
     };
 }
 

@@ -70,6 +70,7 @@ struct Scenario {
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
     Judge judge;
     Expect expect;
+    Expect expect_v2;  // where the memory controller is cgroup v2; what is empty is as in expect
 };
 
 }  // namespace reflux::scenario

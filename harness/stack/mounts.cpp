@@ -13,7 +13,7 @@ constexpr Seconds mkfs_time{120};
 
 std::vector<std::string> mkfs_command(const std::string& type, const std::string& device) {
     if (type == "ext4") {
-        return {"mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=1", device};
+        return {"mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", device};
     }
     return {"mkfs." + type, "-q", "-f", "-K", device};
 }

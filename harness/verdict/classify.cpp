@@ -94,6 +94,13 @@ void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
         ended, evidence.limits.time_budget_s, tail.to->device_completed - tail.from->device_completed, span,
         static_cast<double>(tail.to->device_completed - tail.from->device_completed) / span,
         static_cast<double>(workload.bytes) / mebibyte, workload.duration_s));
+    if (evidence.trace.throttle_count > 0) {
+        verdict.reasons.push_back(fmt::format(
+            "the daemon's threads were throttled {}{}", counted(evidence.trace.throttle_count, "time"),
+            evidence.trace.throttles.empty() ? ""
+                                             : ", last: " + evidence.trace.throttles.back().event + " " +
+                                                   evidence.trace.throttles.back().detail));
+    }
 }
 
 void judge_workload(const Evidence& evidence, Verdict& verdict) {

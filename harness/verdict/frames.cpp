@@ -43,6 +43,10 @@ constexpr auto table = std::to_array<Frame>({
     helper("__wait_for_common"),
     helper("wait_for_common"),
     helper("wait_for_common_io", Wait::io_completion),
+    helper("flush_workqueue"),    // -5.18
+    helper("__flush_workqueue"),  // 5.19-
+    helper("__flush_work"),
+    helper("flush_work"),
     helper("__mutex_lock", Wait::lock),
     helper("__mutex_lock_slowpath", Wait::lock),
     helper("mutex_lock", Wait::lock),
@@ -121,6 +125,7 @@ constexpr auto table = std::to_array<Frame>({
     row("xfs_log_force", Wait::journal_commit),
     row("xfs_log_force_lsn", Wait::journal_commit),  // 5.10
     row("xfs_log_force_seq", Wait::journal_commit),
+    row("xlog_cil_push_now", Wait::journal_commit),
     row("xlog_cil_force_lsn", Wait::journal_commit),  // 5.10
     row("xlog_cil_force_seq", Wait::journal_commit),
     row("xlog_state_get_iclog_space", Wait::journal_commit),
@@ -138,6 +143,7 @@ constexpr auto table = std::to_array<Frame>({
     // Buffers and inodes.
     row("__wait_on_buffer", Wait::buffer),
     row("__lock_buffer", Wait::buffer),
+    row("__ext4_find_entry", Wait::buffer),  // calls __wait_on_buffer, whose own frame a tail call removes
     row("xfs_buf_lock", Wait::buffer),
     row("xfs_buf_iowait", Wait::buffer),
     row("xfs_buf_wait_unpin", Wait::buffer),

@@ -25,12 +25,16 @@ std::string describe_mask(const std::string& gfp_flags) {
 
 std::string reclaim_reason(const TraceSummary& trace) {
     std::set<int> threads;
-    std::map<std::string, int> masks;
+    std::map<std::string, std::uint64_t> masks;
     std::set<std::string> kinds;
     for (const Reclaim& reclaim : trace.reclaims) {
         threads.insert(reclaim.tid);
         kinds.insert(text_or(reclaim.kind, "unknown"));
-        ++masks[reclaim.gfp_flags];
+        masks.emplace(reclaim.gfp_flags, 0);
+    }
+    for (const evidence::ReclaimCount& row : trace.counts) {
+        masks[row.gfp_flags] += row.count;
+        threads.insert(row.tid);
     }
     std::string text = fmt::format("daemon threads entered {}",
                                    counted(std::max(trace.reclaim_count, trace.reclaims.size()), "reclaim"));
@@ -41,7 +45,7 @@ std::string reclaim_reason(const TraceSummary& trace) {
     std::vector<std::string> described;
     described.reserve(masks.size());
     for (const auto& [mask, count] : masks) {
-        described.push_back(describe_mask(mask));
+        described.push_back((count > 0 ? fmt::format("{} with ", count) : "") + describe_mask(mask));
     }
     constexpr std::size_t shown = 3;
     if (described.size() > shown) {
@@ -78,12 +82,30 @@ const TraceEvent* upper_event(const Evidence& evidence, const Reclaim*& inside) 
     return found;
 }
 
-void add_missing(const TraceSummary& trace, RecursionFinding& finding) {
+void add_missing(const TraceSummary& trace, const evidence::Devices& devices, RecursionFinding& finding) {
     if (trace.lost_events > 0) {
         finding.reasons.push_back(fmt::format("the trace lost {}", counted(trace.lost_events, "event")));
     }
-    if (!trace.missing.empty() && finding.recursion != Recursion::upper) {
-        finding.reasons.push_back("this kernel lacks the trace events " + join(trace.missing, ", "));
+    // An event of a filesystem that is not in the stack has nothing to tell.
+    std::vector<std::string> missed;
+    for (const std::string& event : trace.missing) {
+        const std::string_view system = std::string_view(event).substr(0, event.find('/'));
+        const bool of_filesystem =
+            system == "ext4" || system == "jbd2" || system == "xfs" || system == "f2fs";
+        const bool in_stack = [&] {
+            for (const std::string& type : {devices.upper_fs, devices.lower_fs}) {
+                if (system == type || (system == "jbd2" && type == "ext4")) {
+                    return true;
+                }
+            }
+            return false;
+        }();
+        if (!of_filesystem || in_stack) {
+            missed.push_back(event);
+        }
+    }
+    if (!missed.empty() && finding.recursion != Recursion::upper) {
+        finding.reasons.push_back("this kernel lacks the trace events " + join(missed, ", "));
     }
 }
 
@@ -130,7 +152,7 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
                                 : fmt::format("{} slab shrinkers were", trace.slab_shrink_count));
         }
     }
-    add_missing(trace, finding);
+    add_missing(trace, evidence.devices, finding);
     return finding;
 }
 

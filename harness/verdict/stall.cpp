@@ -168,9 +168,32 @@ void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks
     verdict.reasons.insert(verdict.reasons.end(), graph.missing.begin(), graph.missing.end());
 }
 
+// Requests that the daemon completed inside the window by the progress points; then it was slow, and no
+// stall.
+std::uint64_t completed_in_window(const Evidence& evidence) {
+    const evidence::Stall& stall = *evidence.stall;
+    std::optional<std::uint64_t> first;
+    std::uint64_t last = 0;
+    for (const evidence::ProgressPoint& point : evidence.progress) {
+        if (point.daemon_completed && point.at_s >= stall.last_completion_s &&
+            point.at_s <= stall.detected_s) {
+            first = first.value_or(*point.daemon_completed);
+            last = *point.daemon_completed;
+        }
+    }
+    return first && last > *first ? last - *first : 0;
+}
+
 }  // namespace
 
 void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Verdict& verdict) {
+    if (const std::uint64_t completed = completed_in_window(evidence); completed > 0) {
+        verdict.outcome = Outcome::inconclusive;
+        verdict.reasons.push_back(fmt::format(
+            "a stall was recorded from {:.1f} s to {:.1f} s, but the daemon completed {} in it",
+            evidence.stall->last_completion_s, evidence.stall->detected_s, counted(completed, "request")));
+        return;
+    }
     if (is_stopped(evidence, tasks)) {
         verdict.outcome = Outcome::inconclusive;
         verdict.reasons.push_back("the daemon is stopped (SIGSTOP?): all of its threads are in state T; " +

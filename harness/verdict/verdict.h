@@ -80,7 +80,7 @@ struct Verdict {
 //  3. The daemon ended before it was asked to, and before a stall was found (a later end is the work of the
 //     relief ladder and decides nothing): by a signal: daemon_killed (by the OOM killer if the memcg's
 //     oom_kill counter advanced); by itself: io_error, for its device has lost its server.
-//  4. A stall was found:
+//  4. A stall was found (one in whose window the daemon completed requests is none: inconclusive):
 //     a. every daemon thread is stopped (T, t): inconclusive, somebody stopped it.
 //     b. deadlock: a daemon thread in D sits in one unbounded wait (same stack, no context switch from the
 //        first to the last snapshot) and the wait graph closes (wait_graph.h says by which facts).

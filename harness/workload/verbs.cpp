@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include <sys/prctl.h>
+
 namespace reflux::workload {
 namespace {
 
@@ -17,6 +19,8 @@ int could_not(const Error& error) {
 }  // namespace
 
 int workload_verb(int fd, const std::string& directory) {
+    // Started through /proc/self/exe it is called "exe"; its workers inherit the name.
+    static_cast<void>(::prctl(PR_SET_NAME, "reflux-workload", 0, 0, 0));
     const auto state = SharedState::attach(fd);
     if (!state) {
         return could_not(state.error());

@@ -6,10 +6,11 @@
 #include <array>
 #include <csignal>
 
-#include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include <gtest/gtest.h>
 
 namespace reflux::test {
 namespace {
@@ -84,7 +85,8 @@ Result<RefluxdProcess> RefluxdProcess::serve(std::vector<std::string> arguments)
     if (!process.ready_.is_object()) {
         REFLUX_CHECK(process.signal(SIGKILL));
         const int code = process.wait();
-        return fail(ErrorKind::system, fmt::format("not ready ('{}'), exit {}: {}", line, code, process.errors()));
+        return fail(ErrorKind::system,
+                    fmt::format("not ready ('{}'), exit {}: {}", line, code, process.errors()));
     }
     return process;
 }

@@ -15,7 +15,8 @@ namespace reflux::test {
 // Path of the program under test.
 std::string refluxd_program();
 
-// Exit status and output of a run that ends by itself within 20 s; a run that does not is a test failure and exit.code -1.
+// Exit status and output of a run that ends by itself within 20 s; a run that does not is a test failure and
+// exit.code -1.
 struct Ended {
     int code = -1;
     std::string output;

@@ -5,9 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <sys/stat.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 namespace reflux {
 namespace {
@@ -49,7 +50,8 @@ class ImageTest : public testing::Test {
     void write_at(off_t offset, std::span<const std::byte> bytes) const {
         const auto fd = open_file(path_, O_WRONLY);
         ASSERT_TRUE(fd);
-        ASSERT_EQ(::pwrite(fd->get(), bytes.data(), bytes.size(), offset), static_cast<ssize_t>(bytes.size()));
+        ASSERT_EQ(::pwrite(fd->get(), bytes.data(), bytes.size(), offset),
+                  static_cast<ssize_t>(bytes.size()));
     }
     [[nodiscard]] ImageBlock block_at(off_t offset) const {
         ImageBlock block{};
@@ -152,7 +154,8 @@ TEST_F(ImageTest, MissingAndShortFilesAreNamed) {
 TEST_F(ImageTest, ATruncatedImageTellsBothSizes) {
     format();
     ASSERT_EQ(::truncate(path_.c_str(), 2000000), 0);
-    EXPECT_THAT(open_error(), testing::AllOf(HasSubstr("truncated"), HasSubstr("20709376"), HasSubstr("2000000")));
+    EXPECT_THAT(open_error(),
+                testing::AllOf(HasSubstr("truncated"), HasSubstr("20709376"), HasSubstr("2000000")));
     ASSERT_EQ(::truncate(path_.c_str(), 30000000), 0);
     EXPECT_THAT(open_error(), HasSubstr("wrong size"));
 }
@@ -185,7 +188,8 @@ TEST_F(ImageTest, AMisplacedTableBlockIsFound) {
 
 TEST_F(ImageTest, ImpossibleZonesWithAGoodChecksumAreFound) {
     format();
-    auto table = ZoneTable::fresh(ZonedGeometry::make(kibibytes(64 * 300), kibibytes(64), 4).value(), preferred);
+    auto table =
+        ZoneTable::fresh(ZonedGeometry::make(kibibytes(64 * 300), kibibytes(64), 4).value(), preferred);
     write_at(4096, encode_table_block(table, 0));
     EXPECT_THAT(open_error(), HasSubstr("zone 3 is impossible"));
 }

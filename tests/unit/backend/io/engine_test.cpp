@@ -10,9 +10,10 @@
 #include <mutex>
 #include <thread>
 
+#include <sys/mman.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 namespace reflux::io {
 namespace {

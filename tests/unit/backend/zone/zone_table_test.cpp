@@ -70,7 +70,8 @@ TEST(ZonedGeometry, SplitsAtZoneBorders) {
     EXPECT_EQ(split({.offset = {0}, .length = {0}}), std::vector<ZonePiece>{});
     EXPECT_EQ(split({.offset = {512}, .length = {1024}}), std::vector{piece(0, 512, 1024)});
     EXPECT_EQ(split({.offset = {0}, .length = {z}}), std::vector{piece(0, 0, z)}) << "ends on the border";
-    EXPECT_EQ(split({.offset = {z - 512}, .length = {1024}}), (std::vector{piece(0, z - 512, 512), piece(1, 0, 512)}));
+    EXPECT_EQ(split({.offset = {z - 512}, .length = {1024}}),
+              (std::vector{piece(0, z - 512, 512), piece(1, 0, 512)}));
     EXPECT_EQ(split({.offset = {2 * z + 512}, .length = {2 * z - 512 + 4096}}),
               (std::vector{piece(2, 512, z - 512), piece(3, 0, z), piece(4, 0, 4096)}));
 }
@@ -86,9 +87,12 @@ TEST(ZoneTable, ChecksTheRange) {
 
 TEST(ZoneTable, AWriteNeverCrossesTheBorderOfASequentialWriteRequiredZone) {
     const auto table = ZoneTable::fresh(small_geometry(), required);
-    EXPECT_EQ(table.check_write({.offset = {z - 512}, .length = {1024}}), ZoneError::none) << "both conventional";
-    EXPECT_EQ(table.check_write({.offset = {2 * z - 512}, .length = {1024}}), ZoneError::write_boundary_violation);
-    EXPECT_EQ(table.check_write({.offset = {2 * z}, .length = {z + 512}}), ZoneError::write_boundary_violation);
+    EXPECT_EQ(table.check_write({.offset = {z - 512}, .length = {1024}}), ZoneError::none)
+        << "both conventional";
+    EXPECT_EQ(table.check_write({.offset = {2 * z - 512}, .length = {1024}}),
+              ZoneError::write_boundary_violation);
+    EXPECT_EQ(table.check_write({.offset = {2 * z}, .length = {z + 512}}),
+              ZoneError::write_boundary_violation);
     EXPECT_EQ(table.check_write({.offset = {2 * z}, .length = {z}}), ZoneError::none);
     EXPECT_EQ(table.check_write({.offset = {2 * z + 512}, .length = {512}}), ZoneError::unaligned_write);
     EXPECT_EQ(table.check_read({.offset = {z}, .length = {3 * z}}), ZoneError::none);

@@ -4,17 +4,20 @@
 #include <ostream>
 #include <vector>
 
-#include <gtest/gtest.h>
 #include <linux/blkzoned.h>
+
+#include <gtest/gtest.h>
 
 namespace reflux {
 
+// NOLINTBEGIN(readability-identifier-naming): GoogleTest looks for this name
 void PrintTo(const Zone& zone, std::ostream* out) {
     *out << to_string(zone.type) << " " << to_string(zone.condition) << " written " << zone.written.value;
 }
 void PrintTo(ZoneError error, std::ostream* out) {
     *out << to_string(error);
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace {
 
@@ -44,7 +47,8 @@ TEST(ZoneValues, AreThoseOfTheKernelsHeader) {
     EXPECT_EQ(static_cast<int>(ZoneCondition::offline), BLK_ZONE_COND_OFFLINE);
 }
 
-// One condition of a sequential zone, with half of it written where that can be, and what every operation makes of it.
+// One condition of a sequential zone, with half of it written where that can be, and what every operation
+// makes of it.
 struct Row {
     Zone before;
     ZoneError write_at_pointer;
@@ -62,16 +66,19 @@ constexpr std::uint64_t half = capacity.value / 2;
 const std::vector<Row>& rows() {
     static const std::vector<Row> table{
         {zone_of(required, empty), none, implicit_open, none, none, explicit_open, empty, full, empty, empty},
-        {zone_of(required, implicit_open, half), none, implicit_open, none, none, explicit_open, closed, full, empty,
+        {zone_of(required, implicit_open, half), none, implicit_open, none, none, explicit_open, closed, full,
+         empty, closed},
+        {zone_of(required, explicit_open, half), none, explicit_open, none, none, explicit_open, closed, full,
+         empty, closed},
+        {zone_of(required, explicit_open), none, explicit_open, none, none, explicit_open, empty, full, empty,
+         empty},
+        {zone_of(required, closed, half), none, implicit_open, none, none, explicit_open, closed, full, empty,
          closed},
-        {zone_of(required, explicit_open, half), none, explicit_open, none, none, explicit_open, closed, full, empty,
-         closed},
-        {zone_of(required, explicit_open), none, explicit_open, none, none, explicit_open, empty, full, empty, empty},
-        {zone_of(required, closed, half), none, implicit_open, none, none, explicit_open, closed, full, empty, closed},
-        {zone_of(required, full, capacity.value), invalid_field, full, none, none, full, full, full, empty, full},
-        {zone_of(required, ZoneCondition::read_only, half), ZoneError::read_only, ZoneCondition::read_only, none,
-         ZoneError::read_only, ZoneCondition::read_only, ZoneCondition::read_only, ZoneCondition::read_only,
-         ZoneCondition::read_only, ZoneCondition::read_only},
+        {zone_of(required, full, capacity.value), invalid_field, full, none, none, full, full, full, empty,
+         full},
+        {zone_of(required, ZoneCondition::read_only, half), ZoneError::read_only, ZoneCondition::read_only,
+         none, ZoneError::read_only, ZoneCondition::read_only, ZoneCondition::read_only,
+         ZoneCondition::read_only, ZoneCondition::read_only, ZoneCondition::read_only},
         {zone_of(required, ZoneCondition::offline, half), ZoneError::offline, ZoneCondition::offline,
          ZoneError::offline, ZoneError::offline, ZoneCondition::offline, ZoneCondition::offline,
          ZoneCondition::offline, ZoneCondition::offline, ZoneCondition::offline},

@@ -52,8 +52,8 @@ TEST(Options, ServeHasTheDocumentedDefaults) {
 }
 
 TEST(Options, ServeTakesEverything) {
-    const auto command = parse({"serve", "image", "mnt", "--engine", "threads", "--threads", "8", "--control", "s",
-                                "--io-flusher", "--daemonize"});
+    const auto command = parse({"serve", "image", "mnt", "--engine", "threads", "--threads", "8", "--control",
+                                "s", "--io-flusher", "--daemonize"});
     ASSERT_TRUE(command) << command.error().message;
     const auto& serve = std::get<ServeOptions>(*command);
     EXPECT_EQ(serve.engine, "threads");
@@ -66,15 +66,16 @@ TEST(Options, MistakesAreOneLineWithAWayOut) {
     EXPECT_THAT(error_of({}), HasSubstr("--help"));
     EXPECT_THAT(error_of({"format", "image"}), HasSubstr("--size"));
     EXPECT_THAT(error_of({"format", "image", "--size", "many"}), HasSubstr("such as 64MiB"));
-    EXPECT_THAT(error_of({"format", "image", "--size", "1GiB", "--zone-size", "3MiB"}), HasSubstr("power of two"));
+    EXPECT_THAT(error_of({"format", "image", "--size", "1GiB", "--zone-size", "3MiB"}),
+                HasSubstr("power of two"));
     EXPECT_THAT(error_of({"serve", "image"}), HasSubstr("MOUNTPOINT"));
     EXPECT_THAT(error_of({"serve", "image", "mnt", "--treads", "3"}), HasSubstr("--treads"));
     EXPECT_EQ(error_of({"serve", "image"}).find('\n'), std::string::npos);
 }
 
 TEST(Options, HelpNamesEveryOptionAndEngine) {
-    EXPECT_THAT(help_of({"--help"}), testing::AllOf(HasSubstr("format"), HasSubstr("serve"), HasSubstr("list"),
-                                                    HasSubstr("Exit status")));
+    EXPECT_THAT(help_of({"--help"}), testing::AllOf(HasSubstr("format"), HasSubstr("serve"),
+                                                    HasSubstr("list"), HasSubstr("Exit status")));
     EXPECT_THAT(help_of({"format", "--help"}),
                 testing::AllOf(HasSubstr("--size"), HasSubstr("--zone-size"), HasSubstr("--conventional"),
                                HasSubstr("--force")));

@@ -1,20 +1,20 @@
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
 #include "daemon/base/detach.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/base/stop_source.h"
-
-#include "backend/base/child.h"
-#include "backend/base/kernel_file.h"
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <thread>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <poll.h>
 #include <pthread.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 namespace reflux {
 namespace {

@@ -1,16 +1,16 @@
-#include "daemon/control/server.h"
-
 #include "backend/base/kernel_file.h"
+#include "daemon/control/server.h"
 
 #include <cstdlib>
 #include <filesystem>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace reflux::control {
 namespace {
@@ -96,8 +96,9 @@ TEST_F(ControlTest, AnswersLineByLineOnOneConnection) {
     EXPECT_EQ(status["counters"]["completed"], 0);
     EXPECT_EQ(status["in_flight"], json::array());
     const auto threads = status["threads"];
-    EXPECT_TRUE(std::any_of(threads.begin(), threads.end(),
-                            [](const json& thread) { return thread["role"] == "control" && thread["flags"] > 0; }));
+    EXPECT_TRUE(std::any_of(threads.begin(), threads.end(), [](const json& thread) {
+        return thread["role"] == "control" && thread["flags"] > 0;
+    }));
     const auto zones = json::parse(ask(client.get(), "zones"));
     ASSERT_EQ(zones.size(), 1000U);
     EXPECT_EQ(zones[0]["write_pointer"], nullptr);

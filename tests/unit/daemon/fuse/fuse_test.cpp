@@ -1,8 +1,7 @@
+#include "backend/base/kernel_file.h"
 #include "daemon/fuse/mount_point.h"
 #include "daemon/fuse/request_pool.h"
 #include "daemon/fuse/tree.h"
-
-#include "backend/base/kernel_file.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -140,6 +140,11 @@ TEST(TraceParser, FormsOfOtherKernels) {
     const auto summary = parser.summary();
     EXPECT_EQ(parser.garbage(), 0U);
     EXPECT_EQ(summary.reclaim_count, 3U);
+    std::uint64_t masked = 0;
+    for (const auto& mask : summary.counts) {
+        masked += mask.count;
+    }
+    EXPECT_EQ(masked, 3U);
     EXPECT_EQ(summary.upper_event_count,
               4U);  // xfs_trans_alloc, f2fs_evict_inode, btrfs-2, jbd2_handle_start
     EXPECT_EQ(summary.lower_event_count, 1U);

@@ -184,7 +184,7 @@ TEST(Generator, RecordsTheFirstCallThatFails) {
     auto generator = testing::start_generator(*state, folder.path());
     testing::wait_for_steps(*state, 100);
     std::filesystem::rename(folder.path() + "/w01", folder.path() + "/gone");
-    while (state->worker(1).error.get().empty()) {
+    while (static_cast<WorkerState>(state->worker(1).state.load()) == WorkerState::running) {
         ::sched_yield();
     }
     testing::kill_workers(*state, generator);

@@ -1,0 +1,127 @@
+#include "tests/integration/support/refluxd_fixture.h"
+
+#include "backend/base/kernel_file.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <gmock/gmock.h>
+
+namespace reflux::test {
+
+using testing::AllOf;
+using testing::HasSubstr;
+namespace files = std::filesystem;
+
+bool comes_true(const std::function<bool()>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) {
+            return false;
+        }
+        ::poll(nullptr, 0, 10);
+    }
+    return true;
+}
+
+void run_tool(const std::vector<std::string>& argv) {
+    const auto result = run_command(argv, Seconds(30));
+    ASSERT_TRUE(result) << result.error().message;
+    ASSERT_TRUE(result->exit && result->exit->ok()) << argv[0] << ": " << result->output;
+}
+
+std::string pattern(std::size_t size, unsigned seed) {
+    std::string text(size, '\0');
+    std::uint32_t state = seed * 2654435761U + 1;
+    for (char& letter : text) {
+        state = state * 1664525U + 1013904223U;
+        letter = static_cast<char>(state >> 24U);
+    }
+    return text;
+}
+
+void write_disk(const std::string& path, off_t offset, std::string_view data) {
+    const auto fd = open_file(path, O_WRONLY);
+    ASSERT_TRUE(fd) << fd.error().message;
+    ASSERT_EQ(::pwrite(fd->get(), data.data(), data.size(), offset), static_cast<ssize_t>(data.size()))
+        << std::generic_category().message(errno);
+    ASSERT_EQ(::fsync(fd->get()), 0);
+}
+
+std::string read_disk(const std::string& path, off_t offset, std::size_t size) {
+    std::string data(size, '\0');
+    const auto fd = open_file(path, O_RDONLY);
+    const ssize_t n = fd ? ::pread(fd->get(), data.data(), size, offset) : -1;
+    data.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+    return data;
+}
+
+void RefluxdTest::SetUpTestSuite() {
+    if (::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0) {
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    }
+}
+
+void RefluxdTest::SetUp() {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root";
+    }
+    if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+        GTEST_SKIP() << "needs /dev/fuse";
+    }
+    std::string name = "/tmp/refluxd_test_XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+    mountpoint_ = folder_ + "/mnt";
+    image_ = folder_ + "/image";
+    socket_ = folder_ + "/control";
+    files::create_directory(mountpoint_);
+    format(image_);
+}
+
+void RefluxdTest::TearDown() {
+    if (!folder_.empty()) {
+        EXPECT_FALSE(is_mounted()) << "refluxd left its mount";
+        ::umount2(mountpoint_.c_str(), MNT_DETACH);
+        ::umount2((folder_ + "/lower").c_str(), MNT_DETACH);
+        files::remove_all(folder_);
+    }
+}
+
+void RefluxdTest::format(const std::string& path) {
+    const auto ended = run_refluxd({"format", path, "--size", "16MiB", "--zone-size", "1MiB"});
+    ASSERT_EQ(ended.code, 0) << ended.output;
+}
+
+Result<RefluxdProcess> RefluxdTest::serve(std::vector<std::string> more) const {
+    more.insert(more.begin(), {image_, mountpoint_, "--control", socket_});
+    return RefluxdProcess::serve(std::move(more));
+}
+
+bool RefluxdTest::is_mounted() const {
+    const auto mounts = read_file("/proc/self/mountinfo");
+    return mounts && mounts->find(" " + mountpoint_ + " ") != std::string::npos;
+}
+
+void RefluxdTest::end_well(RefluxdProcess& process) {
+    ASSERT_TRUE(process.signal(SIGTERM));
+    ASSERT_EQ(process.wait(), 0) << process.errors();
+}
+
+void RefluxdTest::expect_refused(const std::vector<std::string>& arguments, int code,
+                                 const std::string& part) const {
+    const auto ended = run_refluxd(arguments);
+    EXPECT_EQ(ended.code, code) << ended.output;
+    EXPECT_THAT(ended.output, AllOf(testing::StartsWith("refluxd: "), HasSubstr(part)));
+    EXPECT_EQ(std::count(ended.output.begin(), ended.output.end(), '\n'), 1) << ended.output;
+    EXPECT_FALSE(is_mounted());
+    EXPECT_FALSE(files::exists(socket_) && files::is_socket(socket_));
+}
+
+}  // namespace reflux::test
