@@ -10,6 +10,7 @@
 namespace reflux {
 
 struct Mount {
+    std::string id;      // of the mount; not used again while it stands
     std::string device;  // "major:minor" of the superblock
     std::string mount_point;
     std::string filesystem;     // "ext4", "fuse.reflux", "cgroup2"

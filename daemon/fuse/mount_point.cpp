@@ -1,42 +1,14 @@
 #include "daemon/fuse/mount_point.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/mountinfo.h"
 
-#include <algorithm>
 #include <filesystem>
 
 #include <sys/stat.h>
 
 namespace reflux::fuse {
 namespace {
-
-// mountinfo writes blank, tab, newline and backslash as three octal digits.
-std::string unescape(std::string_view text) {
-    const auto is_digit = [](char letter) { return letter >= '0' && letter <= '7'; };
-    std::string plain;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size() && std::all_of(&text[i + 1], &text[i + 1] + 3, is_digit)) {
-            plain +=
-                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-            i += 3;
-        } else {
-            plain += text[i];
-        }
-    }
-    return plain;
-}
-
-// proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-", type, source, options.
-std::optional<MountEntry> parse_line(const std::string& line, const std::string& path) {
-    constexpr std::size_t mount_point_field = 4;
-    const auto fields = split(line, ' ');
-    const auto dash = std::find(fields.begin(), fields.end(), "-");
-    if (dash - fields.begin() <= static_cast<std::ptrdiff_t>(mount_point_field) || fields.end() - dash < 2 ||
-        unescape(fields[mount_point_field]) != path) {
-        return std::nullopt;
-    }
-    return MountEntry{.id = fields[0], .device = fields[2], .type = dash[1]};
-}
 
 tl::unexpected<Error> not_usable(const std::string& path, std::string_view why) {
     return fail(ErrorKind::invalid_input, fmt::format("mount point {} {}", path, why));
@@ -64,9 +36,9 @@ Result<std::string> resolve(const std::string& path) {
 
 std::optional<MountEntry> find_mount(std::string_view mountinfo, const std::string& path) {
     std::optional<MountEntry> top;
-    for (const auto& line : lines_of(mountinfo)) {
-        if (auto entry = parse_line(line, path)) {
-            top = std::move(entry);  // later lines are mounted over earlier ones
+    for (const auto& mount : parse_mountinfo(mountinfo)) {
+        if (mount.mount_point == path) {  // later ones are mounted over earlier ones
+            top = MountEntry{.id = mount.id, .device = mount.device, .type = mount.filesystem};
         }
     }
     return top;

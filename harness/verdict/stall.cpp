@@ -102,9 +102,25 @@ Proof make_proof(const Evidence& evidence, const Watched& task) {
     return proof;
 }
 
+// The last completion before the stall was called, of the device or, by the progress points, of the daemon:
+// one I/O of the device may be hundreds of requests to the daemon.
+double silent_since(const Evidence& evidence) {
+    double since = evidence.stall->last_completion_s;
+    std::optional<std::uint64_t> completed;
+    for (const evidence::ProgressPoint& point : evidence.progress) {
+        if (point.daemon_completed && point.at_s <= evidence.stall->detected_s) {
+            if (completed && *completed != *point.daemon_completed) {
+                since = std::max(since, point.at_s);
+            }
+            completed = point.daemon_completed;
+        }
+    }
+    return since;
+}
+
 std::string stall_sentence(const Evidence& evidence) {
     const Stall& stall = *evidence.stall;
-    std::string text = fmt::format("no request completed from {:.1f} s to {:.1f} s", stall.last_completion_s,
+    std::string text = fmt::format("no request completed from {:.1f} s to {:.1f} s", silent_since(evidence),
                                    stall.detected_s);
     if (evidence.limits.stall_window_s > 0) {
         text += fmt::format(" (stall window {:.1f} s)", evidence.limits.stall_window_s);
@@ -168,32 +184,9 @@ void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks
     verdict.reasons.insert(verdict.reasons.end(), graph.missing.begin(), graph.missing.end());
 }
 
-// Requests that the daemon completed inside the window by the progress points; then it was slow, and no
-// stall.
-std::uint64_t completed_in_window(const Evidence& evidence) {
-    const evidence::Stall& stall = *evidence.stall;
-    std::optional<std::uint64_t> first;
-    std::uint64_t last = 0;
-    for (const evidence::ProgressPoint& point : evidence.progress) {
-        if (point.daemon_completed && point.at_s >= stall.last_completion_s &&
-            point.at_s <= stall.detected_s) {
-            first = first.value_or(*point.daemon_completed);
-            last = *point.daemon_completed;
-        }
-    }
-    return first && last > *first ? last - *first : 0;
-}
-
 }  // namespace
 
 void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Verdict& verdict) {
-    if (const std::uint64_t completed = completed_in_window(evidence); completed > 0) {
-        verdict.outcome = Outcome::inconclusive;
-        verdict.reasons.push_back(fmt::format(
-            "a stall was recorded from {:.1f} s to {:.1f} s, but the daemon completed {} in it",
-            evidence.stall->last_completion_s, evidence.stall->detected_s, counted(completed, "request")));
-        return;
-    }
     if (is_stopped(evidence, tasks)) {
         verdict.outcome = Outcome::inconclusive;
         verdict.reasons.push_back("the daemon is stopped (SIGSTOP?): all of its threads are in state T; " +
@@ -211,6 +204,14 @@ void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Ve
                         stall_sentence(evidence), where(*blocked), blocked->last_s - blocked->first_s));
         verdict.cycle = graph.edges;
         verdict.proof = make_proof(evidence, *blocked);
+        return;
+    }
+    // A wait cycle is proof by itself; a task that moves is one only if nothing completed for the whole
+    // window (less one sample).
+    constexpr double most_of_it = 0.9;
+    const double silence = evidence.stall->detected_s - silent_since(evidence);
+    if (silence < most_of_it * evidence.limits.stall_window_s) {
+        judge_undecided(evidence, tasks, graph, verdict);
         return;
     }
     const Watched* live = nullptr;

@@ -80,12 +80,13 @@ struct Verdict {
 //  3. The daemon ended before it was asked to, and before a stall was found (a later end is the work of the
 //     relief ladder and decides nothing): by a signal: daemon_killed (by the OOM killer if the memcg's
 //     oom_kill counter advanced); by itself: io_error, for its device has lost its server.
-//  4. A stall was found (one in whose window the daemon completed requests is none: inconclusive):
+//  4. A stall was found:
 //     a. every daemon thread is stopped (T, t): inconclusive, somebody stopped it.
 //     b. deadlock: a daemon thread in D sits in one unbounded wait (same stack, no context switch from the
 //        first to the last snapshot) and the wait graph closes (wait_graph.h says by which facts).
 //     c. livelock: a daemon thread that owes an answer runs or sits in a bounded wait, and its context
-//        switches or CPU ticks advanced between the first and the last snapshot.
+//        switches or CPU ticks advanced between the first and the last snapshot, and neither device nor
+//        daemon completed anything for (nine tenths of) the stall window.
 //     d. else inconclusive.
 //     A stack without a daemon (front end "loop") has no cycle through a daemon, so b cannot hold; c is then
 //     judged on the tasks of the workload and of the upper device.

@@ -55,8 +55,15 @@ Result<Layout> layout_of(const WorkloadPlan& plan) {
 }
 
 Bytes share_of(const WorkloadPlan& plan, std::uint32_t index) {
-    const std::uint64_t rest = plan.work.value % plan.workers;
-    return Bytes{plan.work.value / plan.workers + (index < rest ? 1 : 0)};
+    const bool streams = plan.large_file.value > 0 && plan.workers > 1;
+    const std::uint64_t streamed = streams ? plan.work.value / 2 : 0;
+    if (streams && index == 0) {
+        return Bytes{streamed};
+    }
+    const std::uint64_t others = streams ? plan.workers - 1 : plan.workers;
+    const std::uint64_t small = plan.work.value - streamed;
+    const std::uint64_t place = streams ? index - 1 : index;
+    return Bytes{small / others + (place < small % others ? 1 : 0)};
 }
 
 std::string worker_name(std::uint32_t worker) {

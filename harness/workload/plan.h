@@ -31,7 +31,7 @@ inline constexpr std::uint32_t max_append_rounds = 6;
 struct WorkloadPlan {
     std::uint64_t seed = 1;
     std::uint32_t workers = 3;  // processes
-    Bytes work = gibibytes(2);  // all of them together write this much; each has its own equal share
+    Bytes work = gibibytes(2);  // all of them together write this much, see share_of
     Bytes small_file = kibibytes(40);
     Bytes large_file = mebibytes(100);  // 0: no large file
     Bytes capacity = gibibytes(1);      // size of the filesystem that is written to
@@ -49,7 +49,8 @@ struct Layout {
 // invalid_input when the capacity is too small for the plan, or a number is out of range.
 Result<Layout> layout_of(const WorkloadPlan& plan);
 
-// Bytes that worker `index` has to write.
+// Bytes that worker `index` has to write: half of the work is worker 0's, who streams the large file and
+// would be done long before the others with a share like theirs; without a large file all have the same.
 Bytes share_of(const WorkloadPlan& plan, std::uint32_t index);
 
 // Names of the tree.

@@ -53,7 +53,7 @@ class Worker {
     Status rename(Place place);
     Status replace(Place from, Place to);
     Status unlink(Place place);
-    Status sync_sometimes(FileSlot& slot, const std::string& path);
+    Status sync_sometimes(FileSlot& slot, const std::string& path, std::uint32_t writes_per_sync);
     Status sync_directory(std::uint32_t number);
     Status read_back(Place place);
     Status read_back_large();

@@ -12,8 +12,10 @@
 namespace reflux::workload {
 namespace {
 
-// Once in so many writes, a file is synced.
-constexpr std::uint32_t writes_per_sync = 16;
+// Once in so many writes, a file is synced. Rarely: each fsync cleans the memory that the pressure needs
+// dirty, and the large file, of which most of it comes, is streamed out as dd would.
+constexpr std::uint32_t small_writes_per_sync = 64;
+constexpr std::uint32_t large_writes_per_sync = 256;
 
 }  // namespace
 
@@ -69,7 +71,7 @@ Status Worker::write_small(Place place, Operation operation) {
         file.present.store(1);
         return write(fd.get(), file, 0, plan_.small_file.value, name);
     }));
-    return sync_sometimes(file, name);
+    return sync_sometimes(file, name, small_writes_per_sync);
 }
 
 Status Worker::append(Place place) {
@@ -84,7 +86,7 @@ Status Worker::append(Place place) {
         }
         return {};
     }));
-    return sync_sometimes(file, name);
+    return sync_sometimes(file, name, small_writes_per_sync);
 }
 
 Status Worker::rewrite_large() {
@@ -93,7 +95,7 @@ Status Worker::rewrite_large() {
     const bool fresh = file.present.load() == 0;
     REFLUX_CHECK(
         change(file, fresh ? Naming::changes : Naming::stays, [this] { return write_large_chunk(); }));
-    return sync_sometimes(file, folder_ + "/" + large_name);
+    return sync_sometimes(file, folder_ + "/" + large_name, large_writes_per_sync);
 }
 
 Status Worker::write_large_chunk() {
@@ -141,7 +143,7 @@ Status Worker::rename(Place place) {
         file.generation.fetch_add(1);
         return {};
     }));
-    return sync_sometimes(file, to);
+    return sync_sometimes(file, to, small_writes_per_sync);
 }
 
 Status Worker::replace(Place from, Place to) {
@@ -162,7 +164,7 @@ Status Worker::replace(Place from, Place to) {
     };
     REFLUX_CHECK(
         change(source, Naming::changes, [&] { return change(target, Naming::changes, rename_over); }));
-    return sync_sometimes(target, name);
+    return sync_sometimes(target, name, small_writes_per_sync);
 }
 
 Status Worker::unlink(Place place) {
@@ -212,7 +214,7 @@ Status Worker::write(int fd, FileSlot& slot, std::uint64_t offset, std::uint64_t
     return {};
 }
 
-Status Worker::sync_sometimes(FileSlot& slot, const std::string& path) {
+Status Worker::sync_sometimes(FileSlot& slot, const std::string& path, std::uint32_t writes_per_sync) {
     if (!random_.one_in(writes_per_sync)) {
         return {};
     }

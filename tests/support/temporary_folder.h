@@ -12,7 +12,9 @@ namespace reflux::test {
 
 class TemporaryFolder {
   public:
-    TemporaryFolder() : path_(testing::TempDir() + "reflux-XXXXXX") {
+    // `parent` ends in a slash.
+    explicit TemporaryFolder(const std::string& parent = testing::TempDir())
+        : path_(parent + "reflux-XXXXXX") {
         if (::mkdtemp(path_.data()) == nullptr) {
             std::abort();
         }

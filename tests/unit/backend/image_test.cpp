@@ -1,6 +1,7 @@
 #include "backend/image.h"
 
 #include "backend/base/kernel_file.h"
+#include "tests/support/temporary_folder.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -23,17 +24,6 @@ ZonedGeometry geometry() {
 
 class ImageTest : public testing::Test {
   protected:
-    ImageTest() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "reflux_image_XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-        path_ = folder_ + "/image";
-    }
-    ~ImageTest() override { std::filesystem::remove_all(folder_); }
-    ImageTest(const ImageTest&) = delete;
-    ImageTest& operator=(const ImageTest&) = delete;
-    ImageTest(ImageTest&&) = delete;
-    ImageTest& operator=(ImageTest&&) = delete;
-
     void format() const {
         const auto made = format_image(path_, geometry(), false);
         ASSERT_TRUE(made) << made.error().message;
@@ -61,8 +51,8 @@ class ImageTest : public testing::Test {
         return block;
     }
 
-    std::string folder_;
-    std::string path_;
+    test::TemporaryFolder folder_;
+    std::string path_ = folder_ / "image";
 };
 
 TEST_F(ImageTest, WhatWasFormattedOpens) {
@@ -88,7 +78,7 @@ TEST_F(ImageTest, FormatOverwritesOnlyByForce) {
     EXPECT_EQ(again.error().kind, ErrorKind::invalid_input);
     EXPECT_THAT(again.error().message, HasSubstr("--force"));
     EXPECT_TRUE(format_image(path_, geometry(), true));
-    const auto folder = format_image(folder_, geometry(), true);
+    const auto folder = format_image(folder_.path(), geometry(), true);
     ASSERT_FALSE(folder);
     EXPECT_EQ(folder.error().kind, ErrorKind::invalid_input);
     const auto device = format_image("/dev/null", geometry(), true);

@@ -1,5 +1,6 @@
 #include "backend/base/kernel_file.h"
 #include "daemon/control/server.h"
+#include "tests/support/temporary_folder.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -21,20 +22,12 @@ using testing::HasSubstr;
 class ControlTest : public testing::Test {
   protected:
     ControlTest() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "reflux_control_XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-        path_ = folder_ + "/socket";
         const auto geometry = ZonedGeometry::make(kibibytes(64 * 1000), kibibytes(64), 2).value();
-        EXPECT_TRUE(format_image(folder_ + "/image", geometry, false));
-        auto device = ZonedDevice::open(folder_ + "/image", {});
+        EXPECT_TRUE(format_image(folder_ / "image", geometry, false));
+        auto device = ZonedDevice::open(folder_ / "image", {});
         EXPECT_TRUE(device);
         device_ = std::move(*device);
     }
-    ~ControlTest() override { std::filesystem::remove_all(folder_); }
-    ControlTest(const ControlTest&) = delete;
-    ControlTest& operator=(const ControlTest&) = delete;
-    ControlTest(ControlTest&&) = delete;
-    ControlTest& operator=(ControlTest&&) = delete;
 
     [[nodiscard]] std::unique_ptr<Server> serve() const {
         auto socket = ListeningSocket::make(path_);
@@ -76,8 +69,8 @@ class ControlTest : public testing::Test {
         return read_line(fd);
     }
 
-    std::string folder_;
-    std::string path_;
+    test::TemporaryFolder folder_;
+    std::string path_ = folder_ / "socket";
     std::unique_ptr<ZonedDevice> device_;
 };
 
@@ -89,7 +82,7 @@ TEST_F(ControlTest, AnswersLineByLineOnOneConnection) {
     EXPECT_EQ(status["engine"], "sync");
     EXPECT_EQ(status["version"], REFLUX_VERSION);
     EXPECT_EQ(status["size"], 64 * 1000 * 1024);
-    EXPECT_EQ(status["image"], folder_ + "/image");
+    EXPECT_EQ(status["image"], folder_ / "image");
     EXPECT_EQ(status["zones"]["count"], 1000);
     EXPECT_EQ(status["zones"]["conventional"], 2);
     EXPECT_EQ(status["zones"]["empty"], 998);
@@ -195,7 +188,7 @@ TEST_F(ControlTest, PathsThatCannotBeAreRefused) {
     EXPECT_TRUE(check_socket_path(std::string(107, 'x')));
     EXPECT_FALSE(check_socket_path(std::string(108, 'x')));
     EXPECT_FALSE(check_socket_path(""));
-    const auto nowhere = ListeningSocket::make(folder_ + "/missing/socket");
+    const auto nowhere = ListeningSocket::make(folder_ / "missing/socket");
     ASSERT_FALSE(nowhere);
     EXPECT_EQ(nowhere.error().kind, ErrorKind::invalid_input);
 }

@@ -1,8 +1,8 @@
 // A folder of its own with files as the kernel would show them; gone with the object.
 #pragma once
 
-#include <cstdlib>
-#include <filesystem>
+#include "tests/support/temporary_folder.h"
+
 #include <fstream>
 #include <string>
 
@@ -10,29 +10,13 @@ namespace reflux::observe {
 
 class TemporaryTree {
   public:
-    TemporaryTree() {
-        std::string name = (std::filesystem::temp_directory_path() / "reflux-observe-XXXXXX").string();
-        root_ = ::mkdtemp(name.data());
-    }
-    TemporaryTree(const TemporaryTree&) = delete;
-    TemporaryTree& operator=(const TemporaryTree&) = delete;
-    TemporaryTree(TemporaryTree&&) = delete;
-    TemporaryTree& operator=(TemporaryTree&&) = delete;
-    ~TemporaryTree() {
-        std::error_code ignored;
-        std::filesystem::remove_all(root_, ignored);
-    }
-
     [[nodiscard]] std::string path(const std::string& name = {}) const {
-        return name.empty() ? root_ : root_ + "/" + name;
+        return name.empty() ? folder_.path() : folder_ / name;
     }
-    void file(const std::string& name, const std::string& text) const {
-        std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
-        std::ofstream(path(name)) << text;
-    }
+    void file(const std::string& name, const std::string& text) const { folder_.write(name, text); }
 
   private:
-    std::string root_;
+    test::TemporaryFolder folder_;
 };
 
 inline std::string fixture(const std::string& name) {

@@ -164,16 +164,6 @@ const std::vector<Mutation> mutations = {
 INSTANTIATE_TEST_SUITE_P(Each, WithoutOneFact, ::testing::ValuesIn(mutations),
                          [](const auto& param) { return param.param.name; });
 
-TEST(Deadlock, IsRefusedWhenTheDaemonCompletedRequestsInTheWindow) {
-    Evidence evidence = testing::fixture("deadlock-v1-writeback");
-    evidence.progress.clear();
-    evidence.progress.push_back({.at_s = evidence.stall->last_completion_s + 0.1, .daemon_completed = 100});
-    evidence.progress.push_back({.at_s = evidence.stall->detected_s - 0.1, .daemon_completed = 103});
-    const auto verdict = verdict::judge(evidence);
-    EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
-    EXPECT_NE(verdict.reasons.at(0).find("completed 3 requests"), std::string::npos) << verdict.reasons.at(0);
-}
-
 // What may be missing without harm, for another fact stands in for it.
 TEST(Deadlock, NeedsNoControlSocketWhenTheOnlyIoThreadIsBlocked) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");

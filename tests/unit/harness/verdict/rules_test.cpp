@@ -86,6 +86,17 @@ TEST(Relief, IsAbsentWithoutALadder) {
     EXPECT_FALSE(judge(testing::fixture("completes")).relief);
 }
 
+TEST(Livelock, IsNotCalledWhenTheDaemonCompletedRequestsInTheWindow) {
+    Evidence evidence = testing::fixture("livelock-noio-reclaim-throttle");
+    ASSERT_EQ(verdict::judge(evidence).outcome, Outcome::livelock);
+    const double late = evidence.stall->detected_s - evidence.limits.stall_window_s / 2;
+    evidence.progress = {{.at_s = evidence.stall->last_completion_s, .daemon_completed = 100},
+                         {.at_s = late, .daemon_completed = 103}};
+    const auto verdict = verdict::judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+    EXPECT_THAT(verdict.reasons.at(0), ::testing::HasSubstr(fmt::format("from {:.1f} s", late)));
+}
+
 TEST(Livelock, NeedsMotion) {
     Evidence evidence = testing::fixture("livelock-dirty-throttle");
     for (auto& snapshot : evidence.stall->snapshots) {

@@ -4,24 +4,17 @@
 #include "backend/base/child.h"
 #include "harness/workload/generator.h"
 #include "harness/workload/progress.h"
+#include "tests/support/temporary_folder.h"
 
 #include <functional>
 #include <string>
 
 namespace reflux::workload::testing {
 
-class TemporaryFolder {
+// In memory where there is such a place: the generator's fsyncs would take most of the time of the tests.
+class TemporaryFolder : public test::TemporaryFolder {
   public:
     TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    TemporaryFolder(TemporaryFolder&&) = delete;
-    TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-    ~TemporaryFolder();
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
 };
 
 // Three workers, 24 MiB written, small enough that directories are removed for new ones.

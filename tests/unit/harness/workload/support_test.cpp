@@ -9,26 +9,14 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
 namespace reflux::workload::testing {
 
-// In memory where there is such a place: the generator's fsyncs would take most of the time of the tests.
 TemporaryFolder::TemporaryFolder()
-    : path_((::access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : ::testing::TempDir()) +
-            "reflux-workload-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) {
-        ADD_FAILURE() << "mkdtemp " << path_;
-    }
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
+    : test::TemporaryFolder(::access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : ::testing::TempDir()) {}
 
 WorkloadPlan small_plan() {
     return {.seed = 7,
