@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -35,6 +36,9 @@ Result<Pipe> make_pipe() {
 // In the child, between fork and exec. Only async-signal-safe work is needed for exec, but the parent is
 // single-threaded (see the header), so strings are allowed.
 Status prepare_child(const SpawnOptions& options, pid_t parent) {
+    // A process group of its own: an interrupt from the terminal is the harness's to handle, which ends its
+    // children.
+    ::setpgid(0, 0);
     if (options.die_with_parent) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) {
@@ -64,10 +68,26 @@ Status prepare_child(const SpawnOptions& options, pid_t parent) {
     return {};
 }
 
-[[noreturn]] void report_and_exit(int fd, const std::string& message) {
+[[noreturn]] void report_and_exit(int fd, const std::string& message, int status = exec_failed_status) {
     // Nobody is left to tell when this write fails.
     [[maybe_unused]] const auto told = write_all(fd, message, "pipe to parent");
-    ::_exit(exec_failed_status);
+    ::_exit(status);
+}
+
+// Without exec nothing closes the parent's descriptors: one that a child holds on to while it hangs keeps a
+// pipe or a trace instance busy.
+void close_others(const std::vector<int>& keep) {
+    constexpr int first = 3;
+    int from = first;
+    std::vector<int> kept = keep;
+    std::sort(kept.begin(), kept.end());
+    for (const int fd : kept) {
+        if (fd > from) {
+            ::close_range(static_cast<unsigned>(from), static_cast<unsigned>(fd - 1), 0);
+        }
+        from = std::max(from, fd + 1);
+    }
+    ::close_range(static_cast<unsigned>(from), ~0U, 0);
 }
 
 [[noreturn]] void exec_child(const std::vector<std::string>& argv, int error_fd) {
@@ -119,9 +139,8 @@ Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& op
     pipe.write_end.reset();
     REFLUX_TRY(auto child, adopt(pid));
     // Entering a cgroup takes locks of the kernel that a hung machine may hold.
-    pollfd poller{.fd = pipe.read_end.get(), .events = POLLIN, .revents = 0};
-    const auto time = std::chrono::ceil<std::chrono::milliseconds>(start_time);
-    if (::poll(&poller, 1, static_cast<int>(time.count())) <= 0) {
+    REFLUX_TRY(const bool told, wait_readable(pipe.read_end.get(), start_time));
+    if (!told) {
         REFLUX_CHECK(send_signal(child, SIGKILL));
         return fail(ErrorKind::timed_out,
                     fmt::format("{} was not started within {}", argv.front(), to_string(start_time)));
@@ -144,10 +163,13 @@ Result<Child> fork_call(const std::function<Status()>& body, const SpawnOptions&
     if (pid == 0) {
         auto done = prepare_child(options, parent);
         if (done) {
+            close_others(options.inherit);
             done = body();
         }
         if (!done) {
-            report_and_exit(STDERR_FILENO, done.error().message);
+            const int errnum = done.error().errnum;
+            report_and_exit(STDERR_FILENO, done.error().message,
+                            errnum > 0 && errnum < exec_failed_status ? errnum : exec_failed_status);
         }
         ::_exit(0);
     }
@@ -169,23 +191,25 @@ Result<std::optional<ExitStatus>> reap(Child& child) {
     return std::optional(ExitStatus{.signal = info.si_status});
 }
 
-Result<std::optional<ExitStatus>> wait_for(Child& child, Seconds deadline) {
+Result<bool> wait_readable(int fd, Seconds deadline) {
     const auto end = std::chrono::steady_clock::now() + deadline;
     for (;;) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        pollfd poller{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
+        pollfd poller{.fd = fd, .events = POLLIN, .revents = 0};
         const int ready = ::poll(&poller, 1, std::max(0, static_cast<int>(left.count())));
         if (ready < 0 && errno != EINTR) {
-            return fail_errno("poll pidfd");
+            return fail_errno("poll");
         }
-        if (ready > 0) {
-            return reap(child);
-        }
-        if (left.count() <= 0) {
-            return std::optional<ExitStatus>{};
+        if (ready > 0 || left.count() <= 0) {
+            return ready > 0;
         }
     }
+}
+
+Result<std::optional<ExitStatus>> wait_for(Child& child, Seconds deadline) {
+    REFLUX_TRY(const bool ended, wait_readable(child.pidfd.get(), deadline));
+    return ended ? reap(child) : std::optional<ExitStatus>{};
 }
 
 Status send_signal(const Child& child, int signal) {
@@ -208,8 +232,9 @@ Status call_bounded(const std::string& what, Seconds deadline, const std::functi
     }
     if (!exit->ok()) {
         REFLUX_TRY(const auto message, read_all(pipe.read_end.get(), "pipe from child"));
-        return fail(ErrorKind::system,
-                    message.empty() ? fmt::format("{}: {}", what, to_string(*exit)) : message);
+        return fail(
+            Error{.message = message.empty() ? fmt::format("{}: {}", what, to_string(*exit)) : message,
+                  .errnum = exit->code < exec_failed_status ? exit->code : 0});
     }
     return {};
 }
@@ -225,14 +250,9 @@ Result<CommandResult> run_command(const std::vector<std::string>& argv, Seconds 
     const auto end = std::chrono::steady_clock::now() + deadline;
     std::array<char, 4096> chunk{};
     for (;;) {
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        pollfd poller{.fd = pipe.read_end.get(), .events = POLLIN, .revents = 0};
-        const int ready = left.count() <= 0 ? 0 : ::poll(&poller, 1, static_cast<int>(left.count()));
-        if (ready < 0 && errno == EINTR) {
-            continue;
-        }
-        const ssize_t n = ready > 0 ? ::read(pipe.read_end.get(), chunk.data(), chunk.size()) : 0;
+        REFLUX_TRY(const bool readable,
+                   wait_readable(pipe.read_end.get(), end - std::chrono::steady_clock::now()));
+        const ssize_t n = readable ? ::read(pipe.read_end.get(), chunk.data(), chunk.size()) : 0;
         if (n <= 0) {
             break;
         }

@@ -44,9 +44,12 @@ struct SpawnOptions {
 Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {});
 
 // fork without exec: the child runs `body` and exits with its result; for one or two system calls that may
-// block. An error that `body` returns is printed on the child's stderr and exits 127.
+// block. It has none of the parent's descriptors but 0, 1, 2 and those of `options`. An error that `body`
+// returns is printed on the child's stderr; its errno is the exit status, 127 where it has none.
 Result<Child> fork_call(const std::function<Status()>& body, const SpawnOptions& options = {});
 
+// Waits until `fd` is readable or `deadline` is over, over interruptions by signals; true: it is readable.
+Result<bool> wait_readable(int fd, Seconds deadline);
 // Waits until the child ends or `deadline` is over, and reaps it; nullopt: it still runs.
 Result<std::optional<ExitStatus>> wait_for(Child& child, Seconds deadline);
 // Reaps without waiting; call when pidfd is readable.

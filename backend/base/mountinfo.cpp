@@ -36,11 +36,11 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
         const auto fields = split(line, ' ');
         const auto dash = std::find(fields.begin(), fields.end(), "-");
         if (dash - fields.begin() >= 6 && fields.end() - dash >= 4) {
-            found.push_back({.id = fields[0],
-                             .device = fields[2],
+            found.push_back({.device = fields[2],
                              .mount_point = unescaped(fields[4]),
                              .filesystem = *(dash + 1),
-                             .super_options = *(dash + 3)});
+                             .super_options = *(dash + 3),
+                             .id = fields[0]});
         }
     }
     return found;

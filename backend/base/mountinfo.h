@@ -10,11 +10,11 @@
 namespace reflux {
 
 struct Mount {
-    std::string id;      // of the mount; not used again while it stands
     std::string device;  // "major:minor" of the superblock
     std::string mount_point;
     std::string filesystem;     // "ext4", "fuse.reflux", "cgroup2"
     std::string super_options;  // of a v1 cgroup: its controllers, comma separated
+    std::string id;             // of the mount; not used again while it stands
 };
 
 std::vector<Mount> parse_mountinfo(std::string_view text);

@@ -77,7 +77,8 @@ struct TaskSnapshot {
     std::vector<TaskSample> tasks;
 };
 
-// Counters at one moment. All count from the start of the run.
+// Counters at one moment. Those of workload and device count from the start of the run, the daemon's from its
+// own.
 struct ProgressPoint {
     double at_s = 0;
     std::uint64_t workload_steps = 0;
@@ -88,7 +89,8 @@ struct ProgressPoint {
     std::optional<std::uint64_t> daemon_in_flight;
     std::optional<std::uint64_t> fuse_waiting;  // connections/N/waiting
     std::optional<std::uint64_t> memcg_usage_bytes;
-    std::optional<double> memory_pressure_full_avg10;  // PSI, percent
+    std::optional<double> memory_pressure_full_avg10;  // PSI, percent; of the cgroup, or of the machine where
+                                                       // the cgroup has none (v1)
 };
 
 // A request that the daemon has taken and not answered, from its control socket.
@@ -199,7 +201,7 @@ struct DaemonExit {
     double at_s = 0;
     int code = 0;
     int signal = 0;
-    bool oom_killed = false;  // the memcg's oom_kill counter advanced
+    bool oom_killed = false;  // the kernel log says that the OOM killer took its pid
     std::string last_words;   // the tail of its log
 };
 

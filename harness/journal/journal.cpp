@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +16,8 @@
 
 namespace reflux::journal {
 namespace {
+
+constexpr const char* default_root = "/run/reflux";
 
 constexpr std::array<std::pair<Kind, std::string_view>, 8> kind_names{{
     {Kind::directory, "directory"},
@@ -66,7 +70,14 @@ std::string to_string(const Object& object) {
 
 Result<Journal> Journal::create(const std::string& state_root, const std::string& run_id) {
     REFLUX_CHECK(make_directory(state_root));
-    Journal journal(state_root + "/" + run_id);
+    // Made aside and renamed, so that no reader finds a folder without a journal or a journal without its
+    // owner.
+    std::error_code error;
+    const std::string root = std::filesystem::canonical(state_root, error).string();
+    if (error) {
+        return fail(ErrorKind::system, fmt::format("{}: {}", state_root, error.message()));
+    }
+    Journal journal(fmt::format("{}/.{}", root, run_id));
     if (::mkdir(journal.folder_.c_str(), 0700) != 0) {
         return fail_errno("mkdir " + journal.folder_);
     }
@@ -74,6 +85,11 @@ Result<Journal> Journal::create(const std::string& state_root, const std::string
     journal.owner_pid_ = ::getpid();
     REFLUX_TRY(journal.owner_start_, process_start_time(journal.owner_pid_));
     REFLUX_CHECK(journal.append(fmt::format("owner {} {}", journal.owner_pid_, journal.owner_start_)));
+    const std::string folder = root + "/" + run_id;
+    if (std::rename(journal.folder_.c_str(), folder.c_str()) != 0) {
+        return fail_errno(fmt::format("rename {} to {}", journal.folder_, folder));
+    }
+    journal.folder_ = folder;
     return journal;
 }
 
@@ -95,7 +111,12 @@ std::vector<std::string> Journal::folders(const std::string& state_root) {
     std::vector<std::string> found;
     if (const auto names = list_directory(state_root)) {
         for (const auto& name : *names) {
-            found.push_back(state_root + "/" + name);
+            // Nothing was made yet where the name still has its dot, nothing is left where the journal is
+            // gone.
+            const std::string folder = state_root + "/" + name;
+            if (!name.starts_with('.') && ::rmdir(folder.c_str()) != 0) {
+                found.push_back(folder);
+            }
         }
     }
     return found;
@@ -168,8 +189,11 @@ Status Journal::remove() {
     if (::rmdir(folder_.c_str()) != 0) {
         return fail_errno("rmdir " + folder_);
     }
-    // The state root goes with the last run; another run's folder in it is no error.
-    ::rmdir(folder_.substr(0, folder_.rfind('/')).c_str());
+    // The default root goes with the last run (another run's folder in it is no error); a chosen one is the
+    // user's.
+    if (const auto root = folder_.substr(0, folder_.rfind('/')); root == default_root) {
+        ::rmdir(default_root);
+    }
     return {};
 }
 
@@ -180,7 +204,7 @@ Result<std::uint64_t> process_start_time(int pid) {
 
 std::string default_state_root() {
     const char* root = std::getenv("REFLUX_STATE");
-    return root != nullptr && *root != '\0' ? root : "/run/reflux";
+    return root != nullptr && *root != '\0' ? root : default_root;
 }
 
 }  // namespace reflux::journal

@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -38,7 +37,11 @@ bool wait_until(Seconds deadline, const std::function<bool()>& holds) {
 
 Status unmount(const Object& object, Mode mode) {
     // A path can be mounted more than once; the uppermost goes first.
-    while (is_mounted(object.name)) {
+    for (;;) {
+        REFLUX_TRY(const bool mounted, is_mounted(object.name));
+        if (!mounted) {
+            return {};
+        }
         const auto call = [&](int flags) {
             return [&object, flags]() -> Status {
                 if (::umount2(object.name.c_str(), flags) != 0 && errno != EINVAL) {
@@ -54,14 +57,18 @@ Status unmount(const Object& object, Mode mode) {
         }
         REFLUX_CHECK(done);
     }
-    return {};
 }
 
 // The kernel shows the backing file's path from the root of what is still mounted of it: all of it, or, after
 // a lazy umount, its end. A device of that number with another file is somebody else's by now.
 bool backs(const std::string& name, const Object& object) {
-    auto backing = read_file(fmt::format("/sys/block/{}/loop/backing_file", name));
-    return backing && object.name.ends_with(split(trimmed(*backing), ' ').front());
+    const auto text = read_file(fmt::format("/sys/block/{}/loop/backing_file", name));
+    std::string backing = text ? trimmed(*text) : std::string{};
+    constexpr std::string_view deleted = " (deleted)";
+    if (backing.ends_with(deleted)) {
+        backing.resize(backing.size() - deleted.size());
+    }
+    return !backing.empty() && object.name.ends_with(backing);
 }
 
 // The loop device of this object: the noted number, or, where the harness was killed before it noted it, the
@@ -106,7 +113,10 @@ std::vector<int> members(const std::string& cgroup) {
     std::vector<int> pids;
     const auto text = read_file(cgroup + "/cgroup.procs");
     for (const auto& line : lines_of(text ? *text : std::string{})) {
-        pids.push_back(std::stoi(line));
+        // "0" stands for a process that is not in our pid namespace: to kill(2) it would mean ourselves.
+        if (const int pid = std::stoi(line); pid > 0) {
+            pids.push_back(pid);
+        }
     }
     return pids;
 }
@@ -154,19 +164,19 @@ Status end_process(const Object& object, Mode mode) {
         return {};  // not started, or started into a cgroup whose members are killed with it
     }
     const int pid = std::stoi(words[0]);
+    // The descriptor first: what it names then is what the start time is compared of.
+    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!pidfd) {
+        return errno == ESRCH ? Status{} : Status(fail_errno(fmt::format("pidfd_open {}", pid)));
+    }
     const auto start = process_start_time(pid);
     if (!start || std::to_string(*start) != words[1]) {
         return {};
     }
-    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!pidfd) {
-        return {};
-    }
     Child process{.pid = pid, .pidfd = UniqueFd(::dup(pidfd.get()))};
     REFLUX_CHECK(send_signal(process, mode == Mode::orderly ? SIGTERM : SIGKILL));
-    pollfd poller{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    const auto time = std::chrono::ceil<std::chrono::milliseconds>(gone_time);
-    if (::poll(&poller, 1, static_cast<int>(time.count())) <= 0) {
+    REFLUX_TRY(const bool ended, wait_readable(pidfd.get(), gone_time));
+    if (!ended) {
         return fail(ErrorKind::timed_out, fmt::format("process {} ({}) did not end within {} of its signal",
                                                       pid, object.name, reflux::to_string(gone_time)));
     }
@@ -179,6 +189,25 @@ Status remove_path(const Object& object, int (*call)(const char*), std::string_v
         return fail_errno(fmt::format("{} {}", name, object.name));
     }
     return {};
+}
+
+// Only when nobody else has come to rely on it: a cgroup beside ours may count its memory by now.
+Status disable_memory(const std::string& subtree_control) {
+    const std::string parent = subtree_control.substr(0, subtree_control.rfind('/'));
+    const auto names = list_directory(parent);
+    for (const auto& name : names ? *names : std::vector<std::string>{}) {
+        if (::access(fmt::format("{}/{}/memory.max", parent, name).c_str(), F_OK) == 0) {
+            return {};
+        }
+    }
+    const auto written = write_file(subtree_control, "-memory");
+    return written || written.error().errnum == EBUSY ? Status{} : written;
+}
+
+// Busy for as long as somebody, a helper that was given up on for example, holds a file of it open.
+Status remove_trace_instance(const Object& object) {
+    wait_until(gone_time, [&] { return ::rmdir(object.name.c_str()) == 0 || errno != EBUSY; });
+    return remove_path(object, ::rmdir, "rmdir");
 }
 
 Status undo_object(const Object& object, Mode mode) {
@@ -194,11 +223,11 @@ Status undo_object(const Object& object, Mode mode) {
         case Kind::cgroup:
             return remove_cgroup(object, mode);
         case Kind::subtree_control:
-            return write_file(object.name, "-memory");
+            return disable_memory(object.name);
         case Kind::process:
             return end_process(object, mode);
         case Kind::trace_instance:
-            return remove_path(object, ::rmdir, "rmdir");
+            return remove_trace_instance(object);
     }
     return {};
 }
@@ -224,10 +253,9 @@ void abort_fuse_connections(const Journal& journal) {
 
 }  // namespace
 
-bool is_mounted(const std::string& path) {
-    const auto all = mounts();
-    return all && std::any_of(all->begin(), all->end(),
-                              [&](const Mount& mount) { return mount.mount_point == path; });
+Result<bool> is_mounted(const std::string& path) {
+    REFLUX_TRY(const auto all, mounts());
+    return std::any_of(all.begin(), all.end(), [&](const Mount& mount) { return mount.mount_point == path; });
 }
 
 Result<std::uint64_t> fuse_connection_at(const std::string& mount_point) {

@@ -40,6 +40,6 @@ void break_hang(const Journal& journal);
 // /proc/self/mountinfo. Does not touch the mount.
 Result<std::uint64_t> fuse_connection_at(const std::string& mount_point);
 // Something is mounted at this path, from /proc/self/mountinfo.
-bool is_mounted(const std::string& path);
+Result<bool> is_mounted(const std::string& path);
 
 }  // namespace reflux::journal

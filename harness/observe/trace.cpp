@@ -65,12 +65,6 @@ std::optional<std::string> mounted_tracefs(std::string_view mounts) {
     return std::nullopt;
 }
 
-evidence::TraceSummary trace_unavailable(std::string reason) {
-    evidence::TraceSummary summary;
-    summary.unavailable_reason = std::move(reason);
-    return summary;
-}
-
 Result<TraceInstance> TraceInstance::create(const std::string& tracefs_dir, const std::string& name,
                                             std::uint64_t buffer_kib) {
     TraceInstance instance(fmt::format("{}/instances/{}", tracefs_dir, name));

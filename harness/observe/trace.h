@@ -20,9 +20,6 @@ namespace reflux::observe {
 // Where tracefs is mounted, by the text of /proc/self/mounts; nullopt: nowhere.
 std::optional<std::string> mounted_tracefs(std::string_view mounts);
 
-// A summary that says why there is no trace.
-evidence::TraceSummary trace_unavailable(std::string reason);
-
 class TraceInstance {
   public:
     // Makes instances/NAME in a mounted tracefs and sets it up (buffer of `buffer_kib` for each CPU, clock

@@ -4,7 +4,8 @@
 //         daemon/ workload/    (placement siblings, and workload for apart)
 //       apart/             no limit: the daemon, for placement apart
 //       helpers/           no limit: mkfs, mount, relief helpers
-// Every child of the harness lives in it, so that `clean` finds each of them. The harness itself stays
+// Daemon, workload, mkfs, mount, verifier and relief helpers live in it, so that `clean` finds them; the
+// short calls by which things are attached and unmounted end with the harness. The harness itself stays
 // outside.
 #pragma once
 

@@ -171,11 +171,14 @@ ExitCode run_batch(const BatchOptions& options) {
     std::vector<Finished> runs;
     ExitCode code = ExitCode::met;
     const bool one = scenarios->size() == 1 && options.repeat == 1;
+    bool failed = false;
     for (const auto& scenario : *scenarios) {
-        for (unsigned n = 0; n < options.repeat && loop.interrupted() == 0; ++n) {
+        for (unsigned n = 0; n < options.repeat && loop.interrupted() == 0 && !failed; ++n) {
             auto run = run_one(scenario, options, loop, console);
             if (!run) {
-                return give_up(run.error());
+                code = graver(code, give_up(run.error()));
+                failed = true;
+                break;
             }
             code = graver(code, code_of(*run));
             if (!options.json) {

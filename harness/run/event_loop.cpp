@@ -17,6 +17,7 @@
 namespace reflux::run {
 
 namespace asio = boost::asio;
+// NOLINTNEXTLINE(misc-unused-using-decls): round() uses it
 using asio::experimental::awaitable_operators::operator||;
 using Descriptor = asio::posix::stream_descriptor;
 

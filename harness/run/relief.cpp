@@ -11,55 +11,58 @@ namespace {
 
 constexpr Seconds tick_time{0.25};
 
-struct Rung {
-    std::string name;
-    // Says what it did. It must not block: what may is started in a child.
-    std::function<Result<std::string>()> apply;
+struct Applied {
+    std::string detail;           // what was done
+    std::optional<Child> helper;  // does what may block; it may outlive its rung
 };
 
-Result<std::string> raise_limit(const ReliefPlan& plan) {
+struct Rung {
+    std::string name;
+    std::function<Result<Applied>()> apply;  // must not block
+};
+
+Result<Applied> raise_limit(const ReliefPlan& plan) {
     if (!plan.limit) {
         return fail(ErrorKind::unsupported, "there is no limit to raise");
     }
     constexpr std::uint64_t factor = 16;
     const Bytes raised{plan.limit->value * factor};
     REFLUX_CHECK(pressure::raise_limit(*plan.memcg, raised));
-    return fmt::format("{} -> {}", to_string(*plan.limit), to_string(raised));
+    return Applied{.detail = fmt::format("{} -> {}", to_string(*plan.limit), to_string(raised))};
 }
 
 // Dropping slab objects enters every shrinker and may block like the daemon did; the child is left to
 // teardown then.
-Result<std::string> drop_caches(const ReliefPlan& plan) {
+Result<Applied> drop_caches(const ReliefPlan& plan) {
     SpawnOptions options;
     options.cgroup_procs = {plan.memcg->helper_procs};
-    REFLUX_TRY(const auto child,
-               fork_call([] { return write_file("/proc/sys/vm/drop_caches", "3"); }, options));
-    return fmt::format("wrote 3 to /proc/sys/vm/drop_caches (pid {})", child.pid);
+    REFLUX_TRY(auto child, fork_call([] { return write_file("/proc/sys/vm/drop_caches", "3"); }, options));
+    return Applied{.detail = "3 to /proc/sys/vm/drop_caches", .helper = std::move(child)};
 }
 
-Result<std::string> kill_workload(const ReliefPlan& plan) {
+Result<Applied> kill_workload(const ReliefPlan& plan) {
     REFLUX_TRY(const auto text, read_file(plan.memcg->workload_procs));
     unsigned killed = 0;
     for (const auto& line : lines_of(text)) {
         const pid_t pid = std::stoi(line);
-        if (pid != plan.stack->daemon.pid && ::kill(pid, SIGKILL) == 0) {
+        if (pid > 0 && pid != plan.stack->daemon.pid && ::kill(pid, SIGKILL) == 0) {
             ++killed;
         }
     }
-    return fmt::format("SIGKILL to {} processes", killed);
+    return Applied{.detail = fmt::format("SIGKILL to {} processes", killed)};
 }
 
-Result<std::string> abort_connection(const ReliefPlan& plan) {
+Result<Applied> abort_connection(const ReliefPlan& plan) {
     if (!plan.stack->fuse_connection || plan.stack->fusectl.empty()) {
         return fail(ErrorKind::unsupported, "there is no FUSE connection to abort");
     }
     const std::string file = fmt::format("{}/{}/abort", plan.stack->fusectl, *plan.stack->fuse_connection);
     REFLUX_CHECK(write_file(file, "1"));
-    return fmt::format("wrote 1 to /sys/fs/fuse/connections/{}/abort", *plan.stack->fuse_connection);
+    return Applied{.detail = "1 to " + file};
 }
 
 std::vector<Rung> ladder(const ReliefPlan& plan) {
-    return {{"wait", [] { return Result<std::string>("nothing was done"); }},
+    return {{"wait", [] { return Result<Applied>(Applied{.detail = "nothing was done"}); }},
             {"raise_limit", [&] { return raise_limit(plan); }},
             {"drop_caches", [&] { return drop_caches(plan); }},
             {"kill_workload", [&] { return kill_workload(plan); }},
@@ -79,7 +82,18 @@ std::vector<int> freed_since(const std::map<int, std::uint64_t>& before,
     return freed;
 }
 
-evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, EventLoop& loop) {
+// How the helper of a rung fared by the rung's end.
+void add_helper(Child& helper, evidence::ReliefRung& rung) {
+    const auto exit = wait_for(helper, Seconds(0));
+    if (exit && *exit && !(*exit)->ok()) {
+        rung.applied = false;
+        rung.detail += ": failed, " + to_string(**exit);
+    } else if (!exit || !*exit) {
+        rung.detail += fmt::format(": pid {} is still at it", helper.pid);
+    }
+}
+
+evidence::ReliefRung try_rung(const Rung& rung, const ReliefPlan& plan, Watcher& watcher, EventLoop& loop) {
     evidence::ReliefRung result;
     result.rung = rung.name;
     watcher.tick();
@@ -88,19 +102,26 @@ evidence::ReliefRung try_rung(const Rung& rung, Seconds time, Watcher& watcher, 
     const auto blocked_before = watcher.blocked_daemon_threads();
     auto applied = rung.apply();
     result.applied = applied.has_value();
-    result.detail = applied ? *applied : applied.error().message;
+    result.detail = applied ? applied->detail : applied.error().message;
     // The first completion may come before the one that a thread waits for.
     while (result.applied && !(result.released && result.freed_tids.size() == blocked_before.size()) &&
-           watcher.now_s() - result.begin_s < time.count()) {
+           watcher.now_s() - result.begin_s < plan.rung_time.count()) {
         if (loop.next(tick_time) == Event::interrupted) {
             break;
         }
         watcher.tick();
+        if (rung.name != "abort" && plan.daemon_ended()) {
+            result.detail += "; the daemon ended meanwhile";
+            break;
+        }
         if (!result.released && watcher.completed() != result.completed_before) {
             result.released = true;
             result.after_s = watcher.now_s() - result.begin_s;
         }
         result.freed_tids = freed_since(blocked_before, watcher.blocked_daemon_threads());
+    }
+    if (applied && applied->helper) {
+        add_helper(*applied->helper, result);
     }
     result.completed_after = watcher.completed();
     result.observed_s = watcher.now_s() - result.begin_s;
@@ -116,14 +137,14 @@ std::vector<evidence::ReliefRung> climb_relief_ladder(const ReliefPlan& plan, Wa
     loop.forget_daemon();
     std::vector<evidence::ReliefRung> tried;
     for (const auto& rung : ladder(plan)) {
-        tried.push_back(try_rung(rung, plan.rung_time, watcher, loop));
+        tried.push_back(try_rung(rung, plan, watcher, loop));
         const auto& last = tried.back();
         console.step(fmt::format("relief {}: {} ({})", rung.name,
                                  last.released  ? fmt::format("released after {:.1f} s", last.after_s)
                                  : last.applied ? "still stalled"
                                                 : "not applied",
                                  last.detail));
-        if (last.released || loop.interrupted() != 0) {
+        if (last.released || loop.interrupted() != 0 || plan.daemon_ended()) {
             break;
         }
     }

@@ -9,6 +9,8 @@
 #include "harness/run/watcher.h"
 #include "harness/stack/stack.h"
 
+#include <functional>
+
 namespace reflux::run {
 
 struct ReliefPlan {
@@ -16,6 +18,8 @@ struct ReliefPlan {
     const pressure::Memcg* memcg = nullptr;
     std::optional<Bytes> limit;  // the limit that presses
     Seconds rung_time{2};        // each rung is watched for this long
+    // Looks whether the daemon has ended (and records it): what completes then completes with errors.
+    std::function<bool()> daemon_ended;
 };
 
 // Climbs until a rung releases the system, an interruption comes, or the ladder ends.

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 
 #include <linux/capability.h>
 #include <unistd.h>
@@ -20,7 +21,12 @@ std::string refluxd_path() {
 
 std::string image_folder() {
     const char* folder = std::getenv("TMPDIR");
-    return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
+    const std::string chosen = folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
+    // The kernel names a loop device's file by its real path. One that does not exist is told of when it is
+    // used.
+    std::error_code error;
+    const auto real = std::filesystem::canonical(chosen, error);
+    return error ? chosen : real.string();
 }
 
 Status check_requirements(const scenario::Scenario& scenario,

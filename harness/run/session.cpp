@@ -4,7 +4,6 @@
 #include "harness/journal/undo.h"
 #include "harness/mitigation/mitigation.h"
 #include "harness/observe/daemon_status.h"
-#include "harness/observe/progress.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
 #include "harness/run/relief.h"
@@ -47,9 +46,8 @@ class Session {
 
     void describe();
     [[nodiscard]] stack::Plan stack_plan() const;
-    [[nodiscard]] std::uint64_t oom_kills() const;
     void workload_ended();
-    void daemon_ended();
+    bool note_daemon_end();
     Status interrupted();
 
     const SessionPlan& plan_;
@@ -64,7 +62,6 @@ class Session {
     std::optional<workload::SharedState> shared_;
     std::optional<Watcher> watcher_;
     Child workload_;  // generator
-    std::uint64_t oom_base_ = 0;
     bool hung_ = false;
 };
 
@@ -224,7 +221,6 @@ Status Session::start_workload() {
                                  .folder = plan_.folder},
                      evidence_);
     REFLUX_CHECK(watcher_->start());
-    oom_base_ = oom_kills();
     SpawnOptions options;
     options.cgroup_procs = {memcg_->workload_procs};
     options.inherit = {shared_->fd()};
@@ -250,8 +246,8 @@ Status Session::press() {
         if (event == Event::interrupted) {
             return interrupted();
         }
-        if (event == Event::daemon_ended) {
-            daemon_ended();
+        if (event == Event::daemon_ended && note_daemon_end()) {
+            evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
             return {};
         }
         if (event == Event::workload_ended) {
@@ -275,7 +271,8 @@ void Session::relieve() {
     evidence_.relief = climb_relief_ladder({.stack = &*stack_,
                                             .memcg = &*memcg_,
                                             .limit = scenario_.memcg.limit,
-                                            .rung_time = scenario_.judge.rung_time},
+                                            .rung_time = scenario_.judge.rung_time,
+                                            .daemon_ended = [this] { return note_daemon_end(); }},
                                            *watcher_, loop_, console_);
     evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
     evidence_.verification.skipped_reason = "the run stalled";
@@ -291,6 +288,7 @@ Status Session::verify() {
     console_.step("verify: unmount, mount again, read back");
     if (const auto again = stack::remount_upper(stack_plan(), *stack_, *journal_); !again) {
         evidence_.verification.skipped_reason = again.error().message;
+        note_daemon_end();
         return {};
     }
     // Reading everything back takes less than writing it did; twice its time is far beyond that.
@@ -307,52 +305,47 @@ Status Session::verify() {
         return {};
     }
     evidence_.verification = workload::verification(*shared_);
+    note_daemon_end();
     return {};
-}
-
-std::uint64_t Session::oom_kills() const {
-    std::uint64_t kills = 0;
-    std::vector<std::string> cgroups{memcg_->pressed};
-    // v2 counts descendants in, v1 does not.
-    if (memcg_->version == pressure::Version::v1) {
-        for (const auto& procs : {memcg_->daemon_procs, memcg_->workload_procs}) {
-            const auto cgroup = procs.substr(0, procs.rfind('/'));
-            if (std::find(cgroups.begin(), cgroups.end(), cgroup) == cgroups.end()) {
-                cgroups.push_back(cgroup);
-            }
-        }
-    }
-    for (const auto& cgroup : cgroups) {
-        kills += observe::oom_kills(cgroup).value_or(0);
-    }
-    return kills;
 }
 
 void Session::workload_ended() {
     loop_.forget_workload();
     const auto exit = reap(workload_);
     evidence_.workload = workload::workload_result(*shared_, exit.value_or(std::nullopt), false);
+    if (!evidence_.workload.finished && stack_->daemon.pid > 0) {
+        // The errors of a workload whose daemon died may be seen before its end is.
+        static_cast<void>(wait_readable(stack_->daemon.pidfd.get(), Seconds(1)));
+        note_daemon_end();
+    }
     console_.step(fmt::format("workload: {}, {} in {:.1f} s", evidence_.workload.ended,
                               human(Bytes{evidence_.workload.bytes}), evidence_.workload.duration_s));
 }
 
-void Session::daemon_ended() {
-    loop_.forget_daemon();
-    evidence::DaemonExit end{.unexpected = true, .at_s = watcher_->now_s()};
-    if (const auto exit = reap(stack_->daemon); exit && *exit) {
-        end.code = (*exit)->code;
-        end.signal = (*exit)->signal;
+bool Session::note_daemon_end() {
+    if (evidence_.daemon_exit || stack_->daemon.pid <= 0) {
+        return evidence_.daemon_exit.has_value();
     }
-    end.oom_killed = end.signal == SIGKILL && oom_kills() > oom_base_;
+    const auto exit = reap(stack_->daemon);
+    if (!exit || !*exit) {
+        return false;
+    }
+    loop_.forget_daemon();
+    watcher_->tick();  // takes in what the kernel log says of it
+    evidence::DaemonExit end{
+        .unexpected = true, .at_s = watcher_->now_s(), .code = (*exit)->code, .signal = (*exit)->signal};
+    const std::string killed = fmt::format("Killed process {} ", stack_->daemon.pid);
+    end.oom_killed =
+        std::any_of(evidence_.kernel_log.begin(), evidence_.kernel_log.end(),
+                    [&](const std::string& line) { return line.find(killed) != std::string::npos; });
     if (const auto log = read_file(plan_.folder + "/refluxd.log")) {
         const auto lines = lines_of(*log);
         end.last_words = lines.empty() ? "" : lines.back();
     }
-    console_.step(
-        fmt::format("refluxd ended: {}", to_string(ExitStatus{.code = end.code, .signal = end.signal})));
+    console_.step("refluxd ended: " + to_string(**exit));
     evidence_.daemon_exit = end;
-    evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
     hung_ = true;  // its device has no server any more: only the escape takes this stack down in time
+    return true;
 }
 
 Status Session::interrupted() {

@@ -246,7 +246,8 @@ void Watcher::finish() {
             trace_problem_ = removed.error().message;
         }
     }
-    if (!trace_problem_.empty()) {
+    // What went wrong after a stall was kept is the teardown's matter and takes nothing from the proof.
+    if (!trace_problem_.empty() && !(evidence_.stall && evidence_.trace.available)) {
         evidence_.trace.available = false;
         evidence_.trace.unavailable_reason = trace_problem_;
     }

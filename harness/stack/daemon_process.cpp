@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include <poll.h>
-
 #include <nlohmann/json.hpp>
 
 namespace reflux::stack {
@@ -50,10 +48,8 @@ Status await_ready_line(Child& daemon, int fd, const std::string& log) {
     std::string line;
     const auto end = std::chrono::steady_clock::now() + ready_time;
     while (line.find('\n') == std::string::npos) {
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        pollfd poller{.fd = fd, .events = POLLIN, .revents = 0};
-        if (left.count() <= 0 || ::poll(&poller, 1, static_cast<int>(left.count())) <= 0) {
+        REFLUX_TRY(const bool readable, wait_readable(fd, end - std::chrono::steady_clock::now()));
+        if (!readable) {
             return fail(ErrorKind::timed_out,
                         fmt::format("refluxd was not ready within {}", to_string(ready_time)));
         }

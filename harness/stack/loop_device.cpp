@@ -46,8 +46,7 @@ Result<BlockDevice> attach_loop(const std::string& backing_file, journal::Journa
             device.number = trimmed(text);
             return device;
         }
-        const bool backed = ::access(fmt::format("/sys/block/{}/loop", device.name).c_str(), F_OK) == 0;
-        if (!backed || attempt == attempts) {
+        if (attached.error().errnum != EBUSY || attempt == attempts) {
             return fail(attached.error());
         }
         REFLUX_CHECK(journal.gone(id));

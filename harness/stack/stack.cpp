@@ -12,7 +12,7 @@ namespace {
 // kernel has none, and what it would have told is missing from the evidence.
 std::string mount_pseudo(const std::string& type, const std::string& folder, journal::Journal& journal,
                          const Narrator& say) {
-    const std::string target = folder + "/" + type;
+    std::string target = folder + "/" + type;
     if (const auto mounted = mount_at({.source = type, .target = target, .type = type}, journal); !mounted) {
         say(fmt::format("no {}: {}", type, mounted.error().message));
         return {};

@@ -23,8 +23,8 @@ void judge_daemon_exit(const evidence::DaemonExit& exit, Verdict& verdict) {
         verdict.outcome = Outcome::daemon_killed;
         verdict.reasons.push_back(
             exit.oom_killed
-                ? fmt::format("the daemon was killed at {:.1f} s by the OOM killer of its memcg (signal {})",
-                              exit.at_s, exit.signal)
+                ? fmt::format("the daemon was killed at {:.1f} s by the OOM killer (signal {})", exit.at_s,
+                              exit.signal)
                 : fmt::format("the daemon was killed at {:.1f} s by signal {}", exit.at_s, exit.signal));
     } else {
         verdict.outcome = Outcome::io_error;

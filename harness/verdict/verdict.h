@@ -78,8 +78,8 @@ struct Verdict {
 //  1. harness_error: evidence.harness_error is set.
 //  2. unsupported: unsupported_reason is set, or a mitigation that was asked for is not read back as applied.
 //  3. The daemon ended before it was asked to, and before a stall was found (a later end is the work of the
-//     relief ladder and decides nothing): by a signal: daemon_killed (by the OOM killer if the memcg's
-//     oom_kill counter advanced); by itself: io_error, for its device has lost its server.
+//     relief ladder and decides nothing): by a signal: daemon_killed (by the OOM killer if the
+//     kernel log names its pid); by itself: io_error, for its device has lost its server.
 //  4. A stall was found:
 //     a. every daemon thread is stopped (T, t): inconclusive, somebody stopped it.
 //     b. deadlock: a daemon thread in D sits in one unbounded wait (same stack, no context switch from the

@@ -1,5 +1,6 @@
 // Bad input and missing things: one clear message, the documented exit status, nothing left (RefluxTest
 // compares).
+#include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
 #include <gmock/gmock.h>
@@ -9,7 +10,6 @@ namespace reflux::test {
 namespace {
 
 using testing::HasSubstr;
-using testing::MatchesRegex;
 
 class BadInputTest : public RefluxTest {
   protected:
@@ -114,12 +114,23 @@ TEST_F(BadInputTest, ExplainOfNoRunFolder) {
     EXPECT_EQ(run_reflux("explain " + folder_.path()).code, 2);
 }
 
-TEST_F(BadInputTest, HelpOfEveryVerbIsThere) {
-    for (const char* verb : {"probe", "list", "check", "run", "explain", "clean"}) {
-        const Ran ran = run_reflux(fmt::format("{} --help", verb));
+// Every line of a help that names an option or argument also says what it is for.
+TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
+    const std::string all = run_reflux("--help").output;
+    EXPECT_THAT(all, HasSubstr("Exit status: 0"));
+    for (const std::string verb : {"probe", "list", "check", "run", "explain", "clean"}) {
+        EXPECT_THAT(all, HasSubstr("  " + verb + " "));
+        const Ran ran = run_reflux(verb + " --help");
         EXPECT_EQ(ran.code, 0) << verb;
-        EXPECT_THAT(ran.output, HasSubstr(verb));
-        EXPECT_THAT(run_reflux("--help").output, HasSubstr(verb));
+        for (const auto& line : lines_of(ran.output)) {
+            if (line.starts_with("  ")) {
+                EXPECT_THAT(line, ::testing::ContainsRegex("^  [^ ].*  +[a-z].*|^  +[a-z0-9]")) << verb;
+            }
+        }
+    }
+    const std::string run = run_reflux("run --help").output;
+    for (const char* option : {"--set", "--repeat", "--out", "--json", "--keep"}) {
+        EXPECT_THAT(run, HasSubstr(option));
     }
 }
 

@@ -89,8 +89,8 @@ std::string left_behind(const Inventory& before) {
     for (;;) {
         const Inventory now = take_inventory();
         Inventory left;
-        std::set_difference(now.begin(), now.end(), before.begin(), before.end(),
-                            std::inserter(left, left.end()));
+        std::set_symmetric_difference(now.begin(), now.end(), before.begin(), before.end(),
+                                      std::inserter(left, left.end()));
         if (left.empty() || std::chrono::steady_clock::now() > end) {
             return fmt::format("{}", fmt::join(left, "\n"));
         }

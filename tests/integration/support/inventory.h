@@ -12,8 +12,8 @@ using Inventory = std::set<std::string>;
 
 Inventory take_inventory();
 
-// Waits until nothing is there that was not in `before` (the kernel frees some objects a moment later), at
-// most 10 s; returns what is left, one line each, empty when nothing is.
+// Waits until the inventory equals that before (the kernel frees some objects a moment later), at most 10 s;
+// returns what is there and was not, or was there and is not, one line each; empty when they are equal.
 std::string left_behind(const Inventory& before);
 
 }  // namespace reflux::test

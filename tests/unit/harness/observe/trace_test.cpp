@@ -19,12 +19,6 @@ TEST(MountedTracefs, IsFoundByItsType) {
     EXPECT_EQ(mounted_tracefs("\n tracefs\n\\0"), std::nullopt);
 }
 
-TEST(TraceUnavailable, SaysWhy) {
-    const auto summary = trace_unavailable("tracefs: no");
-    EXPECT_FALSE(summary.available);
-    EXPECT_EQ(summary.unavailable_reason, "tracefs: no");
-}
-
 TEST(TraceInstance, FailedSetUpLeavesNothing) {
     TemporaryTree tree;
     std::filesystem::create_directories(tree.path("instances"));
