@@ -3,6 +3,9 @@
 #include "harness/run/verbs.h"
 #include "harness/workload/verbs.h"
 
+#include <cstdio>
+#include <exception>
+
 #include <CLI/CLI.hpp>
 
 namespace {
@@ -72,9 +75,7 @@ void add_internal(CLI::App& app, int& status) {
     }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
     CLI::App app(
         "reflux: does a storage daemon under a filesystem deadlock in memory reclaim, and what stops it?",
         "reflux");
@@ -93,4 +94,15 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
     }
     return internal_status != 0 ? internal_status : static_cast<int>(code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return parse_and_run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "reflux: %s\n", error.what());
+        return static_cast<int>(ExitCode::harness_failed);
+    }
 }

@@ -68,7 +68,7 @@ class FrozenLower : public RefluxdEngines {
                 ::poll(&end, 1, 60000);
                 return ::ioctl(fd.get(), FITHAW, 0) == 0 ? Status{} : Status(fail_errno("FITHAW"));
             },
-            {.die_with_parent = false});
+            {.inherit = {told_read.get(), frozen_write.get()}, .die_with_parent = false});
         ASSERT_TRUE(child) << child.error().message;
         freezer_ = std::move(*child);
         frozen_write.reset();
