@@ -1,6 +1,9 @@
 // The command line of reflux: options to verbs, nothing else.
 #include "harness/run/batch.h"
+#include "harness/run/guest_session.h"
+#include "harness/run/matrix.h"
 #include "harness/run/verbs.h"
+#include "harness/run/vm_verbs.h"
 #include "harness/workload/verbs.h"
 
 #include <cstdio>
@@ -16,23 +19,79 @@ constexpr const char* exit_status_help =
     "Exit status: 0 every run matched its expectation; 1 a verdict differs; 2 usage or invalid scenario;\n"
     "3 this machine cannot run it (the reason is printed); 4 the harness failed or left something behind.";
 
+// What `run` and `matrix` are asked alike.
+template <class Options>
+void add_batch_options(CLI::App* verb, Options& options) {
+    verb->add_option("scenario", options.scenarios, "scenario names (see `reflux list`) or .toml files")
+        ->required();
+    verb->add_option("--set", options.overrides, "override a key of the scenario: memcg.limit=128MiB")
+        ->type_name("KEY=VALUE")
+        ->take_all();
+    verb->add_option("--repeat", options.repeat, "run each scenario this often")
+        ->check(CLI::Range(1U, 100000U))
+        ->capture_default_str();
+    verb->add_flag("--json", options.json, "print one JSON array of verdicts on stdout, nothing else there");
+}
+
 void add_run(CLI::App& app, ExitCode& code) {
     static reflux::run::BatchOptions options;
     auto* run = app.add_subcommand("run", "build the stack, press on it, judge, clean up");
-    run->add_option("scenario", options.scenarios, "scenario names (see `reflux list`) or .toml files")
-        ->required();
-    run->add_option("--set", options.overrides, "override a key of the scenario: memcg.limit=128MiB")
-        ->type_name("KEY=VALUE")
-        ->take_all();
-    run->add_option("--repeat", options.repeat, "run each scenario this often")
-        ->check(CLI::Range(1U, 100000U))
-        ->capture_default_str();
+    add_batch_options(run, options);
     run->add_option("--out", options.out, "folder in which each run makes its own folder")
         ->capture_default_str();
-    run->add_flag("--json", options.json, "print one JSON array of verdicts on stdout, nothing else there");
+    auto* vm =
+        run->add_option("--vm", options.vm,
+                        "run in a virtual machine: with the running kernel, or with the one named: 6.1, a "
+                        "bzImage (IMAGE:MODULES)")
+            ->type_name("[KERNEL]")
+            ->expected(0, 1);
     run->add_flag("--keep", options.keep,
                   "leave the stack standing for a look; `reflux clean` takes it down");
-    run->callback([&code] { code = run_batch(options); });
+    run->callback([&code, vm] {
+        if (vm->count() > 0 && !options.vm) {
+            options.vm = "";
+        }
+        code = run_batch(options);
+    });
+}
+
+void add_matrix(CLI::App& app, ExitCode& code) {
+    static reflux::run::MatrixOptions options;
+    auto* matrix = app.add_subcommand(
+        "matrix", "run scenarios on kernels, in virtual machines; called again, it makes what is missing");
+    add_batch_options(matrix, options);
+    matrix
+        ->add_option(
+            "--kernels", options.kernels,
+            "required: kernels as `run --vm` takes them, `host` for this machine without a virtual one: "
+            "5.10,6.1,host")
+        ->type_name("K,K,...");
+    matrix->add_option("--jobs", options.jobs, "guests at once; 0: as many as processors and memory hold")
+        ->check(CLI::Range(0U, 1024U))
+        ->capture_default_str();
+    matrix->add_option("-o,--out", options.out, "folder for the runs, and to go on in")->required();
+    matrix->callback([&code] { code = run_matrix(options); });
+}
+
+void add_vm(CLI::App& app, ExitCode& code) {
+    static std::string kernel;
+    static reflux::run::VmShell shell;
+    auto* vm = app.add_subcommand("vm", "kernels for virtual machines, and a shell in one");
+    vm->require_subcommand(1);
+    vm->add_subcommand("list", "kernels that are here or can be had")->callback([&code] {
+        code = reflux::run::vm_list_verb();
+    });
+    auto* fetch = vm->add_subcommand("fetch", "download a kernel of a Debian release into the cache");
+    fetch->add_option("kernel", kernel, "6.1, 6.12, …, or a whole release")->required();
+    fetch->callback([&code] { code = reflux::run::vm_fetch_verb(kernel); });
+    auto* in = vm->add_subcommand("shell", "a root shell in a guest");
+    in->add_option("kernel", shell.kernel, "as for `run --vm`; none: the running one");
+    in->add_option("--cgroup", shell.cgroup, "hierarchy with the memory controller")
+        ->check(CLI::IsMember({"auto", "v1", "v2"}))
+        ->capture_default_str();
+    in->add_option("--memory", shell.memory, "of the guest")->capture_default_str();
+    in->add_option("--cpus", shell.cpus, "of the guest")->check(CLI::Range(1U, 64U))->capture_default_str();
+    in->callback([&code] { code = reflux::run::vm_shell_verb(shell); });
 }
 
 void add_readers(CLI::App& app, ExitCode& code) {
@@ -60,6 +119,12 @@ void add_readers(CLI::App& app, ExitCode& code) {
 
 // By these the harness starts itself again inside the pressed cgroup; they are not for people.
 void add_internal(CLI::App& app, int& status) {
+    static reflux::run::GuestSession guest;
+    auto* session = app.add_subcommand("guest-session", "")->group("");
+    session->add_option("--scenario", guest.scenario)->required();
+    session->add_option("--folder", guest.folder)->required();
+    session->add_option("--host-work-s", guest.host_work_s)->required();
+    session->callback([&status] { status = static_cast<int>(reflux::run::run_guest_session(guest)); });
     static int fd = -1;
     static std::string directory;
     for (const char* name : {"workload", "verify-workload"}) {
@@ -85,7 +150,9 @@ int parse_and_run(int argc, char** argv) {
     ExitCode code = ExitCode::met;
     int internal_status = 0;
     add_run(app, code);
+    add_matrix(app, code);
     add_readers(app, code);
+    add_vm(app, code);
     add_internal(app, internal_status);
     try {
         app.parse(argc, argv);

@@ -30,6 +30,16 @@ void fields(Visit& visit, T& it) {
     visit("stall_window_s", it.stall_window_s);
     visit("time_budget_s", it.time_budget_s);
     visit("memcg_limit_bytes", it.memcg_limit_bytes);
+    visit("time_factor", it.time_factor);
+}
+
+template <class Visit, Is<Guest> T>
+void fields(Visit& visit, T& it) {
+    visit("accelerator", it.accelerator);
+    visit("kernel", it.kernel);
+    visit("boot_s", it.boot_s);
+    visit("end", it.end);
+    visit("detail", it.detail);
 }
 
 template <class Visit, Is<Environment> T>
@@ -235,6 +245,7 @@ void fields(Visit& visit, T& it) {
     visit("kernel_log", it.kernel_log);
     visit("leftovers", it.leftovers);
     visit("duration_s", it.duration_s);
+    visit("guest", it.guest);
 }
 
 struct Writer {

@@ -22,6 +22,9 @@ namespace {
 constexpr Seconds orderly_umount_time{30};
 constexpr Seconds escape_umount_time{5};
 constexpr Seconds gone_time{10};  // for kernel objects to disappear after they were told to
+// A lazily unmounted filesystem first fails whatever it had dirty, block by block; an emulated machine is
+// slow at it.
+constexpr Seconds loop_gone_time{60};
 
 // Waits until `holds`, or the deadline. For conditions of which the kernel sends no event.
 bool wait_until(Seconds deadline, const std::function<bool()>& holds) {
@@ -103,22 +106,21 @@ Status detach_loop(const Object& object) {
         return {};
     }));
     // With another opener (a lazily unmounted filesystem) the kernel detaches at the last close.
-    if (!wait_until(gone_time, [&] { return !attached(); })) {
+    if (!wait_until(loop_gone_time, [&] { return !attached(); })) {
         return fail(ErrorKind::timed_out, device + " is still attached");
     }
     return {};
 }
 
+// None where it cannot be read: it is gone then.
 std::vector<int> members(const std::string& cgroup) {
-    std::vector<int> pids;
-    const auto text = read_file(cgroup + "/cgroup.procs");
-    for (const auto& line : lines_of(text ? *text : std::string{})) {
-        // "0" stands for a process that is not in our pid namespace: to kill(2) it would mean ourselves.
-        if (const int pid = std::stoi(line); pid > 0) {
-            pids.push_back(pid);
-        }
+    return cgroup_members(cgroup).value_or(std::vector<int>{});
+}
+
+void kill_members(const std::string& cgroup) {
+    for (const int pid : members(cgroup)) {
+        ::kill(pid, SIGKILL);
     }
-    return pids;
 }
 
 // Reaps children of ours that have ended, so that they leave their cgroup; other processes are left to their
@@ -142,9 +144,7 @@ Status remove_cgroup(const Object& object, Mode mode) {
         return {};
     }
     if (mode == Mode::escape) {
-        for (const int pid : members(object.name)) {
-            ::kill(pid, SIGKILL);
-        }
+        kill_members(object.name);
     }
     const bool empty = wait_until(gone_time, [&] {
         reap_members(object.name);
@@ -204,10 +204,16 @@ Status disable_memory(const std::string& subtree_control) {
     return written || written.error().errnum == EBUSY ? Status{} : written;
 }
 
-// Busy for as long as somebody, a helper that was given up on for example, holds a file of it open.
+// Takes locks of the kernel's tracing and waits for RCU. Busy for as long as somebody, a helper that was
+// given up on for example, holds a file of it open.
 Status remove_trace_instance(const Object& object) {
-    wait_until(gone_time, [&] { return ::rmdir(object.name.c_str()) == 0 || errno != EBUSY; });
-    return remove_path(object, ::rmdir, "rmdir");
+    Status removed;
+    wait_until(gone_time, [&] {
+        removed = call_bounded("rmdir " + object.name, gone_time,
+                               [&] { return remove_path(object, ::rmdir, "rmdir"); });
+        return removed || removed.error().errnum != EBUSY;
+    });
+    return removed;
 }
 
 Status undo_object(const Object& object, Mode mode) {
@@ -232,6 +238,16 @@ Status undo_object(const Object& object, Mode mode) {
     return {};
 }
 
+// A trace instance outlives the mount through which it is reached: with that gone, the journal's path would
+// say that the instance is gone.
+const Object* instance_in(const Object& object, const std::vector<Object>& stuck) {
+    const auto found = std::find_if(stuck.begin(), stuck.end(), [&](const Object& other) {
+        return object.kind == Kind::mount && other.kind == Kind::trace_instance &&
+               other.name.starts_with(object.name + "/");
+    });
+    return found == stuck.end() ? nullptr : &*found;
+}
+
 void abort_fuse_connections(const Journal& journal) {
     std::vector<std::string> roots{"/sys/fs/fuse/connections"};
     for (const auto& object : journal.objects()) {
@@ -252,6 +268,17 @@ void abort_fuse_connections(const Journal& journal) {
 }
 
 }  // namespace
+
+Result<std::vector<int>> cgroup_members(const std::string& cgroup) {
+    REFLUX_TRY(const auto text, read_file(cgroup + "/cgroup.procs"));
+    std::vector<int> pids;
+    for (const auto& line : lines_of(text)) {
+        if (const int pid = std::stoi(line); pid > 0) {
+            pids.push_back(pid);
+        }
+    }
+    return pids;
+}
 
 Result<bool> is_mounted(const std::string& path) {
     REFLUX_TRY(const auto all, mounts());
@@ -277,9 +304,7 @@ void break_hang(const Journal& journal) {
     }
     for (const auto& object : journal.objects()) {
         if (object.kind == Kind::cgroup) {
-            for (const int pid : members(object.name)) {
-                ::kill(pid, SIGKILL);
-            }
+            kill_members(object.name);
         }
     }
 }
@@ -294,9 +319,15 @@ UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Obje
     if (mode == Mode::escape) {
         escape();
     }
+    std::vector<Object> stuck;
     std::vector<Object> objects;
     std::copy_if(journal.objects().rbegin(), journal.objects().rend(), std::back_inserter(objects), which);
     for (const auto& object : objects) {
+        if (const Object* instance = instance_in(object, stuck)) {
+            report.leftovers.push_back(
+                fmt::format("{}: kept for {}", to_string(object), to_string(*instance)));
+            continue;
+        }
         auto done = undo_object(object, mode);
         if (!done && mode == Mode::orderly) {
             escape();
@@ -304,6 +335,7 @@ UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Obje
         }
         if (!done) {
             report.leftovers.push_back(done.error().message);
+            stuck.push_back(object);
         } else if (auto struck = journal.gone(object.id); !struck) {
             report.leftovers.push_back(struck.error().message);
         }

@@ -36,6 +36,10 @@ Status undo_one(Journal& journal, Kind kind, const std::string& name);
 // kills their members. Does not wait.
 void break_hang(const Journal& journal);
 
+// Processes in a cgroup, as this pid namespace numbers them; those outside of it are left out (the kernel
+// shows them as 0, which to kill(2) would mean ourselves).
+Result<std::vector<int>> cgroup_members(const std::string& cgroup);
+
 // Number of the FUSE connection mounted at `mount_point`: the minor of its anonymous device, from
 // /proc/self/mountinfo. Does not touch the mount.
 Result<std::uint64_t> fuse_connection_at(const std::string& mount_point);

@@ -32,29 +32,19 @@ Result<std::vector<std::uint64_t>> numbers_in(const std::string& path) {
     return numbers;
 }
 
-// The value of the line "key value" (or "key=value", between blanks) of a text.
-template <class Number>
-std::optional<Number> keyed(std::string_view text, std::string_view key, char separator) {
+// avg10 of a pressure file's line, "some avg10=0.00 avg60=…".
+std::optional<double> average(std::string_view line_head, std::string_view text) {
+    constexpr std::string_view key = "avg10=";
     for (const auto& line : lines_of(text)) {
-        if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == separator) {
-            Number number{};
-            const char* begin = line.data() + key.size() + 1;
-            if (std::from_chars(begin, line.data() + line.size(), number).ec == std::errc{}) {
-                return number;
-            }
+        if (!line.starts_with(line_head)) {
+            continue;
         }
-    }
-    return std::nullopt;
-}
-
-std::optional<double> average(std::string_view line_head, const std::string& text) {
-    for (const auto& line : lines_of(text)) {
-        if (line.starts_with(line_head)) {
-            std::string pairs = line;
-            for (const auto& pair : split(pairs, ' ')) {
-                if (const auto value = keyed<double>(pair, "avg10", '='); value) {
-                    return value;
-                }
+        for (const auto& pair : split(line, ' ')) {
+            double value = 0;
+            if (pair.starts_with(key) &&
+                std::from_chars(pair.data() + key.size(), pair.data() + pair.size(), value).ec ==
+                    std::errc{}) {
+                return value;
             }
         }
     }
@@ -106,18 +96,6 @@ Result<std::uint64_t> memory_usage(const std::string& cgroup_dir) {
         return current;
     }
     return read_number(cgroup_dir + "/memory.usage_in_bytes");
-}
-
-Result<std::uint64_t> oom_kills(const std::string& cgroup_dir) {
-    const auto events = read_file(cgroup_dir + "/memory.events");
-    const auto text = events ? events : read_file(cgroup_dir + "/memory.oom_control");
-    if (!text) {
-        return fail(text.error());
-    }
-    if (const auto kills = keyed<std::uint64_t>(*text, "oom_kill", ' '); kills) {
-        return *kills;
-    }
-    return fail(ErrorKind::unsupported, fmt::format("{}: the kernel counts no oom_kill", cgroup_dir));
 }
 
 Result<std::optional<MemoryPressure>> memory_pressure(const std::string& cgroup_dir,

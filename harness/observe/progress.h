@@ -27,10 +27,6 @@ Result<std::uint64_t> fuse_waiting(const std::string& connection_dir);
 // Bytes charged to a cgroup: memory.current (v2) or memory.usage_in_bytes (v1).
 Result<std::uint64_t> memory_usage(const std::string& cgroup_dir);
 
-// Tasks killed for lack of memory: memory.events (v2, descendants included) or memory.oom_control (v1, of
-// that cgroup alone: ask each child of a limited parent).
-Result<std::uint64_t> oom_kills(const std::string& cgroup_dir);
-
 struct MemoryPressure {
     double some_avg10 = 0;  // percent of the last 10 s in which some task waited for memory
     double full_avg10 = 0;  // and in which all did

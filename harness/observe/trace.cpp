@@ -1,5 +1,6 @@
 #include "harness/observe/trace.h"
 
+#include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 
 #include <algorithm>
@@ -71,11 +72,7 @@ Result<TraceInstance> TraceInstance::create(const std::string& tracefs_dir, cons
     if (::mkdir(instance.directory_.c_str(), 0700) != 0) {
         return fail_errno("mkdir " + instance.directory_);
     }
-    if (const auto made = instance.set_up(buffer_kib); !made) {
-        instance.pipe_.reset();
-        ::rmdir(instance.directory_.c_str());
-        return fail(made.error());
-    }
+    REFLUX_CHECK(instance.set_up(buffer_kib));
     return instance;
 }
 
@@ -177,27 +174,18 @@ std::uint64_t TraceInstance::count_overwritten() const {
     return total;
 }
 
-Status TraceInstance::stop() {
-    if (removed_) {
-        return {};
+Status TraceInstance::stop(Seconds deadline) {
+    auto stopped = call_bounded("stopping the trace", deadline,
+                                [this] { return write_file(directory_ + "/events/enable", "0"); });
+    if (!stopped && stopped.error().kind == ErrorKind::timed_out) {
+        static_cast<void>(pipe_.give_up());
     }
-    return write_file(directory_ + "/events/enable", "0");
+    return stopped;
 }
 
-Status TraceInstance::remove() {
-    if (removed_) {
-        return {};
-    }
-    REFLUX_CHECK(stop());
-    if (text_) {
-        REFLUX_CHECK(std::exchange(text_, std::nullopt)->finish());
-    }
-    pipe_.reset();  // an open file of it keeps the instance (EBUSY)
-    if (::rmdir(directory_.c_str()) != 0) {
-        return fail_errno("rmdir " + directory_);
-    }
-    removed_ = true;
-    return {};
+Status TraceInstance::close() {
+    pipe_.reset();
+    return text_ ? std::exchange(text_, std::nullopt)->finish() : Status{};
 }
 
 evidence::TraceSummary TraceInstance::summary() const {

@@ -1,9 +1,11 @@
 // A private trace instance (tracefs instances/NAME) that records what the daemon's threads do inside the
-// kernel. Nothing is enabled outside the instance. Nothing here waits: the pipe is read without blocking.
+// kernel. Nothing is enabled outside the instance. The pipe is read without blocking; see stop() for what can
+// block all the same.
 #pragma once
 
 #include "backend/base/result.h"
 #include "backend/base/unique_fd.h"
+#include "backend/base/units.h"
 #include "harness/evidence/evidence.h"
 #include "harness/observe/bounded_text.h"
 #include "harness/observe/trace_parser.h"
@@ -23,9 +25,8 @@ std::optional<std::string> mounted_tracefs(std::string_view mounts);
 class TraceInstance {
   public:
     // Makes instances/NAME in a mounted tracefs and sets it up (buffer of `buffer_kib` for each CPU, clock
-    // mono, event-fork), with every event off. The caller journals the name before. If this fails after the
-    // directory was made, it is removed again. Destroying the object only closes files: the instance stays
-    // until remove().
+    // mono, event-fork), with every event off. The caller journals the name before: undoing the journal is
+    // what removes the instance, also after a failure here.
     static Result<TraceInstance> create(const std::string& tracefs_dir, const std::string& name,
                                         std::uint64_t buffer_kib);
 
@@ -44,10 +45,13 @@ class TraceInstance {
     // Reads what is there (at most 4 MiB a call, some 50 ms) and parses it; gives the bytes read, 0 when
     // there was nothing.
     Result<std::size_t> drain();
-    // Events off; what is buffered can still be drained. For the end of the observed time.
-    Status stop();
-    // Stops, writes the end of the raw text and removes the instance. Calling it again does nothing.
-    Status remove();
+    // Events off, for the end of the observed time; what is buffered can still be drained. The kernel takes
+    // locks for it that others of the machine may hold, so it is done in a child, and timed_out when that has
+    // not ended by `deadline`. Reading and closing the pipe would wait for the same locks: drain() gives 0
+    // then, and the pipe stays open to the end of this process.
+    Status stop(Seconds deadline);
+    // Writes the end of the raw text and closes the pipe, without which the instance cannot be removed.
+    Status close();
 
     // What was seen up to the last drain.
     [[nodiscard]] evidence::TraceSummary summary() const;
@@ -59,7 +63,6 @@ class TraceInstance {
     [[nodiscard]] std::uint64_t count_overwritten() const;
 
     std::string directory_;
-    bool removed_ = false;
     UniqueFd pipe_;
     std::uint64_t overwritten_ = 0;
     TraceParser parser_;

@@ -74,6 +74,9 @@ Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal) {
     memcg.version = plan.version;
     memcg.pressed = root + "/pressed";
     memcg.helper_procs = procs(root + "/helpers");
+    if (plan.version == Version::v1) {
+        memcg.helper_tasks = root + "/helpers/tasks";
+    }
     REFLUX_CHECK(make_cgroup(root + "/helpers", journal));
     const bool split_up = plan.daemon == DaemonPlace::sibling;
     REFLUX_CHECK(split_up ? make_parent(memcg.pressed, plan.version, journal)
@@ -97,8 +100,16 @@ Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal) {
     return memcg;
 }
 
+Status spare_control_thread(const Memcg& memcg, int tid) {
+    return memcg.helper_tasks.empty() ? Status{} : write_file(memcg.helper_tasks, std::to_string(tid));
+}
+
 Status raise_limit(const Memcg& memcg, Bytes limit) {
     return write_file(limit_file(memcg.pressed, memcg.version), std::to_string(limit.value));
+}
+
+Status lift_limit(const Memcg& memcg) {
+    return write_file(limit_file(memcg.pressed, memcg.version), memcg.version == Version::v1 ? "-1" : "max");
 }
 
 }  // namespace reflux::pressure

@@ -37,13 +37,22 @@ struct Memcg {
     std::string workload;      // cgroup of the workload
     std::string workload_procs;
     std::string helper_procs;
+    std::string helper_tasks;  // v1: the file by which a single thread enters the helpers' cgroup; empty: v2
 };
 
 // Makes the tree and sets the limit. Swap is off in it, so that the result does not depend on the host's
 // swap.
 Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal);
 
+// The daemon's control thread answers the harness out of the daemon's memcg: what the kernel allocates for
+// its answers (socket buffers) would enter the reclaim that is to be watched, and hang the watcher's source.
+// v1 lets a single thread leave (its page cache and anonymous memory stay charged to the process); v2 does
+// not: nothing is done.
+Status spare_control_thread(const Memcg& memcg, int tid);
+
 // Relief rung: raises the limit of the pressed cgroup. Raising reclaims nothing, so it does not block.
 Status raise_limit(const Memcg& memcg, Bytes limit);
+// Takes the limit away; nor does this block.
+Status lift_limit(const Memcg& memcg);
 
 }  // namespace reflux::pressure

@@ -26,6 +26,18 @@ Json mitigations_json(const evidence::Evidence& evidence) {
     return list;
 }
 
+Json guest_json(const evidence::Evidence& evidence) {
+    if (!evidence.guest) {
+        return nullptr;
+    }
+    const evidence::Guest& guest = *evidence.guest;
+    return {{"accelerator", guest.accelerator},
+            {"kernel", guest.kernel},
+            {"boot_s", guest.boot_s},
+            {"end", guest.end},
+            {"detail", guest.detail}};
+}
+
 Json proof_json(const verdict::Verdict& verdict) {
     if (!verdict.proof) {
         return nullptr;
@@ -73,6 +85,8 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["engine"] = evidence.engine;
     json["mitigations"] = mitigations_json(evidence);
     json["proof"] = proof_json(verdict);
+    json["guest"] = guest_json(evidence);
+    json["time_factor"] = evidence.limits.time_factor;
     json["leftovers"] = evidence.leftovers;
     // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
     return json.dump(2, ' ', false, Json::error_handler_t::replace);

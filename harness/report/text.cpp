@@ -66,6 +66,9 @@ std::string setting(const Evidence& evidence) {
     if (!evidence.engine.empty()) {
         text += ", engine " + evidence.engine;
     }
+    if (evidence.guest) {
+        text += fmt::format(", in a guest ({})", evidence.guest->accelerator);
+    }
     for (const evidence::Mitigation& mitigation : evidence.mitigations) {
         text += fmt::format(", {}{}", mitigation.name, mitigation.applied ? "" : " (not in force)");
     }

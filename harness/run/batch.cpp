@@ -10,10 +10,9 @@
 #include "harness/run/event_loop.h"
 #include "harness/run/run_folder.h"
 #include "harness/run/session.h"
+#include "harness/run/vm_host.h"
 #include "harness/verdict/verdict.h"
 
-#include <algorithm>
-#include <array>
 #include <map>
 
 #include <sys/mman.h>
@@ -30,26 +29,6 @@ struct Finished {
     std::string folder;
 };
 
-Result<std::vector<scenario::Scenario>> load_all(const BatchOptions& options) {
-    std::vector<scenario::Override> overrides;
-    for (const auto& text : options.overrides) {
-        REFLUX_TRY(auto parsed, scenario::parse_override(text));
-        overrides.push_back(std::move(parsed));
-    }
-    std::vector<scenario::Scenario> scenarios;
-    for (const auto& name : options.scenarios) {
-        REFLUX_TRY(auto loaded, scenario::load(name, overrides));
-        for (const auto& mitigation : loaded.mitigations) {
-            auto known = mitigation::find(mitigation);
-            if (!known) {
-                return fail(known.error().within(loaded.file));
-            }
-        }
-        scenarios.push_back(std::move(loaded));
-    }
-    return scenarios;
-}
-
 // Of this process: two runs of one second are told apart by the pid or the number.
 std::string next_run_id() {
     static unsigned number = 0;
@@ -58,35 +37,25 @@ std::string next_run_id() {
 }
 
 ExitCode code_of(const Finished& run) {
-    if (run.verdict.outcome == verdict::Outcome::harness_error || !run.evidence.leftovers.empty()) {
-        return ExitCode::harness_failed;
-    }
-    if (run.verdict.met) {
-        return ExitCode::met;
-    }
-    return run.verdict.outcome == verdict::Outcome::unsupported ? ExitCode::unsupported : ExitCode::differs;
+    return exit_code_of(verdict::to_string(run.verdict.outcome), run.verdict.met,
+                        !run.evidence.leftovers.empty());
 }
 
-// The gravest of a batch: a harness that failed outweighs a verdict that differs, and that one a run that was
-// not made.
-ExitCode graver(ExitCode a, ExitCode b) {
-    constexpr std::array order{ExitCode::met, ExitCode::unsupported, ExitCode::usage, ExitCode::differs,
-                               ExitCode::harness_failed};
-    return std::find(order.begin(), order.end(), a) > std::find(order.begin(), order.end(), b) ? a : b;
-}
-
-Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions& options, EventLoop& loop,
-                         Console& console) {
-    REFLUX_TRY(auto folder, make_run_folder(options.out, scenario));
+Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions& options,
+                         const std::optional<VmHost>& vm, EventLoop& loop, Console& console) {
+    REFLUX_TRY(auto folder, make_run_folder(options.out, scenario,
+                                            vm ? std::vector<std::string>{"--vm", vm->kernel().name}
+                                               : std::vector<std::string>{}));
     console.begin(scenario.name);
     Finished run;
     run.folder = folder;
-    run.evidence = run_session({.scenario = scenario,
-                                .folder = folder,
-                                .state_root = journal::default_state_root(),
-                                .run_id = next_run_id(),
-                                .keep = options.keep},
-                               loop, console);
+    run.evidence = vm ? vm->run(scenario, folder, loop, console)
+                      : run_session({.scenario = scenario,
+                                     .folder = folder,
+                                     .state_root = journal::default_state_root(),
+                                     .run_id = next_run_id(),
+                                     .keep = options.keep},
+                                    loop, console);
     run.verdict = verdict::judge(run.evidence);
     REFLUX_CHECK(write_results(folder, run.evidence, run.verdict));
     return run;
@@ -104,6 +73,26 @@ Status check_state_root() {
                         longest.size(), most, longest));
     }
     return {};
+}
+
+Status check_host() {
+    REFLUX_CHECK(probe::root());
+    REFLUX_CHECK(check_state_root());
+    // A page of ours that reclaim took would have to be read back while storage hangs.
+    if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+        fmt::print(stderr, "reflux: {}; going on without\n", system_error("mlockall").message);
+    }
+    return {};
+}
+
+Result<VmHost> prepare_vm(const BatchOptions& options, Console& console) {
+    if (options.keep) {
+        return fail(
+            ErrorKind::invalid_input,
+            "--keep leaves a stack standing on this machine; a guest goes with its run (scripts/vm shell "
+            "gives one to work in)");
+    }
+    return VmHost::prepare(*options.vm, console);
 }
 
 void print_run(const Finished& run, bool whole) {
@@ -147,34 +136,55 @@ void print_json(const std::vector<Finished>& runs) {
 
 }  // namespace
 
+Result<std::vector<scenario::Scenario>> load_scenarios(const std::vector<std::string>& names,
+                                                       const std::vector<std::string>& settings) {
+    std::vector<scenario::Override> overrides;
+    for (const auto& text : settings) {
+        REFLUX_TRY(auto parsed, scenario::parse_override(text));
+        overrides.push_back(std::move(parsed));
+    }
+    std::vector<scenario::Scenario> scenarios;
+    for (const auto& name : names) {
+        REFLUX_TRY(auto loaded, scenario::load(name, overrides));
+        for (const auto& mitigation : loaded.mitigations) {
+            auto known = mitigation::find(mitigation);
+            if (!known) {
+                return fail(known.error().within(loaded.file));
+            }
+        }
+        scenarios.push_back(std::move(loaded));
+    }
+    return scenarios;
+}
+
 ExitCode run_batch(const BatchOptions& options) {
     const auto give_up = [](const Error& error) {
         fmt::print(stderr, "reflux: {}\n", error.message);
         return exit_code_of(error.kind);
     };
-    const auto scenarios = load_all(options);
+    const auto scenarios = load_scenarios(options.scenarios, options.overrides);
     if (!scenarios) {
         return give_up(scenarios.error());
     }
-    if (const auto root = probe::root(); !root) {
-        return give_up(root.error());
-    }
-    if (const auto fits = check_state_root(); !fits) {
-        return give_up(fits.error());
-    }
-    // A page of ours that reclaim took would have to be read back while storage hangs.
-    if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
-        fmt::print(stderr, "reflux: {}; going on without\n", system_error("mlockall").message);
-    }
     EventLoop loop;
     Console console;
+    std::optional<VmHost> vm;
+    if (options.vm) {
+        auto prepared = prepare_vm(options, console);
+        if (!prepared) {
+            return give_up(prepared.error());
+        }
+        vm = std::move(*prepared);
+    } else if (const auto ready = check_host(); !ready) {
+        return give_up(ready.error());
+    }
     std::vector<Finished> runs;
     ExitCode code = ExitCode::met;
     const bool one = scenarios->size() == 1 && options.repeat == 1;
     bool failed = false;
     for (const auto& scenario : *scenarios) {
         for (unsigned n = 0; n < options.repeat && loop.interrupted() == 0 && !failed; ++n) {
-            auto run = run_one(scenario, options, loop, console);
+            auto run = run_one(scenario, options, vm, loop, console);
             if (!run) {
                 code = graver(code, give_up(run.error()));
                 failed = true;

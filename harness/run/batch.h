@@ -5,6 +5,7 @@
 #include "harness/run/exit_status.h"
 #include "harness/scenario/load.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,13 @@ struct BatchOptions {
     std::string out = "reflux-runs";
     bool json = false;
     bool keep = false;
+    std::optional<std::string> vm;  // the kernel of the virtual machine, "": the running one; nullopt: no VM
 };
+
+// Loads scenarios (names or files), each with the overrides ("key=value"), and checks their mitigations: what
+// is wrong is told before anything is started.
+Result<std::vector<scenario::Scenario>> load_scenarios(const std::vector<std::string>& names,
+                                                       const std::vector<std::string>& overrides);
 
 ExitCode run_batch(const BatchOptions& options);
 

@@ -3,6 +3,10 @@
 
 #include "backend/base/result.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace reflux::run {
 
 enum class ExitCode {
@@ -24,6 +28,24 @@ inline ExitCode exit_code_of(ErrorKind kind) {
             break;
     }
     return ExitCode::harness_failed;
+}
+
+// Of one run, by its verdict.
+inline ExitCode exit_code_of(std::string_view outcome, bool met, bool left_behind) {
+    if (outcome == "harness_error" || left_behind) {
+        return ExitCode::harness_failed;
+    }
+    if (met) {
+        return ExitCode::met;
+    }
+    return outcome == "unsupported" ? ExitCode::unsupported : ExitCode::differs;
+}
+
+// Of two runs: a harness that failed outweighs a verdict that differs, and that one a run that was not made.
+inline ExitCode graver(ExitCode a, ExitCode b) {
+    constexpr std::array order{ExitCode::met, ExitCode::unsupported, ExitCode::usage, ExitCode::differs,
+                               ExitCode::harness_failed};
+    return std::find(order.begin(), order.end(), a) > std::find(order.begin(), order.end(), b) ? a : b;
 }
 
 }  // namespace reflux::run

@@ -1,6 +1,7 @@
 #include "harness/run/relief.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
 
 #include <functional>
 
@@ -41,11 +42,10 @@ Result<Applied> drop_caches(const ReliefPlan& plan) {
 }
 
 Result<Applied> kill_workload(const ReliefPlan& plan) {
-    REFLUX_TRY(const auto text, read_file(plan.memcg->workload_procs));
+    REFLUX_TRY(const auto pids, journal::cgroup_members(plan.memcg->workload));
     unsigned killed = 0;
-    for (const auto& line : lines_of(text)) {
-        const pid_t pid = std::stoi(line);
-        if (pid > 0 && pid != plan.stack->daemon.pid && ::kill(pid, SIGKILL) == 0) {
+    for (const int pid : pids) {
+        if (pid != plan.stack->daemon.pid && ::kill(pid, SIGKILL) == 0) {
             ++killed;
         }
     }

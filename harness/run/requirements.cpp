@@ -12,10 +12,14 @@
 
 namespace reflux::run {
 
-std::string refluxd_path() {
+std::string own_path() {
     std::array<char, 4096> path{};
     const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size());
-    const std::string own(path.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+    return {path.data(), n > 0 ? static_cast<std::size_t>(n) : 0};
+}
+
+std::string refluxd_path() {
+    const std::string own = own_path();
     return own.substr(0, own.rfind('/') + 1) + "refluxd";
 }
 

@@ -14,7 +14,9 @@ namespace reflux::run {
 Status check_requirements(const scenario::Scenario& scenario,
                           const std::vector<mitigation::Row>& mitigations);
 
-// refluxd beside the running program.
+// Path of the running program.
+std::string own_path();
+// refluxd beside it.
 std::string refluxd_path();
 // Where lower images are made: $TMPDIR or /var/tmp.
 std::string image_folder();

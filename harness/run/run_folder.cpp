@@ -4,6 +4,7 @@
 #include "harness/evidence/json.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
+#include "harness/run/requirements.h"
 #include "harness/scenario/load.h"
 
 #include <chrono>
@@ -32,18 +33,31 @@ std::string stacks_text(const evidence::Stall& stall) {
     return text;
 }
 
-std::string repro_text(const std::string& folder, const std::string& scenario) {
+std::string repro_text(const std::string& folder, const std::string& scenario,
+                       const std::vector<std::string>& options) {
+    std::string more;
+    for (const auto& option : options) {
+        more += " " + shell_quoted(option);
+    }
     return fmt::format(
         "#!/bin/sh\n"
         "# Runs the same scenario again, on this machine, as it was run here.\n"
-        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")/{}.toml\" --out \"${{1:-{}}}\"\n",
-        std::filesystem::read_symlink("/proc/self/exe").string(), scenario,
-        std::filesystem::path(folder).parent_path().string());
+        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")/{}.toml\" --out \"${{1:-{}}}\"{}\n",
+        own_path(), scenario, std::filesystem::path(folder).parent_path().string(), more);
 }
 
 }  // namespace
 
-Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario) {
+std::string shell_quoted(const std::string& text) {
+    std::string quoted = "'";
+    for (const char c : text) {
+        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
+Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario,
+                                    const std::vector<std::string>& options) {
     std::error_code error;
     std::filesystem::create_directories(out, error);
     if (error) {
@@ -59,7 +73,7 @@ Result<std::string> make_run_folder(const std::string& out, const scenario::Scen
         if (::mkdir(folder.c_str(), 0755) == 0) {
             REFLUX_CHECK(
                 replace_file(fmt::format("{}/{}.toml", folder, scenario.name), scenario::to_toml(scenario)));
-            REFLUX_CHECK(replace_file(folder + "/repro.sh", repro_text(folder, scenario.name)));
+            REFLUX_CHECK(replace_file(folder + "/repro.sh", repro_text(folder, scenario.name, options)));
             ::chmod((folder + "/repro.sh").c_str(), 0755);
             return folder;
         }

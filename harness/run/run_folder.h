@@ -7,12 +7,17 @@
 #include "harness/verdict/verdict.h"
 
 #include <string>
+#include <vector>
 
 namespace reflux::run {
 
 // Makes OUT/NAME-TIME-N, with NAME.toml (the scenario as run) and repro.sh in it, and returns its absolute
-// path.
-Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario);
+// path. `options`: of the command line of `run`, those that make the run what it is.
+Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario,
+                                    const std::vector<std::string>& options = {});
+
+// As one word of a shell's command line.
+std::string shell_quoted(const std::string& text);
 
 // Writes evidence.json, verdict.json, verdict.txt, and stacks.txt and dmesg.txt where there is something to
 // write.

@@ -1,11 +1,13 @@
 #include "harness/run/session.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/evidence/json.h"
 #include "harness/journal/undo.h"
 #include "harness/mitigation/mitigation.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
+#include "harness/run/plan.h"
 #include "harness/run/relief.h"
 #include "harness/run/requirements.h"
 #include "harness/run/watcher.h"
@@ -18,7 +20,6 @@
 #include <optional>
 
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 namespace reflux::run {
@@ -26,6 +27,7 @@ namespace {
 
 constexpr Seconds tick_time{0.25};
 constexpr Seconds status_time{5};
+constexpr double checkpoint_interval_s = 5;
 
 class Session {
   public:
@@ -44,7 +46,7 @@ class Session {
     Status verify();
     void take_down();
 
-    void describe();
+    void checkpoint();
     [[nodiscard]] stack::Plan stack_plan() const;
     void workload_ended();
     bool note_daemon_end();
@@ -55,87 +57,32 @@ class Session {
     EventLoop& loop_;
     Console& console_;
     evidence::Evidence evidence_;
-    std::vector<mitigation::Row> mitigations_;
+    Mitigations mitigations_;
     std::optional<journal::Journal> journal_;
     std::optional<pressure::Memcg> memcg_;
     std::optional<stack::Stack> stack_;
     std::optional<workload::SharedState> shared_;
     std::optional<Watcher> watcher_;
     Child workload_;  // generator
+    double last_checkpoint_s_ = 0;
     bool hung_ = false;
 };
 
-bool has_daemon(const scenario::Scenario& scenario) {
-    return scenario.stack.front_end != "loop";
-}
-
-pressure::DaemonPlace daemon_place(scenario::Placement placement) {
-    switch (placement) {
-        case scenario::Placement::siblings:
-            return pressure::DaemonPlace::sibling;
-        case scenario::Placement::apart:
-            return pressure::DaemonPlace::apart;
-        case scenario::Placement::shared:
-            break;
+// What has been seen so far: whoever reads it, a half file is never there.
+void Session::checkpoint() {
+    if (!plan_.checkpoints) {
+        return;
     }
-    return pressure::DaemonPlace::with_workload;
-}
-
-evidence::Environment environment() {
-    evidence::Environment environment;
-    utsname names{};
-    if (::uname(&names) == 0) {
-        environment.kernel_release = &names.release[0];
-        environment.kernel_version = &names.version[0];
-        environment.machine = &names.machine[0];
+    last_checkpoint_s_ = monotonic_s();
+    if (const auto written = replace_file(plan_.folder + "/evidence.json", evidence::to_json(evidence_));
+        !written) {
+        console_.step("checkpoint: " + written.error().message);
     }
-    environment.cpus = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
-    environment.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                               static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    return environment;
-}
-
-void Session::describe() {
-    evidence_.scenario = scenario_.name;
-    evidence_.expected = {.outcome = scenario_.expect.outcome, .recursion = scenario_.expect.recursion};
-    evidence_.limits.stall_window_s = scenario_.judge.stall_window.count();
-    evidence_.limits.time_budget_s = scenario_.judge.time_budget.count();
-    if (scenario_.memcg.limit) {
-        evidence_.limits.memcg_limit_bytes = scenario_.memcg.limit->value;
-    }
-    evidence_.environment = environment();
-    evidence_.placement = scenario::to_string(scenario_.memcg.placement);
-    evidence_.devices.lower_fs = scenario_.stack.lower;
-    evidence_.devices.upper_fs = scenario_.stack.upper;
-    evidence_.devices.front_end = scenario_.stack.front_end;
-    evidence_.engine = has_daemon(scenario_) ? scenario_.daemon.engine : "";
 }
 
 stack::Plan Session::stack_plan() const {
-    stack::Plan plan;
-    plan.lower_fs = scenario_.stack.lower;
-    plan.upper_fs = scenario_.stack.upper;
-    plan.with_daemon = has_daemon(scenario_);
-    plan.lower_size = scenario_.stack.lower_size;
-    plan.upper_size = scenario_.stack.upper_size;
-    plan.zone_size = scenario_.daemon.zone_size;
-    plan.conventional_zones = scenario_.daemon.conventional_zones;
-    plan.image_folder = image_folder();
-    plan.refluxd = refluxd_path();
-    plan.serve_arguments = {"--engine", scenario_.daemon.engine};
-    if (scenario_.daemon.engine == "threads") {
-        plan.serve_arguments.insert(plan.serve_arguments.end(),
-                                    {"--threads", std::to_string(scenario_.daemon.threads)});
-    }
-    for (const auto& row : mitigations_) {
-        plan.serve_arguments.insert(plan.serve_arguments.end(), row.effect.daemon_arguments.begin(),
-                                    row.effect.daemon_arguments.end());
-    }
-    plan.daemon_cgroup_procs = memcg_->daemon_procs;
-    plan.helper_cgroup_procs = memcg_->helper_procs;
-    plan.daemon_log = plan_.folder + "/refluxd.log";
-    plan.outlive_harness = plan_.keep;
-    return plan;
+    return make_stack_plan(scenario_, mitigations_, *memcg_,
+                           {.folder = plan_.folder, .outlive_harness = plan_.keep});
 }
 
 Status Session::build() {
@@ -147,20 +94,11 @@ Status Session::build() {
     REFLUX_TRY(const auto host, probe::memory_cgroup());
     evidence_.environment.cgroup_version = host.version;
     if (host.version == "v2") {
-        const auto& v2 = scenario_.expect_v2;
-        evidence_.expected.outcome = v2.outcome.empty() ? scenario_.expect.outcome : v2.outcome;
-        evidence_.expected.recursion = v2.recursion.empty() ? scenario_.expect.recursion : v2.recursion;
+        expect_of_v2(scenario_.expect_v2, evidence_.expected);
     }
     REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
 
-    pressure::MemcgPlan memcg{.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
-                              .hierarchy = host.hierarchy,
-                              .limit = scenario_.memcg.limit,
-                              .daemon = daemon_place(scenario_.memcg.placement)};
-    if (std::any_of(mitigations_.begin(), mitigations_.end(),
-                    [](const mitigation::Row& row) { return row.effect.daemon_apart; })) {
-        memcg.daemon = pressure::DaemonPlace::apart;
-    }
+    const auto memcg = make_memcg_plan(scenario_, mitigations_, host);
     REFLUX_TRY(memcg_, pressure::make_memcg(memcg, *journal_));
     REFLUX_TRY(stack_,
                stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));
@@ -185,6 +123,8 @@ Status Session::read_back() {
     for (const auto& thread : report.threads) {
         if (thread.role != "control") {
             evidence_.daemon_io_tids.push_back(thread.tid);
+        } else {
+            REFLUX_CHECK(pressure::spare_control_thread(*memcg_, thread.tid));
         }
     }
     for (const auto& row : mitigations_) {
@@ -243,6 +183,9 @@ Status Session::press() {
         const Event event = loop_.next(tick_time);
         watcher_->tick();
         console_.state(watcher_->state());
+        if (monotonic_s() - last_checkpoint_s_ > checkpoint_interval_s) {
+            checkpoint();
+        }
         if (event == Event::interrupted) {
             return interrupted();
         }
@@ -258,6 +201,7 @@ Status Session::press() {
             watcher_->keep_stall();
             console_.step("stall: " + watcher_->state());
             hung_ = true;
+            checkpoint();
             return {};
         }
         if (watcher_->now_s() > scenario_.judge.time_budget.count()) {
@@ -276,6 +220,7 @@ void Session::relieve() {
                                            *watcher_, loop_, console_);
     evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
     evidence_.verification.skipped_reason = "the run stalled";
+    checkpoint();
 }
 
 Status Session::verify() {
@@ -382,6 +327,10 @@ void Session::take_down() {
         return;
     }
     console_.step("stack down");
+    if (memcg_ && scenario_.memcg.limit) {
+        // All is seen; what is still dirty need not crawl through the limit.
+        static_cast<void>(pressure::lift_limit(*memcg_));
+    }
     const bool orderly = !hung_ && evidence_.harness_error.empty();
     auto report = journal::undo(*journal_, orderly ? journal::Mode::orderly : journal::Mode::escape);
     // Helpers that were given up on have ended by now, or are in the report.
@@ -397,7 +346,9 @@ void Session::take_down() {
 
 evidence::Evidence Session::run() {
     const double start = monotonic_s();
-    describe();
+    evidence_ = expected_evidence(scenario_);
+    evidence_.environment = environment();
+    evidence_.limits.time_factor = plan_.time_factor;
     if (const auto done = work(); !done) {
         auto& place = done.error().kind == ErrorKind::unsupported ? evidence_.unsupported_reason
                                                                   : evidence_.harness_error;

@@ -17,6 +17,9 @@ struct SessionPlan {
     std::string state_root;  // where the journal is kept
     std::string run_id;      // short: names the journal's folder, the cgroups and the lower image
     bool keep = false;       // leave the stack standing
+    double time_factor = 1;  // by this the scenario's times have been stretched already
+    // evidence.json is written again and again while the run goes on, for a reader who may lose this machine.
+    bool checkpoints = false;
 };
 
 // Never fails as a whole: what went wrong is in the evidence (unsupported_reason, harness_error, leftovers).

@@ -12,6 +12,8 @@
 #include "harness/run/requirements.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/verdict.h"
+#include "harness/vm/accelerator.h"
+#include "harness/vm/kernel.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -63,10 +65,38 @@ ExitCode list_of_daemon(const std::string& key) {
     return ExitCode::met;
 }
 
+// Virtual machines are no matter of one probe: what runs them is found out by booting one, once.
+std::vector<probe::Finding> virtual_machines() {
+    const std::string cache = vm::default_cache();
+    const auto qemu = vm::find_qemu();
+    std::vector<probe::Finding> findings{
+        probe::finding_of("QEMU", qemu ? Status{} : Status(fail(qemu.error())), qemu.value_or(""))};
+    const auto accelerator = vm::known_accelerator(cache);
+    findings.push_back(
+        {.name = "accelerator",
+         .available = accelerator.has_value(),
+         .detail = accelerator ? fmt::format("{}: {}", accelerator->name, accelerator->why) : "not tried yet",
+         .hint = accelerator ? "" : "the first `run --vm` boots a guest and finds out"});
+    std::vector<std::string> releases;
+    for (const auto& kernel : vm::cached_kernels(cache)) {
+        releases.push_back(kernel.release);
+    }
+    findings.push_back(
+        {.name = "guest kernels",
+         .available = !releases.empty(),
+         .detail = releases.empty() ? "none in " + cache : fmt::format("{}", fmt::join(releases, ", ")),
+         .hint = releases.empty() ? "`run --vm 6.1` downloads one" : ""});
+    return findings;
+}
+
 }  // namespace
 
 ExitCode probe_verb() {
-    for (const auto& finding : probe::probe(image_folder())) {
+    auto findings = probe::probe(image_folder());
+    for (auto& finding : virtual_machines()) {
+        findings.push_back(std::move(finding));
+    }
+    for (const auto& finding : findings) {
         fmt::print("{:4} {:28} {}{}\n", finding.available ? "yes" : "no", finding.name, finding.detail,
                    finding.hint.empty() ? "" : "; " + finding.hint);
     }

@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t trace_buffer_kib = 8192;    // a CPU
 constexpr std::size_t trace_text_half = 8U << 20U;  // bytes kept of the beginning and of the end
 constexpr Seconds daemon_deadline{0.2};
+constexpr Seconds trace_stop_time{10};
+constexpr Seconds trace_end_time{10};  // to read it to its end: some 50 MiB of text a CPU, half a second
 constexpr std::size_t most_log_lines = 200;
 // Snapshots are taken when nothing has completed for these shares of the stall window.
 constexpr double snapshot_interval = 0.25;
@@ -153,19 +155,25 @@ void Watcher::tick() {
 }
 
 void Watcher::drain() {
-    if (trace_) {
-        // Bounded: what the daemon's threads write meanwhile is left to the next tick.
-        constexpr int most_rounds = 16;
-        for (int round = 0; round < most_rounds; ++round) {
-            const auto drained = trace_->drain();
-            if (!drained) {
-                trace_problem_ = drained.error().message;
-            }
-            if (drained.value_or(0) == 0) {
-                break;
-            }
-        }
+    // Bounded: what the daemon's threads write meanwhile is left to the next tick.
+    constexpr int most_reads = 16;
+    for (int i = 0; i < most_reads && drain_trace(); ++i) {
     }
+    drain_kernel_log();
+}
+
+bool Watcher::drain_trace() {
+    if (!trace_) {
+        return false;
+    }
+    const auto drained = trace_->drain();
+    if (!drained) {
+        trace_problem_ = drained.error().message;
+    }
+    return drained.value_or(0) > 0;
+}
+
+void Watcher::drain_kernel_log() {
     const auto records = kernel_log_.drain();
     for (const auto& record : records ? *records : std::vector<observe::KernelLogRecord>{}) {
         const auto line = fmt::format("[{:.6f}] {}", record.time_s, record.text);
@@ -235,17 +243,33 @@ std::string Watcher::state() const {
     return text;
 }
 
+void Watcher::end_trace() {
+    const auto stopped = trace_->stop(trace_stop_time);
+    const double end = monotonic_s() + trace_end_time.count();
+    bool more = true;
+    while (more && monotonic_s() < end) {
+        more = drain_trace();
+    }
+    if (!evidence_.stall) {
+        evidence_.trace = trace_->summary();
+    }
+    const auto closed = trace_->close();
+    if (!stopped) {
+        trace_problem_ = stopped.error().message;
+    } else if (more) {
+        trace_problem_ = fmt::format("the trace could not be read to its end within {}",
+                                     reflux::to_string(trace_end_time));
+    } else if (!closed) {
+        trace_problem_ = closed.error().message;
+    }
+    trace_.reset();
+}
+
 void Watcher::finish() {
     if (trace_) {
-        static_cast<void>(trace_->stop());
-        drain();
-        if (!evidence_.stall) {
-            evidence_.trace = trace_->summary();
-        }
-        if (const auto removed = trace_->remove(); !removed) {
-            trace_problem_ = removed.error().message;
-        }
+        end_trace();
     }
+    drain_kernel_log();
     // What went wrong after a stall was kept is the teardown's matter and takes nothing from the proof.
     if (!trace_problem_.empty() && !(evidence_.stall && evidence_.trace.available)) {
         evidence_.trace.available = false;

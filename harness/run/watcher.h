@@ -57,7 +57,8 @@ class Watcher {
     // One line for people: bytes, requests, who waits where.
     [[nodiscard]] std::string state() const;
 
-    // Ends the observation: what is left in trace and kernel log goes into the evidence.
+    // Ends the observation: what is left in trace and kernel log goes into the evidence. Bounded, also where
+    // the kernel does not let go of the trace. The instance is left to the journal.
     void finish();
 
   private:
@@ -65,6 +66,10 @@ class Watcher {
     void take_snapshot();
     void start_trace();
     void drain();
+    // One read of the trace; false: it holds no more.
+    bool drain_trace();
+    void drain_kernel_log();
+    void end_trace();
 
     WatcherPlan plan_;
     evidence::Evidence& evidence_;

@@ -268,6 +268,10 @@ std::vector<Key> make_keys() {
         list_key(
             "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
             [](const std::string& word) { return has_form(word, "_"); }, REFLUX_FIELD(mitigations)),
+        size_key("vm.memory", mebibytes(256), REFLUX_FIELD(vm.memory)),
+        number_key("vm.cpus", 1, 64, REFLUX_FIELD(vm.cpus)),
+        word_key("vm.cgroup", {"auto", "v1", "v2"}, REFLUX_FIELD(vm.cgroup)),
+        text_key("vm.setup", REFLUX_FIELD(vm.setup)),
         duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
         duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),
         duration_key("judge.rung_time", Seconds(0.1), Seconds(60), REFLUX_FIELD(judge.rung_time)),

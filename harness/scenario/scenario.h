@@ -45,9 +45,18 @@ struct Workload {
     Bytes large_file = mebibytes(100);
 };
 
+// The virtual machine of `run --vm`.
+struct Vm {
+    Bytes memory = gibibytes(1);
+    unsigned cpus = 2;
+    std::string cgroup = "auto";  // hierarchy that has the memory controller: v1 | v2 |
+                                  // auto: v1 where the kernel has it
+    std::string setup;            // shell text, run in the guest as root before the harness; empty: none
+};
+
 struct Judge {
     Seconds stall_window{8};  // no completion for this long, with requests in flight
-    Seconds time_budget{60};  // the workload must be done in this
+    Seconds time_budget{30};  // the workload must be done in this
     Seconds rung_time{2};     // how long each rung of the relief ladder is watched
 };
 
@@ -68,6 +77,7 @@ struct Scenario {
     Memcg memcg;
     Workload workload;
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
+    Vm vm;
     Judge judge;
     Expect expect;
     Expect expect_v2;  // where the memory controller is cgroup v2; what is empty is as in expect

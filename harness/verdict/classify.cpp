@@ -18,6 +18,8 @@ using evidence::ReliefRung;
 
 namespace {
 
+constexpr double mebibyte = 1048576.0;
+
 void judge_daemon_exit(const evidence::DaemonExit& exit, Verdict& verdict) {
     if (exit.signal != 0) {
         verdict.outcome = Outcome::daemon_killed;
@@ -61,6 +63,20 @@ Tail tail_of(const Evidence& evidence) {
     return tail;
 }
 
+// Requests that the daemon is known to have completed in that time; a point at which it did not answer tells
+// nothing.
+std::uint64_t daemon_completions(const Evidence& evidence, const Tail& tail) {
+    std::optional<std::uint64_t> first;
+    std::uint64_t last = 0;
+    for (const ProgressPoint& point : evidence.progress) {
+        if (point.at_s >= tail.from->at_s && point.daemon_completed) {
+            first = first.value_or(*point.daemon_completed);
+            last = *point.daemon_completed;
+        }
+    }
+    return first ? last - *first : 0;
+}
+
 void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
     const evidence::WorkloadResult& workload = evidence.workload;
     const std::string ended = text_or(workload.ended, "end not recorded");
@@ -76,23 +92,22 @@ void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
         return;
     }
     const double span = tail.to->at_s - tail.from->at_s;
-    const bool advanced = tail.to->device_completed > tail.from->device_completed;
-    const double mebibyte = 1048576.0;
-    if (!advanced || ended.starts_with("signal")) {
+    // Progress is what it is for a stall: one I/O of the device may be hundreds of requests to the daemon.
+    const std::uint64_t device = tail.to->device_completed - tail.from->device_completed;
+    const std::uint64_t daemon = daemon_completions(evidence, tail);
+    const std::string done =
+        fmt::format("the upper device completed {} and the daemon {} in the last {:.1f} s",
+                    counted(device, "I/O"), counted(daemon, "request"), span);
+    if ((device == 0 && daemon == 0) || ended.starts_with("signal")) {
         verdict.reasons.push_back(
-            fmt::format("the workload did not finish ({}); the upper device completed {} I/Os in the last "
-                        "{:.1f} s, and no "
-                        "stall was recorded",
-                        ended, advanced ? tail.to->device_completed - tail.from->device_completed : 0, span));
+            fmt::format("the workload did not finish ({}); {}, and no stall was recorded", ended, done));
         return;
     }
     verdict.outcome = Outcome::slow;
     verdict.reasons.push_back(fmt::format(
-        "the workload did not finish in its time ({}; budget {:.0f} s), but went on: the upper device "
-        "completed {} "
-        "I/Os in the last {:.1f} s ({:.1f}/s); {:.1f} MiB in {:.1f} s overall",
-        ended, evidence.limits.time_budget_s, tail.to->device_completed - tail.from->device_completed, span,
-        static_cast<double>(tail.to->device_completed - tail.from->device_completed) / span,
+        "the workload did not finish in its time ({}; budget {:.0f} s), but went on: {} ({:.1f} I/Os a "
+        "second); {:.1f} MiB in {:.1f} s overall",
+        ended, evidence.limits.time_budget_s, done, static_cast<double>(device) / span,
         static_cast<double>(workload.bytes) / mebibyte, workload.duration_s));
     if (evidence.trace.throttle_count > 0) {
         verdict.reasons.push_back(fmt::format(
@@ -196,6 +211,39 @@ bool is_met(const Verdict& verdict) {
            allows(verdict.expected.recursion, verdict.recursion ? to_string(*verdict.recursion) : "");
 }
 
+bool guest_was_lost(const Evidence& evidence) {
+    return evidence.guest && evidence.guest->end != "ended";
+}
+
+// The machine itself ended in the run: what was seen until then decides, and a stall may be all of it.
+void judge_lost_guest(const Evidence& evidence, Verdict& verdict) {
+    verdict.outcome = Outcome::inconclusive;
+    verdict.reasons.push_back(evidence.guest->detail);
+    if (evidence.progress.empty()) {
+        verdict.reasons.emplace_back("it was lost before the workload began");
+        return;
+    }
+    const ProgressPoint& last = evidence.progress.back();
+    verdict.reasons.push_back(fmt::format(
+        "last seen {:.1f} s after the workload began: {} I/Os of the upper device done, {} in flight, "
+        "and no stall so far",
+        last.at_s, last.device_completed, last.device_in_flight));
+}
+
+void add_guest(const Evidence& evidence, Verdict& verdict) {
+    if (evidence.stall && guest_was_lost(evidence)) {
+        verdict.reasons.push_back("after the stall was found, " + evidence.guest->detail);
+    }
+    constexpr double visible = 1.05;
+    if (evidence.limits.time_factor >= visible) {
+        verdict.reasons.push_back(fmt::format(
+            "times are stretched and the work is divided by {:.1f}, for the guest is slower than its host: "
+            "stall "
+            "window {:.0f} s, time budget {:.0f} s",
+            evidence.limits.time_factor, evidence.limits.stall_window_s, evidence.limits.time_budget_s));
+    }
+}
+
 void judge_run(const Evidence& evidence, Verdict& verdict) {
     std::vector<Watched> tasks;
     if (evidence.stall) {
@@ -208,6 +256,8 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
         judge_daemon_exit(*evidence.daemon_exit, verdict);
     } else if (evidence.stall) {
         judge_stall(evidence, tasks, verdict);
+    } else if (guest_was_lost(evidence)) {
+        judge_lost_guest(evidence, verdict);
     } else {
         judge_workload(evidence, verdict);
     }
@@ -219,6 +269,7 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
         verdict.reasons.push_back(fmt::format("the daemon ended at {:.1f} s, after the stall was found",
                                               evidence.daemon_exit->at_s));
     }
+    add_guest(evidence, verdict);
     constexpr std::size_t shown = 2;
     for (std::size_t i = 0; i < std::min(shown, evidence.kernel_log.size()); ++i) {
         verdict.reasons.push_back("kernel log: " + evidence.kernel_log[i]);

@@ -90,12 +90,13 @@ struct Verdict {
 //     d. else inconclusive.
 //     A stack without a daemon (front end "loop") has no cycle through a daemon, so b cannot hold; c is then
 //     judged on the tasks of the workload and of the upper device.
-//  5. io_error: the workload saw an error, or verified data is wrong.
-//  6. The workload finished: completes if its data verified (slow if it took longer than its time budget);
+//  5. The guest in which the run was made was lost (evidence.guest->end is not "ended"): inconclusive.
+//  6. io_error: the workload saw an error, or verified data is wrong.
+//  7. The workload finished: completes if its data verified (slow if it took longer than its time budget);
 //     inconclusive if nothing was verified.
-//  7. It did not finish: slow if the upper device went on completing I/O up to the end; else inconclusive.
-//     Only completions of the device count as progress: a writer that overwrites cached pages "progresses" in
-//     a hang too.
+//  8. It did not finish: slow if the upper device or the daemon went on completing up to the end; else
+//     inconclusive. Only their completions count as progress: a writer that overwrites cached pages
+//     "progresses" in a hang too.
 //
 // Recursion: upper, if an event inside a reclaim of a daemon thread names the upper device; reclaim, if a
 // reclaim was traced, or a stack of a daemon thread shows one; none, if the trace was available, lost nothing

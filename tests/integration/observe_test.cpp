@@ -2,24 +2,25 @@
 // controller. Everything is made in a mount namespace and a folder of the test's own.
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
+#include "backend/base/scope_exit.h"
 #include "harness/observe/kernel_log.h"
 #include "harness/observe/progress.h"
 #include "harness/observe/task_stacks.h"
 #include "harness/observe/trace.h"
+#include "tests/integration/support/frozen_filesystem.h"
+#include "tests/integration/support/tools.h"
+#include "tests/support/temporary_folder.h"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <functional>
+#include <optional>
 
-#include <linux/fs.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,6 +28,8 @@
 namespace reflux::observe {
 namespace {
 
+using test::comes_true;
+using test::run_tool;
 using testing::HasSubstr;
 namespace files = std::filesystem;
 
@@ -39,25 +42,6 @@ double cpu_s() {
 
 double monotonic_s() {
     return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// Asks again and again until it holds; false: not within 10 s.
-bool comes_true(const std::function<bool()>& condition) {
-    const double end = monotonic_s() + 10;
-    while (!condition()) {
-        if (monotonic_s() > end) {
-            return false;
-        }
-        ::poll(nullptr, 0, 10);
-    }
-    return true;
-}
-
-std::string command(const std::vector<std::string>& argv) {
-    const auto result = run_command(argv, Seconds(30));
-    EXPECT_TRUE(result && result->exit && result->exit->ok())
-        << argv[0] << ": " << (result ? result->output : "");
-    return result ? trimmed(result->output) : "";
 }
 
 // Where a group with a memory limit can be made: a v1 hierarchy, or v2 with the controller.
@@ -78,41 +62,36 @@ class Observe : public testing::Test {
         if (::geteuid() != 0) {
             GTEST_SKIP() << "needs root";
         }
-        static const bool own_namespace =
-            ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-        ASSERT_TRUE(own_namespace);
-        std::string name = "/tmp/reflux-observe-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-        name_ = files::path(folder_).filename();
+        ASSERT_TRUE(test::own_mount_namespace());
+        name_ = files::path(folder_.path()).filename();
         mounts_ = read_file("/proc/self/mounts").value_or("");
     }
 
     void TearDown() override {
-        if (folder_.empty()) {
+        if (mounts_.empty()) {
             return;
         }
-        thaw();
+        frozen_.reset();
         end_child();
+        remove_instance();
         for (const auto& mount : {upper_, tracefs_}) {
             if (!mount.empty()) {
                 EXPECT_EQ(::umount2(mount.c_str(), 0), 0) << mount << ": " << errno;
             }
         }
         if (!loop_.empty()) {
-            command({"losetup", "-d", loop_});
+            run_tool({"losetup", "-d", loop_});
             EXPECT_TRUE(
                 comes_true([&] { return !files::exists("/sys/block/" + loop_.substr(5) + "/loop"); }));
         }
         if (!cgroup_.empty()) {
             EXPECT_TRUE(comes_true([&] { return ::rmdir(cgroup_.c_str()) == 0; })) << cgroup_;
         }
-        files::remove_all(folder_);
         EXPECT_EQ(read_file("/proc/self/mounts").value_or("?"), mounts_);
     }
 
     void mount_tracefs() {
-        const auto place = folder_ + "/tracing";
+        const auto place = folder_ / "tracing";
         files::create_directory(place);
         if (::mount("reflux", place.c_str(), "tracefs", 0, nullptr) != 0) {
             GTEST_SKIP() << "no tracefs";
@@ -122,12 +101,12 @@ class Observe : public testing::Test {
     }
 
     void make_filesystem() {
-        const auto image = folder_ + "/image";
-        command({"truncate", "-s", "512M", image});
-        command({"mkfs.ext4", "-q", image});
-        loop_ = command({"losetup", "-f", "--show", image});
+        const auto image = folder_ / "image";
+        run_tool({"truncate", "-s", "512M", image});
+        run_tool({"mkfs.ext4", "-q", image});
+        loop_ = run_tool({"losetup", "-f", "--show", image});
         number_ = trimmed(read_file("/sys/block/" + loop_.substr(5) + "/dev").value_or(""));
-        const auto place = folder_ + "/upper";
+        const auto place = folder_ / "upper";
         files::create_directory(place);
         ASSERT_EQ(::mount(loop_.c_str(), place.c_str(), "ext4", 0, nullptr), 0) << errno;
         upper_ = place;
@@ -177,13 +156,15 @@ class Observe : public testing::Test {
     void go() { ASSERT_EQ(::write(go_.get(), "g", 1), 1); }
 
     void freeze() {
-        frozen_ = *open_file(upper_, O_RDONLY | O_DIRECTORY);
-        ASSERT_EQ(::ioctl(frozen_.get(), FIFREEZE, 0), 0) << errno;
+        auto frozen = test::FrozenFilesystem::freeze(upper_);
+        ASSERT_TRUE(frozen) << frozen.error().message;
+        frozen_.emplace(std::move(*frozen));
     }
-    void thaw() {
-        if (frozen_) {
-            EXPECT_EQ(::ioctl(frozen_.get(), FITHAW, 0), 0) << errno;
-            frozen_.reset();
+    // As undoing the journal does at the end of a run.
+    void remove_instance() const {
+        const auto instance = fmt::format("{}/instances/{}", tracefs_, name_);
+        if (!tracefs_.empty() && files::exists(instance)) {
+            EXPECT_EQ(::rmdir(instance.c_str()), 0) << "a file of it is open: " << errno;
         }
     }
     void end_child() {
@@ -202,8 +183,10 @@ class Observe : public testing::Test {
                 .workload_pids = {}};
     }
 
-    std::string folder_, name_, mounts_, tracefs_, upper_, loop_, number_, cgroup_;
-    UniqueFd go_, frozen_;
+    test::TemporaryFolder folder_;
+    std::string name_, mounts_, tracefs_, upper_, loop_, number_, cgroup_;
+    UniqueFd go_;
+    std::optional<test::FrozenFilesystem> frozen_;
     Child child_;
 };
 
@@ -221,7 +204,7 @@ TEST_F(Observe, TraceShowsTheReclaimsOfAWriterUnderALimit) {
     const double start = monotonic_s();
     trace->set_run_start(start);
     trace->set_devices({.upper = number_, .lower = {}, .upper_alias = {}, .lower_alias = {}});
-    ASSERT_TRUE(trace->keep_text(folder_ + "/trace.txt", 64U << 10U));
+    ASSERT_TRUE(trace->keep_text(folder_ / "trace.txt", 64U << 10U));
     EXPECT_FALSE(trace->start({}));  // would trace the machine
     ASSERT_TRUE(trace->start({tid}));
     EXPECT_EQ(trimmed(read_file(tracefs_ + "/events/enable").value_or("")),
@@ -239,17 +222,16 @@ TEST_F(Observe, TraceShowsTheReclaimsOfAWriterUnderALimit) {
     ASSERT_TRUE(before && after);
     EXPECT_GT(after->completed, before->completed);
     EXPECT_TRUE(memory_usage(cgroup_));
-    EXPECT_EQ(oom_kills(cgroup_).value_or(99), 0U);
     EXPECT_TRUE(memory_pressure(cgroup_, "/proc"));
     end_child();
 
-    ASSERT_TRUE(trace->stop());
+    ASSERT_TRUE(trace->stop(Seconds(20)));
+    EXPECT_EQ(trimmed(read_file(trace->directory() + "/events/enable").value_or("")), "0");
     while (trace->drain().value_or(0) > 0) {
     }
     const auto summary = trace->summary();
-    ASSERT_TRUE(trace->remove());
-    ASSERT_TRUE(trace->remove());
-    EXPECT_FALSE(files::exists(trace->directory()));
+    ASSERT_TRUE(trace->close());
+    remove_instance();
 
     EXPECT_TRUE(summary.available);
     EXPECT_THAT(summary.events, testing::Contains("vmscan/mm_vmscan_memcg_reclaim_begin"));
@@ -262,7 +244,7 @@ TEST_F(Observe, TraceShowsTheReclaimsOfAWriterUnderALimit) {
         EXPECT_GE(reclaim.begin_s, 0);
         EXPECT_LE(reclaim.begin_s, end);
     }
-    const auto text = read_file(folder_ + "/trace.txt").value_or("");
+    const auto text = read_file(folder_ / "trace.txt").value_or("");
     EXPECT_THAT(text, HasSubstr(fmt::format("-{} ", tid)));
     EXPECT_LE(text.size(), (128U << 10U) + 100);
     RecordProperty("reclaims", std::to_string(summary.reclaim_count));
@@ -285,14 +267,44 @@ TEST_F(Observe, LostEventsAreCounted) {
     end_child();
     ASSERT_TRUE(trace->drain());
     EXPECT_GT(trace->summary().lost_events, 0U);
-    ASSERT_TRUE(trace->remove());
+}
+
+// A kernel that does not let go of the switch: in its place a pipe, the opening of which waits for a reader.
+// In a child, because what the trace leaves open there is closed with it.
+TEST_F(Observe, AStopThatHangsIsGivenUp) {
+    ASSERT_NO_FATAL_FAILURE(mount_tracefs());
+    if (IsSkipped()) {
+        return;
+    }
+    const auto pipe = folder_ / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const auto held = call_bounded("the trace that hangs", Seconds(20), [&]() -> Status {
+        REFLUX_TRY(auto trace, TraceInstance::create(tracefs_, name_, 64));
+        REFLUX_CHECK(trace.start({::getpid()}));
+        const auto place = trace.directory() + "/events/enable";
+        if (::mount(pipe.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+            return fail_errno("mount over " + place);
+        }
+        const ScopeExit unmount([&] { ::umount2(place.c_str(), MNT_DETACH); });
+        const double begin = monotonic_s();
+        const auto stopped = trace.stop(Seconds(0.3));
+        const double took = monotonic_s() - begin;
+        if (stopped || stopped.error().kind != ErrorKind::timed_out || took > 5) {
+            return fail(ErrorKind::system, fmt::format("stop() took {} s: {}", took,
+                                                       stopped ? "done" : stopped.error().message));
+        }
+        REFLUX_TRY(const auto drained, trace.drain());
+        REFLUX_CHECK(trace.close());
+        return drained == 0 ? Status{} : fail(ErrorKind::system, "it reads a pipe that may block");
+    });
+    EXPECT_TRUE(held) << held.error().message;
 }
 
 TEST_F(Observe, AWriterToAFrozenFilesystemIsFoundBlocked) {
     ASSERT_NO_FATAL_FAILURE(make_filesystem());
     ASSERT_NO_FATAL_FAILURE(start_writer(1));
     const int tid = child_.pid;
-    freeze();
+    ASSERT_NO_FATAL_FAILURE(freeze());
     go();
     std::vector<evidence::TaskSample> found;
     const auto one = [&](const auto& matches) { return std::find_if(found.begin(), found.end(), matches); };
@@ -322,7 +334,7 @@ TEST_F(Observe, AWriterToAFrozenFilesystemIsFoundBlocked) {
     EXPECT_EQ(again->front().stack, writer.stack);
     EXPECT_EQ(again->front().voluntary_switches, writer.voluntary_switches);
 
-    thaw();
+    ASSERT_TRUE(frozen_->thaw());
     end_child();
     const auto gone = sample_process("/proc", tid, "daemon", true);
     ASSERT_TRUE(gone);

@@ -23,20 +23,23 @@ class BadInputTest : public RefluxTest {
     Ran run(const std::string& arguments) {
         return run_reflux(fmt::format("run --out {} {}", out(), arguments));
     }
+    // It ended with this status, and one of its streams holds all of these.
+    static void expect_told(const Ran& ran, int code, const std::string Ran::*stream,
+                            const std::vector<std::string>& parts) {
+        EXPECT_EQ(ran.code, code) << ran.output << ran.errors;
+        for (const auto& part : parts) {
+            EXPECT_THAT(ran.*stream, HasSubstr(part));
+        }
+    }
 };
 
 TEST_F(BadInputTest, UnknownKeyIsToldWithFileAndLine) {
     const auto file = scenario("typo", "question = \"?\"\n[stack]\nuper = \"ext4\"\n");
-    const Ran ran = run(file);
-    EXPECT_EQ(ran.code, 2);
-    EXPECT_THAT(ran.errors, HasSubstr(file + ":3: "));
-    EXPECT_THAT(ran.errors, HasSubstr("stack.upper"));
+    expect_told(run(file), 2, &Ran::errors, {file + ":3: ", "stack.upper"});
 }
 
 TEST_F(BadInputTest, UnknownScenarioNamesNearOnes) {
-    const Ran ran = run("fuse-ext4-shard-memcg");
-    EXPECT_EQ(ran.code, 2);
-    EXPECT_THAT(ran.errors, HasSubstr("fuse-ext4-shared-memcg"));
+    expect_told(run("fuse-ext4-shard-memcg"), 2, &Ran::errors, {"fuse-ext4-shared-memcg"});
 }
 
 TEST_F(BadInputTest, UnknownOptionVerbKeyAndMitigation) {
@@ -45,96 +48,99 @@ TEST_F(BadInputTest, UnknownOptionVerbKeyAndMitigation) {
     EXPECT_EQ(run_reflux("").code, 2);
     EXPECT_EQ(run("fuse-ext4-own-cgroup --set memcg.limit=64MB").code, 2);
     EXPECT_EQ(run("fuse-ext4-own-cgroup --set memcg.limt=64MiB").code, 2);
-    const Ran ran = run("fuse-ext4-own-cgroup --set mitigation.apply=no_such_thing");
-    EXPECT_EQ(ran.code, 2) << ran.output << ran.errors;
-    EXPECT_THAT(ran.errors, HasSubstr("no_such_thing"));
+    expect_told(run("fuse-ext4-own-cgroup --set mitigation.apply=no_such_thing"), 2, &Ran::errors,
+                {"no_such_thing"});
 }
 
 TEST_F(BadInputTest, ALowerImageThatIsTooSmallIsToldWhatIsNeeded) {
-    const Ran ran = run("fuse-ext4-own-cgroup --set stack.lower_size=100MiB");
-    EXPECT_EQ(ran.code, 2);
-    EXPECT_THAT(ran.errors, HasSubstr("lower_size"));
-    EXPECT_THAT(ran.errors, HasSubstr("MiB"));
+    expect_told(run("fuse-ext4-own-cgroup --set stack.lower_size=100MiB"), 2, &Ran::errors,
+                {"lower_size", "MiB"});
 }
 
 TEST_F(BadInputTest, NoRoot) {
-    const Ran ran = run_shell(
-        "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$REFLUX\" run fuse-ext4-own-cgroup");
-    EXPECT_EQ(ran.code, 3);
-    EXPECT_THAT(ran.errors, HasSubstr("not root"));
+    expect_told(
+        run_shell(
+            "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$REFLUX\" run fuse-ext4-own-cgroup"),
+        3, &Ran::errors, {"not root"});
 }
 
 TEST_F(BadInputTest, NoDevFuse) {
     // A device node on a nodev mount does not open, as where the module is missing.
-    const Ran ran = run_in_namespace(
-        "mount --bind /dev/fuse /dev/fuse && mount -o remount,bind,nodev /dev/fuse", "fuse-ext4-own-cgroup");
-    EXPECT_EQ(ran.code, 3) << ran.output << ran.errors;
-    EXPECT_THAT(ran.output, HasSubstr("/dev/fuse"));
-    EXPECT_THAT(ran.output, HasSubstr("modprobe fuse"));
+    expect_told(run_in_namespace("mount --bind /dev/fuse /dev/fuse && mount -o remount,bind,nodev /dev/fuse",
+                                 "fuse-ext4-own-cgroup"),
+                3, &Ran::output, {"/dev/fuse", "modprobe fuse"});
 }
 
 TEST_F(BadInputTest, NoMkfs) {
-    const Ran ran = run_in_namespace(
-        "mount --bind /dev/null $(readlink -f $(command -v mkfs.xfs || echo /sbin/mkfs.xfs))",
-        "fuse-xfs-shared-memcg");
-    EXPECT_EQ(ran.code, 3) << ran.output << ran.errors;
-    EXPECT_THAT(ran.output, HasSubstr("xfsprogs"));
+    expect_told(run_in_namespace(
+                    "mount --bind /dev/null $(readlink -f $(command -v mkfs.xfs || echo /sbin/mkfs.xfs))",
+                    "fuse-xfs-shared-memcg"),
+                3, &Ran::output, {"xfsprogs"});
 }
 
 TEST_F(BadInputTest, ImageFolderWithoutRoom) {
-    const Ran ran = run_in_namespace(
-        fmt::format("mount -t tmpfs -o size=16m none {} && export TMPDIR={}", "/mnt", "/mnt"),
-        "fuse-ext4-own-cgroup");
-    EXPECT_EQ(ran.code, 3) << ran.output << ran.errors;
-    EXPECT_THAT(ran.output, HasSubstr("/mnt has"));
-    EXPECT_THAT(ran.output, HasSubstr("TMPDIR"));
+    expect_told(run_in_namespace(
+                    fmt::format("mount -t tmpfs -o size=16m none {} && export TMPDIR={}", "/mnt", "/mnt"),
+                    "fuse-ext4-own-cgroup"),
+                3, &Ran::output, {"/mnt has", "TMPDIR"});
 }
 
 TEST_F(BadInputTest, ControlSocketPathTooLong) {
     const std::string longer = folder_ / std::string(120, 'x');
-    const Ran ran = run_shell(
-        fmt::format("REFLUX_STATE={} exec \"$REFLUX\" run fuse-ext4-own-cgroup --out {}", longer, out()));
-    EXPECT_EQ(ran.code, 2) << ran.output << ran.errors;
-    EXPECT_THAT(ran.errors, HasSubstr("REFLUX_STATE"));
+    expect_told(run_shell(fmt::format("REFLUX_STATE={} exec \"$REFLUX\" run fuse-ext4-own-cgroup --out {}",
+                                      longer, out())),
+                2, &Ran::errors, {"REFLUX_STATE"});
 }
 
 TEST_F(BadInputTest, OutFolderThatCannotBeMade) {
-    const Ran ran = run_reflux("run fuse-ext4-own-cgroup --out /proc/nowhere");
-    EXPECT_EQ(ran.code, 4);
-    EXPECT_THAT(ran.errors, HasSubstr("/proc/nowhere"));
+    expect_told(run_reflux("run fuse-ext4-own-cgroup --out /proc/nowhere"), 4, &Ran::errors,
+                {"/proc/nowhere"});
 }
 
 TEST_F(BadInputTest, ExplainOfNoRunFolder) {
-    const Ran missing = run_reflux("explain " + folder_.path());
-    EXPECT_EQ(missing.code, 2);
-    EXPECT_THAT(missing.errors, HasSubstr("evidence.json"));
+    expect_told(run_reflux("explain " + folder_.path()), 2, &Ran::errors, {"evidence.json"});
     folder_.write("evidence.json", "{\"schema\": 99}");
     EXPECT_EQ(run_reflux("explain " + folder_.path()).code, 2);
     folder_.write("evidence.json", "not json");
     EXPECT_EQ(run_reflux("explain " + folder_.path()).code, 2);
 }
 
-// Every line of a help that names an option or argument also says what it is for.
-TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
-    const std::string all = run_reflux("--help").output;
-    EXPECT_THAT(all, HasSubstr("Exit status: 0"));
-    for (const std::string verb : {"probe", "list", "check", "run", "explain", "clean"}) {
-        EXPECT_THAT(all, HasSubstr("  " + verb + " "));
-        const Ran ran = run_reflux(verb + " --help");
-        EXPECT_EQ(ran.code, 0) << verb;
-        // A long option has its description on the next line, far to the right.
-        const auto lines = lines_of(ran.output);
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-            if (lines[i].starts_with("  -")) {
-                const std::string both = lines[i] + (i + 1 < lines.size() ? "\n" + lines[i + 1] : "");
-                EXPECT_THAT(both, ::testing::ContainsRegex("^  -[^\n]*(  +[A-Za-z]|\n          +[A-Za-z])"))
-                    << verb;
-            }
+// Every line of a help that names an option, an argument or a verb also says what it is for.
+void expect_complete(const std::string& verb, const std::string& help) {
+    const auto lines = lines_of(help);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (lines[i].starts_with("  ") && lines[i][2] != ' ') {
+            // After a long name the description stands on the next line, far to the right.
+            const std::string both = lines[i] + (i + 1 < lines.size() ? "\n" + lines[i + 1] : "");
+            EXPECT_THAT(both, ::testing::ContainsRegex("^  [^\n]*[^ \n](  +[^ \n]|\n          +[^ \n])"))
+                << verb;
         }
     }
-    const std::string run = run_reflux("run --help").output;
-    for (const char* option : {"--set", "--repeat", "--out", "--json", "--keep"}) {
-        EXPECT_THAT(run, HasSubstr(option));
+}
+
+TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
+    // With what a help must name.
+    const std::vector<std::pair<std::string, std::vector<std::string>>> verbs{
+        {"", {"probe", "list", "check", "run", "matrix", "explain", "clean", "vm", "Exit status: 0"}},
+        {"probe", {}},
+        {"list", {"what"}},
+        {"check", {"file"}},
+        {"run", {"scenario", "--set", "--repeat", "--out", "--vm [KERNEL]", "--json", "--keep"}},
+        {"matrix", {"scenario", "--set", "--repeat", "--kernels", "--jobs", "-o,--out", "--json"}},
+        {"explain", {"run_folder", "--json"}},
+        {"clean", {}},
+        {"vm", {"list", "fetch", "shell"}},
+        {"vm list", {}},
+        {"vm fetch", {"kernel"}},
+        {"vm shell", {"kernel", "--cgroup", "--memory", "--cpus"}},
+    };
+    for (const auto& [verb, named] : verbs) {
+        const Ran ran = run_reflux(verb + " --help");
+        EXPECT_EQ(ran.code, 0) << verb;
+        expect_complete(verb, ran.output);
+        for (const auto& name : named) {
+            EXPECT_THAT(ran.output, HasSubstr((name.starts_with("Exit") ? "\n" : "\n  ") + name)) << verb;
+        }
     }
 }
 

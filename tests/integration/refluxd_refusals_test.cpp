@@ -45,26 +45,25 @@ TEST_F(RefluxdRefusals, RefusesBadImages) {
     expect("checksum of zone table block 0");
     overwrite(0, "ELF");
     expect("not a refluxd image");
-    expect_refused({"serve", folder_ + "/none", mountpoint_}, 2, "refluxd format");
+    expect_refused({"serve", folder_ / "none", mountpoint_}, 2, "refluxd format");
     expect_refused({"format", image_, "--size", "16MiB", "--zone-size", "1MiB"}, 2, "--force");
 }
 
 TEST_F(RefluxdRefusals, RefusesBadPlaces) {
-    expect_refused({"serve", image_, mountpoint_, "--control", folder_ + "/" + std::string(108, 'x')}, 2,
-                   "107");
-    expect_refused({"serve", image_, folder_ + "/none"}, 2, "does not exist");
+    expect_refused({"serve", image_, mountpoint_, "--control", folder_ / std::string(108, 'x')}, 2, "107");
+    expect_refused({"serve", image_, folder_ / "none"}, 2, "does not exist");
     expect_refused({"serve", image_, image_}, 2, "not a directory");
-    ASSERT_TRUE(replace_file(folder_ + "/file", "precious"));
-    expect_refused({"serve", image_, mountpoint_, "--control", folder_ + "/file"}, 2, "not a socket");
-    EXPECT_EQ(read_file(folder_ + "/file").value(), "precious");
+    ASSERT_TRUE(replace_file(folder_ / "file", "precious"));
+    expect_refused({"serve", image_, mountpoint_, "--control", folder_ / "file"}, 2, "not a socket");
+    EXPECT_EQ(read_file(folder_ / "file").value(), "precious");
     expect_refused({"serve", image_, mountpoint_, "--engine", "quantum"}, 2, "sync, threads");
     auto process = serve();
     ASSERT_TRUE(process) << process.error().message;
     const auto busy = run_refluxd({"serve", image_, mountpoint_});
     EXPECT_EQ(busy.code, 2);
     EXPECT_THAT(busy.output, HasSubstr("busy"));
-    files::create_directory(folder_ + "/other");
-    const auto used = run_refluxd({"serve", image_, folder_ + "/other"});
+    files::create_directory(folder_ / "other");
+    const auto used = run_refluxd({"serve", image_, folder_ / "other"});
     EXPECT_EQ(used.code, 2);
     EXPECT_THAT(used.output, HasSubstr("in use"));
     end_well(*process);

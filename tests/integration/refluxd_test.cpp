@@ -1,5 +1,6 @@
 // refluxd on the real kernel: what it serves, and how it ends. Needs root and /dev/fuse.
 #include "backend/base/kernel_file.h"
+#include "backend/base/mountinfo.h"
 #include "backend/base/scope_exit.h"
 #include "backend/base/task_stat.h"
 #include "tests/integration/support/refluxd_fixture.h"
@@ -24,14 +25,10 @@ namespace files = std::filesystem;
 
 // The connection of a mount, as fusectl names it.
 std::string connection_of(const std::string& mountpoint) {
-    const auto mounts = read_file("/proc/self/mountinfo");
-    for (const auto& line : lines_of(mounts ? *mounts : "")) {
-        const auto fields = split(line, ' ');
-        if (fields.size() > 4 && fields[4] == mountpoint) {
-            return split(fields[2], ':').at(1);
-        }
-    }
-    return "";
+    const auto all = mounts().value_or(std::vector<Mount>{});
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const Mount& mount) { return mount.mount_point == mountpoint; });
+    return found == all.end() ? "" : split(found->device, ':').at(1);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RefluxdEngines, testing::Values("sync", "threads"));
@@ -71,7 +68,7 @@ TEST_P(RefluxdEngines, KeepsWhatIsWrittenOverARestart) {
 TEST_P(RefluxdEngines, CarriesAFilesystemOnALoopDevice) {
     auto process = serve({"--engine", GetParam()});
     ASSERT_TRUE(process) << process.error().message;
-    const std::string upper = folder_ + "/upper";
+    const std::string upper = folder_ / "upper";
     files::create_directory(upper);
     run_tool({"mkfs.ext4", "-q", disk()});
     run_tool({"mount", "-o", "loop", disk(), upper});
@@ -149,7 +146,7 @@ TEST_F(RefluxdTest, AfterAKillTheImageOpensWithAWarning) {
 }
 
 TEST_F(RefluxdTest, AnAbortedConnectionIsOneLineAndExit4) {
-    const std::string fusectl = folder_ + "/fusectl";
+    const std::string fusectl = folder_ / "fusectl";
     files::create_directory(fusectl);
     ASSERT_EQ(::mount("none", fusectl.c_str(), "fusectl", 0, nullptr), 0);
     const ScopeExit unmount([&] { ::umount2(fusectl.c_str(), MNT_DETACH); });
@@ -209,7 +206,7 @@ TEST_F(RefluxdTest, GoesIntoTheBackground) {
     EXPECT_EQ(::poll(&end, 1, 20000), 1);
     EXPECT_FALSE(files::exists(socket_));
     // A failure comes through to the first process.
-    expect_refused({"serve", folder_ + "/none", mountpoint_, "--daemonize"}, 2, "does not exist");
+    expect_refused({"serve", folder_ / "none", mountpoint_, "--daemonize"}, 2, "does not exist");
 }
 
 TEST_F(RefluxdTest, IoFlusherMarksEveryThreadOrSaysWhatIsMissing) {

@@ -1,16 +1,11 @@
 #include "tests/integration/support/refluxd_fixture.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/mountinfo.h"
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-
-#include <poll.h>
-#include <sched.h>
-#include <sys/mount.h>
 
 #include <gmock/gmock.h>
 
@@ -19,23 +14,6 @@ namespace reflux::test {
 using testing::AllOf;
 using testing::HasSubstr;
 namespace files = std::filesystem;
-
-bool comes_true(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) {
-            return false;
-        }
-        ::poll(nullptr, 0, 10);
-    }
-    return true;
-}
-
-void run_tool(const std::vector<std::string>& argv) {
-    const auto result = run_command(argv, Seconds(30));
-    ASSERT_TRUE(result) << result.error().message;
-    ASSERT_TRUE(result->exit && result->exit->ok()) << argv[0] << ": " << result->output;
-}
 
 std::string pattern(std::size_t size, unsigned seed) {
     std::string text(size, '\0');
@@ -64,8 +42,8 @@ std::string read_disk(const std::string& path, off_t offset, std::size_t size) {
 }
 
 void RefluxdTest::SetUpTestSuite() {
-    if (::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0) {
-        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    if (::geteuid() == 0) {
+        ASSERT_TRUE(own_mount_namespace());
     }
 }
 
@@ -76,21 +54,17 @@ void RefluxdTest::SetUp() {
     if (::access("/dev/fuse", R_OK | W_OK) != 0) {
         GTEST_SKIP() << "needs /dev/fuse";
     }
-    std::string name = "/tmp/refluxd_test_XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-    mountpoint_ = folder_ + "/mnt";
-    image_ = folder_ + "/image";
-    socket_ = folder_ + "/control";
+    mountpoint_ = folder_ / "mnt";
+    image_ = folder_ / "image";
+    socket_ = folder_ / "control";
     files::create_directory(mountpoint_);
     format(image_);
 }
 
 void RefluxdTest::TearDown() {
-    if (!folder_.empty()) {
+    if (!mountpoint_.empty()) {
         EXPECT_FALSE(is_mounted()) << "refluxd left its mount";
-        ::umount2(mountpoint_.c_str(), MNT_DETACH);
-        ::umount2((folder_ + "/lower").c_str(), MNT_DETACH);
-        files::remove_all(folder_);
+        detach_mount(mountpoint_);
     }
 }
 
@@ -105,8 +79,9 @@ Result<RefluxdProcess> RefluxdTest::serve(std::vector<std::string> more) const {
 }
 
 bool RefluxdTest::is_mounted() const {
-    const auto mounts = read_file("/proc/self/mountinfo");
-    return mounts && mounts->find(" " + mountpoint_ + " ") != std::string::npos;
+    const auto all = mounts().value_or(std::vector<Mount>{});
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Mount& mount) { return mount.mount_point == mountpoint_; });
 }
 
 void RefluxdTest::end_well(RefluxdProcess& process) {

@@ -4,8 +4,9 @@
 #pragma once
 
 #include "tests/integration/support/refluxd_process.h"
+#include "tests/integration/support/tools.h"
+#include "tests/support/temporary_folder.h"
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +18,6 @@
 
 namespace reflux::test {
 
-// Asks again and again until it holds; false: not within 20 s.
-bool comes_true(const std::function<bool()>& condition);
-// Runs a command that must succeed within 30 s.
-void run_tool(const std::vector<std::string>& argv);
 // Bytes that depend on seed and place.
 std::string pattern(std::size_t size, unsigned seed);
 // Writes and fsyncs.
@@ -46,8 +43,8 @@ class RefluxdTest : public testing::Test {
     [[nodiscard]] nlohmann::json status() const { return ask_control(socket_, "status", Seconds(10)); }
     [[nodiscard]] bool is_mounted() const;
 
-    std::string folder_;
-    std::string mountpoint_;
+    TemporaryFolder folder_;
+    std::string mountpoint_;  // empty before SetUp, and when it skips
     std::string image_;
     std::string socket_;
 };

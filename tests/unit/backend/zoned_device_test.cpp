@@ -1,10 +1,12 @@
 #include "backend/zoned_device.h"
 
+#include "tests/support/ending.h"
+#include "tests/support/temporary_folder.h"
+
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <cstdlib>
-#include <filesystem>
+#include <atomic>
+#include <memory>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -14,43 +16,23 @@ namespace {
 
 constexpr std::uint64_t zone_size = 64 << 10;
 
-struct Waited : DeviceRequest {
-    std::mutex mutex;
-    std::condition_variable ended;
-    int result = -1;
-
+struct Waited : DeviceRequest, test::Ending {
     Waited(io::Operation what, std::uint64_t where, std::span<std::byte> data) {
         operation = what;
         offset = where;
         buffer = data;
-        done = [](DeviceRequest& request, int error) {
-            auto& self = static_cast<Waited&>(request);
-            const std::lock_guard lock(self.mutex);
-            self.result = error;
-            self.ended.notify_all();
-        };
-    }
-    int wait() {
-        std::unique_lock lock(mutex);
-        ended.wait(lock, [this] { return result >= 0; });
-        return result;
+        done = [](DeviceRequest& request, int error) { static_cast<Waited&>(request).end(error); };
     }
 };
 
+void format(const std::string& path) {
+    const auto geometry = ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value();
+    ASSERT_TRUE(format_image(path, geometry, false));
+}
+
 class ZonedDeviceTest : public testing::TestWithParam<std::string> {
   protected:
-    ZonedDeviceTest() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "reflux_device_XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-        path_ = folder_ + "/image";
-        const auto geometry = ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value();
-        EXPECT_TRUE(format_image(path_, geometry, false));
-    }
-    ~ZonedDeviceTest() override { std::filesystem::remove_all(folder_); }
-    ZonedDeviceTest(const ZonedDeviceTest&) = delete;
-    ZonedDeviceTest& operator=(const ZonedDeviceTest&) = delete;
-    ZonedDeviceTest(ZonedDeviceTest&&) = delete;
-    ZonedDeviceTest& operator=(ZonedDeviceTest&&) = delete;
+    void SetUp() override { ASSERT_NO_FATAL_FAILURE(format(path_)); }
 
     [[nodiscard]] std::unique_ptr<ZonedDevice> open() const {
         auto device = ZonedDevice::open(path_, {.engine = GetParam(), .threads = 3});
@@ -68,8 +50,8 @@ class ZonedDeviceTest : public testing::TestWithParam<std::string> {
         return out[0];
     }
 
-    std::string folder_;
-    std::string path_;
+    test::TemporaryFolder folder_;
+    std::string path_ = folder_ / "image";
     std::vector<std::byte> data_ = std::vector<std::byte>(8192, std::byte{0x77});
 };
 INSTANTIATE_TEST_SUITE_P(Engines, ZonedDeviceTest, testing::Values("sync", "threads"));
@@ -160,15 +142,13 @@ TEST_P(ZonedDeviceTest, AnswersWhileRequestsComeFromManyThreads) {
 }
 
 TEST(ZonedDevice, AnUnknownEngineLeavesTheImageClean) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "reflux_device_XXXXXX").string();
-    const std::string folder = ::mkdtemp(pattern.data());
-    const std::string path = folder + "/image";
-    ASSERT_TRUE(format_image(path, ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value(), false));
+    const test::TemporaryFolder folder;
+    const std::string path = folder / "image";
+    ASSERT_NO_FATAL_FAILURE(format(path));
     EXPECT_FALSE(ZonedDevice::open(path, {.engine = "quantum"}));
     const auto device = ZonedDevice::open(path, {});
     ASSERT_TRUE(device);
     EXPECT_FALSE((*device)->image_was_unclean());
-    std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "backend/base/unique_fd.h"
 #include "backend/io/buffer_pool.h"
+#include "tests/support/ending.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -27,10 +28,7 @@ UniqueFd memory_file(std::size_t size) {
 }
 
 // A request whose end can be waited for.
-struct Waited : Request {
-    std::mutex mutex;
-    std::condition_variable ended;
-    int result = -1;  // -1: not ended
+struct Waited : Request, test::Ending {
     int begin_result = 0;
     std::thread::id worker;
 
@@ -43,17 +41,7 @@ struct Waited : Request {
             self.worker = std::this_thread::get_id();
             return self.begin_result;
         };
-        complete = [](Request& request, int error) {
-            auto& self = static_cast<Waited&>(request);
-            const std::lock_guard lock(self.mutex);
-            self.result = error;
-            self.ended.notify_all();
-        };
-    }
-    int wait() {
-        std::unique_lock lock(mutex);
-        ended.wait(lock, [this] { return result >= 0; });
-        return result;
+        complete = [](Request& request, int error) { static_cast<Waited&>(request).end(error); };
     }
 };
 

@@ -51,19 +51,24 @@ TEST(StopSource, StaysRequested) {
 
 TEST(StopSource, ASignalWakesOneWhoWaits) {
     for (const int number : {SIGTERM, SIGINT}) {
-        auto child = fork_call([number]() -> Status {
-            REFLUX_TRY(const auto stop, StopSource::make());
-            REFLUX_CHECK(stop_on_signals(*stop));
-            const auto end = ::pthread_self();
-            const std::jthread other([&] { ::pthread_kill(end, number); });
-            // Interrupted or not, the second poll finds it.
-            is_readable(stop->fd(), 10000);
-            return is_readable(stop->fd(), 10000) && stop->requested()
-                       ? Status{}
-                       : Status(fail(ErrorKind::timed_out, "not woken"));
-        });
+        auto pipe = make_pipe();
+        const int ready = pipe.write_end.get();
+        auto child = fork_call(
+            [ready]() -> Status {
+                REFLUX_TRY(const auto stop, StopSource::make());
+                REFLUX_CHECK(stop_on_signals(*stop));
+                REFLUX_CHECK(write_all(ready, "r", "pipe"));
+                // Interrupted or not, the second poll finds it.
+                is_readable(stop->fd(), 10000);
+                return is_readable(stop->fd(), 10000) && stop->requested()
+                           ? Status{}
+                           : Status(fail(ErrorKind::timed_out, "not woken"));
+            },
+            {.inherit = {ready}});
         ASSERT_TRUE(child);
-        const auto ended = wait_for(*child, Seconds(20));
+        ASSERT_TRUE(is_readable(pipe.read_end.get(), 10000));
+        ASSERT_TRUE(send_signal(*child, number));
+        const auto ended = wait_for(*child, Seconds(25));
         ASSERT_TRUE(ended && *ended);
         EXPECT_TRUE((*ended)->ok()) << to_string(**ended);
     }

@@ -2,6 +2,7 @@
 #include "daemon/fuse/mount_point.h"
 #include "daemon/fuse/request_pool.h"
 #include "daemon/fuse/tree.h"
+#include "tests/support/temporary_folder.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -56,8 +57,8 @@ TEST(FindMount, GivesTheMountOnTop) {
 }
 
 TEST(CheckMountPoint, TakesADirectoryAndNamesWhatElseItIs) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "reflux_mount_XXXXXX").string();
-    const std::string folder = std::filesystem::canonical(::mkdtemp(pattern.data())).string();
+    const test::TemporaryFolder place;
+    const std::string folder = std::filesystem::canonical(place.path()).string();
     const auto refused = [](const std::string& path) {
         const auto checked = check_mount_point(path);
         if (checked) {
@@ -77,7 +78,6 @@ TEST(CheckMountPoint, TakesADirectoryAndNamesWhatElseItIs) {
     EXPECT_THAT(refused(folder + "/link"), HasSubstr("symbolic link"));
     EXPECT_THAT(refused("/proc"), testing::AllOf(HasSubstr("busy"), HasSubstr("umount")));
     EXPECT_THAT(refused("/"), HasSubstr("cannot be used"));
-    std::filesystem::remove_all(folder);
 }
 
 TEST(RequestPool, LendsEachRequestOnceAndKeepsMessages) {

@@ -22,7 +22,8 @@ Evidence full() {
     Evidence it;
     it.scenario = "fuse-ext4-shared-memcg";
     it.expected = {.outcome = {"deadlock", "livelock"}, .recursion = {"upper"}};
-    it.limits = {.stall_window_s = 8.5, .time_budget_s = 60, .memcg_limit_bytes = 67108864};
+    it.limits = {
+        .stall_window_s = 8.5, .time_budget_s = 60, .memcg_limit_bytes = 67108864, .time_factor = 3.5};
     it.environment = {"6.18.5", "#1 SMP \"quoted\"", "x86_64", "v1", 25769803776U, 2};
     it.devices = {"7:0", "7:1", "ext4", "xfs", "fuse", 58};
     it.placement = "shared";
@@ -60,6 +61,8 @@ Evidence full() {
     it.kernel_log = {"EXT4-fs error"};
     it.leftovers = {"/dev/loop7"};
     it.duration_s = 21.4;
+    it.guest = evidence::Guest{
+        .accelerator = "tcg", .kernel = "6.1", .boot_s = 7.5, .end = "panicked", .detail = "Oops"};
     return it;
 }
 

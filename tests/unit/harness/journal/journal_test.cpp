@@ -108,6 +108,44 @@ TEST_F(JournalTest, UndoNeverRemovesWhatItDidNotMake) {
     EXPECT_EQ(journal->objects().size(), 1U) << "it stays in the journal";
 }
 
+TEST_F(JournalTest, UndoRemovesATraceInstanceAndPassesTheErrorOfItsHelperOn) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->intend(Kind::trace_instance, folder_ / "gone-before"));
+    ASSERT_TRUE(journal->intend(Kind::trace_instance, folder_ / "empty"));
+    ASSERT_TRUE(journal->intend(Kind::trace_instance, folder_ / "full"));
+    std::filesystem::create_directory(folder_ / "empty");
+    folder_.write("full/file", "");
+    const auto report = undo(*journal, Mode::orderly);
+    ASSERT_EQ(report.leftovers.size(), 1U);
+    EXPECT_THAT(report.leftovers[0], HasSubstr("rmdir " + folder_ / "full"));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "empty"));
+    EXPECT_THAT(reread(), ElementsAre("trace_instance " + folder_ / "full"));
+}
+
+TEST_F(JournalTest, UndoKeepsTheMountOfATraceInstanceThatStays) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->intend(Kind::mount, folder_ / "other"));
+    ASSERT_TRUE(journal->intend(Kind::mount, folder_ / "tracefs"));
+    ASSERT_TRUE(journal->intend(Kind::trace_instance, folder_ / "tracefs/instances/run"));
+    folder_.write("tracefs/instances/run/file", "");
+    EXPECT_EQ(undo(*journal, Mode::orderly).leftovers.size(), 2U);
+    EXPECT_THAT(reread(), ElementsAre("mount " + folder_ / "tracefs",
+                                      "trace_instance " + folder_ / "tracefs/instances/run"));
+    std::filesystem::remove(folder_ / "tracefs/instances/run/file");
+    EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, ElementsAre());
+    EXPECT_THAT(reread(), ElementsAre());
+}
+
+TEST_F(JournalTest, MembersOfACgroupAreThoseOfThisPidNamespace) {
+    folder_.write("cgroup.procs", "17\n0\n4711\n");
+    EXPECT_THAT(cgroup_members(folder_.path()).value_or(std::vector<int>{}), ElementsAre(17, 4711));
+    const auto gone = cgroup_members(folder_ / "gone");
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().errnum, ENOENT);
+}
+
 TEST_F(JournalTest, UndoLeavesAProcessAloneThatOnlyHasThePid) {
     auto journal = Journal::create(root_, "run");
     ASSERT_TRUE(journal);

@@ -55,26 +55,19 @@ TEST(BtrfsBdiName, IsThatOfTheFilesystemOnTheDevice) {
     EXPECT_EQ(btrfs_bdi_name(sys.path(), "sda"), std::nullopt);
 }
 
-TEST(Cgroup, BothVersions) {
+TEST(Cgroup, UsageOfBothVersions) {
     TemporaryTree v1;
     v1.file("memory.usage_in_bytes", "67108864\n");
-    v1.file("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
     EXPECT_EQ(memory_usage(v1.path()).value_or(0), 67108864U);
-    EXPECT_EQ(oom_kills(v1.path()).value_or(0), 3U);
 
     TemporaryTree v2;
     v2.file("memory.current", "4096\n");
-    v2.file("memory.events", "low 0\nhigh 5\nmax 6\noom 2\noom_kill 1\noom_group_kill 0\n");
     EXPECT_EQ(memory_usage(v2.path()).value_or(0), 4096U);
-    EXPECT_EQ(oom_kills(v2.path()).value_or(0), 1U);
 }
 
-TEST(Cgroup, MissingCountersAreErrorsThatNameThem) {
+TEST(Cgroup, AMissingCounterIsAnErrorThatNamesIt) {
     TemporaryTree empty;
     EXPECT_THAT(memory_usage(empty.path()).error().message, HasSubstr("memory.usage_in_bytes"));
-    EXPECT_FALSE(oom_kills(empty.path()));
-    empty.file("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");  // before 4.13
-    EXPECT_EQ(oom_kills(empty.path()).error().kind, ErrorKind::unsupported);
 }
 
 TEST(FuseWaiting, IsANumber) {

@@ -39,6 +39,16 @@ TEST(Explain, TellsADeadlockWhole) {
     EXPECT_THAT(text, HasSubstr("expectation met: outcome deadlock or livelock, recursion upper\n"));
 }
 
+TEST(Explain, TellsThatItWasInAGuest) {
+    Evidence evidence = testing::fixture("completes");
+    EXPECT_THAT(explained(evidence), Not(HasSubstr("in a guest")));
+    EXPECT_TRUE(json_of(evidence)["guest"].is_null());
+    evidence.guest =
+        evidence::Guest{.accelerator = "kvm", .kernel = "6.1", .boot_s = 2, .end = "ended", .detail = ""};
+    EXPECT_THAT(explained(evidence), HasSubstr("in a guest (kvm)"));
+    EXPECT_EQ(json_of(evidence)["guest"]["kernel"], "6.1");
+}
+
 TEST(Explain, SaysWhatDiffers) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");
     evidence.expected = {.outcome = {"completes"}, .recursion = {"none", "reclaim"}};

@@ -11,7 +11,9 @@ namespace {
 
 using evidence::Evidence;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using verdict::judge;
 using verdict::Outcome;
 using verdict::Recursion;
@@ -33,6 +35,48 @@ TEST(Order, ExpectedExitOfTheDaemonDecidesNothing) {
     Evidence evidence = testing::fixture("completes");
     evidence.daemon_exit = evidence::DaemonExit{.unexpected = false, .at_s = 15, .code = 0, .last_words = {}};
     EXPECT_EQ(judge(evidence).outcome, Outcome::completes);
+}
+
+evidence::Guest panicked() {
+    return {.accelerator = "tcg",
+            .kernel = "6.1",
+            .boot_s = 7,
+            .end = "panicked",
+            .detail = "the kernel panicked"};
+}
+
+TEST(Guest, LostBeforeAStallDecidesNothing) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.guest = panicked();
+    const auto verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+    EXPECT_EQ(verdict.reasons.at(0), "the kernel panicked");
+    EXPECT_THAT(verdict.reasons.at(1), HasSubstr("I/Os of the upper device done"));
+    evidence.progress.clear();
+    EXPECT_THAT(judge(evidence).reasons, Contains("it was lost before the workload began"));
+}
+
+TEST(Guest, LostAfterAStallTakesNothingFromIt) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.guest = panicked();
+    const auto verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::deadlock);
+    EXPECT_THAT(verdict.reasons, Contains("after the stall was found, the kernel panicked"));
+}
+
+TEST(Guest, ThatEndedDecidesAsTheMachineItself) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.guest = panicked();
+    evidence.guest->end = "ended";
+    EXPECT_EQ(judge(evidence).outcome, Outcome::completes);
+}
+
+TEST(Guest, StretchedTimesAreTold) {
+    Evidence evidence = testing::fixture("completes");
+    EXPECT_THAT(judge(evidence).reasons, Each(Not(HasSubstr("stretched"))));
+    evidence.limits.time_factor = 3.5;
+    EXPECT_THAT(judge(evidence).reasons,
+                Contains(HasSubstr("times are stretched and the work is divided by 3.5")));
 }
 
 TEST(Expectation, IsMetByAnyOfTheWords) {
@@ -185,11 +229,19 @@ TEST(Recursion, AStackInReclaimBeatsASilentTrace) {
     EXPECT_EQ(judge(evidence).recursion, Recursion::reclaim);
 }
 
-TEST(Slow, JudgesByTheDeviceAndNotByTheWriter) {
+TEST(Slow, JudgesByDeviceAndDaemonAndNotByTheWriter) {
     Evidence evidence = testing::fixture("slow-unfinished");
     for (auto& point : evidence.progress) {
         point.device_completed = 7;
+        point.daemon_completed = 70;
     }
+    EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
+    // Recorded on 7.2, v2: a throttled daemon completed one write of 4 KiB in 31 s, and no device I/O was whole.
+    evidence.progress.back().daemon_completed = 71;
+    EXPECT_EQ(judge(evidence).outcome, Outcome::slow);
+    EXPECT_THAT(judge(evidence).reasons.at(0), HasSubstr("0 I/Os and the daemon 1 request"));
+    // A daemon that did not answer tells nothing.
+    evidence.progress.back().daemon_completed = std::nullopt;
     EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
 }
 

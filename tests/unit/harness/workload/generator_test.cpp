@@ -7,9 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <vector>
 
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -175,56 +175,55 @@ TEST(Generator, StopsAtDataThatReadsBackWrong) {
     EXPECT_EQ(state->worker(0).error_operation.load(), static_cast<std::uint32_t>(Operation::read_back));
 }
 
-TEST(Generator, RecordsTheFirstCallThatFails) {
-    const TemporaryFolder folder;
-    auto plan = small_plan();
-    plan.work = gibibytes(1024);
-    const auto state = SharedState::create(plan);
-    ASSERT_TRUE(state);
-    auto generator = testing::start_generator(*state, folder.path());
-    testing::wait_for_steps(*state, 100);
-    std::filesystem::rename(folder.path() + "/w01", folder.path() + "/gone");
-    while (static_cast<WorkerState>(state->worker(1).state.load()) == WorkerState::running) {
-        ::sched_yield();
+// A generator some steps into more work than it ever does.
+class EndlessGenerator : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        auto plan = small_plan();
+        plan.work = gibibytes(1024);
+        auto state = SharedState::create(plan);
+        ASSERT_TRUE(state);
+        state_.emplace(std::move(*state));
+        generator_ = testing::start_generator(*state_, folder_.path());
+        testing::wait_for_steps(*state_, 100);
     }
-    testing::kill_workers(*state, generator);
-    EXPECT_NE(state->worker(1).error.get().find("w01/"), std::string::npos) << state->worker(1).error.get();
-    EXPECT_EQ(state->worker(1).error_number.load(), ENOENT);
-    EXPECT_EQ(static_cast<WorkerState>(state->worker(1).state.load()), WorkerState::failed);
+    // Readable when that worker has ended.
+    [[nodiscard]] UniqueFd process_of_worker(std::uint32_t index) const {
+        return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, state_->worker(index).pid.load(), 0)));
+    }
+
+    TemporaryFolder folder_;
+    std::optional<SharedState> state_;
+    Child generator_;
+};
+
+TEST_F(EndlessGenerator, RecordsTheFirstCallThatFails) {
+    const auto failing = process_of_worker(1);
+    std::filesystem::rename(folder_.path() + "/w01", folder_.path() + "/gone");
+    ASSERT_TRUE(wait_readable(failing.get(), Seconds(20)).value_or(false)) << "it goes on";
+    testing::kill_workers(*state_, generator_);
+    EXPECT_NE(state_->worker(1).error.get().find("w01/"), std::string::npos) << state_->worker(1).error.get();
+    EXPECT_EQ(state_->worker(1).error_number.load(), ENOENT);
+    EXPECT_EQ(static_cast<WorkerState>(state_->worker(1).state.load()), WorkerState::failed);
 }
 
-TEST(Generator, TellsThatAWorkerWasKilled) {
-    const TemporaryFolder folder;
-    auto plan = small_plan();
-    plan.work = gibibytes(1024);
-    const auto state = SharedState::create(plan);
-    ASSERT_TRUE(state);
-    auto generator = testing::start_generator(*state, folder.path());
-    testing::wait_for_steps(*state, 50);
-    const auto exit = testing::kill_workers(*state, generator);
+TEST_F(EndlessGenerator, TellsThatAWorkerWasKilled) {
+    const auto exit = testing::kill_workers(*state_, generator_);
     EXPECT_FALSE(exit.ok());
-    EXPECT_EQ(workload_result(*state, exit, false).ended, "signal 9");
-    EXPECT_EQ(workload_result(*state, exit, true).ended, "killed by the harness");
-    EXPECT_EQ(static_cast<WorkerState>(state->worker(0).state.load()), WorkerState::killed);
+    EXPECT_EQ(workload_result(*state_, exit, false).ended, "signal 9");
+    EXPECT_EQ(workload_result(*state_, exit, true).ended, "killed by the harness");
+    EXPECT_EQ(static_cast<WorkerState>(state_->worker(0).state.load()), WorkerState::killed);
 }
 
-TEST(Generator, WorkersEndWithTheirParent) {
-    const TemporaryFolder folder;
-    auto plan = small_plan();
-    plan.work = gibibytes(1024);
-    const auto state = SharedState::create(plan);
-    ASSERT_TRUE(state);
-    auto generator = testing::start_generator(*state, folder.path());
-    testing::wait_for_steps(*state, 50);
+TEST_F(EndlessGenerator, WorkersEndWithTheirParent) {
     std::vector<UniqueFd> workers;
-    for (std::uint32_t i = 0; i < plan.workers; ++i) {
-        workers.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, state->worker(i).pid.load(), 0)));
+    for (std::uint32_t i = 0; i < state_->plan().workers; ++i) {
+        workers.push_back(process_of_worker(i));
     }
-    ASSERT_TRUE(send_signal(generator, SIGKILL));
-    ASSERT_TRUE(wait_for(generator, Seconds(10)));
+    ASSERT_TRUE(send_signal(generator_, SIGKILL));
+    ASSERT_TRUE(wait_for(generator_, Seconds(10)));
     for (const auto& worker : workers) {
-        pollfd ended{.fd = worker.get(), .events = POLLIN, .revents = 0};
-        EXPECT_EQ(::poll(&ended, 1, 10000), 1);
+        EXPECT_TRUE(wait_readable(worker.get(), Seconds(10)).value_or(false));
     }
 }
 

@@ -1,0 +1,63 @@
+#include "harness/run/guest_session.h"
+
+#include "harness/journal/journal.h"
+#include "harness/probe/speed.h"
+#include "harness/run/run_folder.h"
+#include "harness/run/session.h"
+#include "harness/scenario/load.h"
+#include "harness/verdict/verdict.h"
+
+#include <algorithm>
+
+#include <sys/mman.h>
+
+namespace reflux::run {
+namespace {
+
+// Of the times of a scenario, the share in which processors compute. The rest is the kernel's own timers (a
+// writeback interval of 5 s, a throttled writer's pauses of 0.2 s), which are no longer on a slow machine.
+constexpr double computing_share = 0.2;
+// Several times the memory limit of the scenarios: what is less would not press.
+constexpr Bytes least_work = mebibytes(256);
+
+Result<double> measure_time_factor(double host_work_s) {
+    REFLUX_TRY(const Seconds here, probe::time_of_fixed_work());
+    const double slower = host_work_s > 0 ? here.count() / host_work_s : 1.0;
+    return 1 + computing_share * std::max(0.0, slower - 1);
+}
+
+Status run(const GuestSession& plan) {
+    ::mlockall(MCL_CURRENT | MCL_FUTURE);
+    REFLUX_TRY(auto scenario, scenario::load(plan.scenario));
+    REFLUX_TRY(const double factor, measure_time_factor(plan.host_work_s));
+    for (Seconds* time :
+         {&scenario.judge.stall_window, &scenario.judge.time_budget, &scenario.judge.rung_time}) {
+        *time *= factor;
+    }
+    scenario.workload.work = std::max(
+        least_work,
+        Bytes{static_cast<std::uint64_t>(static_cast<double>(scenario.workload.work.value) / factor)});
+    EventLoop loop;
+    Console console;
+    console.begin(fmt::format("{}, times stretched and work divided by {:.1f}", scenario.name, factor));
+    const auto evidence = run_session({.scenario = scenario,
+                                       .folder = plan.folder,
+                                       .state_root = journal::default_state_root(),
+                                       .run_id = "guest",
+                                       .time_factor = factor,
+                                       .checkpoints = true},
+                                      loop, console);
+    return write_results(plan.folder, evidence, verdict::judge(evidence));
+}
+
+}  // namespace
+
+ExitCode run_guest_session(const GuestSession& plan) {
+    if (const auto done = run(plan); !done) {
+        fmt::print(stderr, "reflux: {}\n", done.error().message);
+        return exit_code_of(done.error().kind);
+    }
+    return ExitCode::met;
+}
+
+}  // namespace reflux::run

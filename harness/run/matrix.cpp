@@ -1,0 +1,348 @@
+#include "harness/run/matrix.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "harness/run/batch.h"
+#include "harness/run/console.h"
+#include "harness/run/event_loop.h"
+#include "harness/run/matrix_cells.h"
+#include "harness/run/matrix_screen.h"
+#include "harness/run/requirements.h"
+#include "harness/run/vm_host.h"
+#include "harness/scenario/load.h"
+#include "harness/verdict/words.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include <sys/file.h>
+#include <sys/mman.h>
+
+namespace reflux::run {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Seconds tick_time{0.25};
+// A run on this machine has a stack to take down, every step of which has a deadline of its own.
+constexpr Seconds stop_time{90};
+constexpr Seconds kill_time{5};
+
+std::string definition_file(const Cell& cell) {
+    return fmt::format("{}/{}.toml", cell.folder, cell.scenario);
+}
+
+Status make_folder(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    return error ? Status(fail(ErrorKind::system, fmt::format("mkdir {}: {}", path, error.message())))
+                 : Status{};
+}
+
+// Two at work in one folder would both make what is missing.
+Result<UniqueFd> lock_folder(const std::string& path) {
+    REFLUX_TRY(auto folder, open_file(path, O_RDONLY | O_DIRECTORY));
+    if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK
+                   ? fail(ErrorKind::system, path + ": another reflux matrix is at work in it")
+                   : fail_errno("flock " + path);
+    }
+    return folder;
+}
+
+// Kernels' and scenarios' names are the folders of the cells.
+Result<std::vector<Cell>> make_cells(const std::vector<scenario::Scenario>& scenarios,
+                                     const std::vector<std::string>& kernels, unsigned repeat,
+                                     const std::string& out) {
+    std::vector<Cell> cells;
+    std::set<std::string> seen;
+    for (const auto& scenario : scenarios) {
+        if (!seen.insert(scenario.name).second) {
+            return fail(
+                ErrorKind::invalid_input,
+                fmt::format("two scenarios with the name {}; more runs of one: --repeat", scenario.name));
+        }
+        for (const auto& kernel : kernels) {
+            cells.push_back({.kernel = kernel,
+                             .scenario = scenario.name,
+                             .folder = fmt::format("{}/{}/{}", out, folder_name(kernel), scenario.name),
+                             .definition = scenario::to_toml(scenario),
+                             .wanted = repeat});
+        }
+    }
+    return cells;
+}
+
+// What the folder holds must be of the same scenarios, or its runs could not be counted together.
+Status check_definition(const Cell& cell) {
+    const auto then = read_file(definition_file(cell));
+    const auto differ = then ? first_difference(*then, cell.definition) : "";
+    if (differ.empty()) {
+        return {};
+    }
+    return fail(ErrorKind::invalid_input,
+                fmt::format("{}: the scenario is not what it was: {}; use another folder",
+                            definition_file(cell), differ));
+}
+
+// Begins a matrix in the folder, or takes in what is finished of the one that was begun in it.
+Status take_up(const MatrixRecord& record, const std::string& out, std::vector<Cell>& cells) {
+    const std::string file = out + "/matrix.json";
+    if (const auto begun = read_file(file)) {
+        if (const auto same = check_same_overrides(*begun, record); !same) {
+            return fail(same.error().within(file));
+        }
+    } else {
+        REFLUX_CHECK(replace_file(file, to_json(record)));
+    }
+    for (auto& cell : cells) {
+        REFLUX_CHECK(check_definition(cell));
+        cell.finished = read_finished(cell.folder);
+    }
+    return {};
+}
+
+unsigned runs_at_once(const MatrixOptions& options, const std::vector<scenario::Scenario>& scenarios) {
+    if (options.jobs > 0) {
+        return options.jobs;
+    }
+    return guests_at_once(scenarios, std::thread::hardware_concurrency(),
+                          available_memory(read_file("/proc/meminfo").value_or("")));
+}
+
+// A run that goes on in a child.
+struct Running {
+    MatrixJob job;
+    Child child;
+    UniqueFd output;  // its stdout, in memory
+    std::string log;  // file with its stderr
+    Clock::time_point start = Clock::now();
+};
+
+std::string last_line(const std::string& file) {
+    const auto lines = lines_of(read_file(file).value_or(""));
+    return lines.empty() ? "" : lines.back();
+}
+
+class Matrix {
+  public:
+    Matrix(std::vector<Cell> cells, unsigned at_once) : cells_(std::move(cells)), at_once_(at_once) {}
+
+    // Until everything is made, or an interruption. Runs have deadlines of their own; this has none.
+    void run() {
+        announce();
+        prepare_kernels();
+        jobs_ = jobs_of(cells_);
+        while (loop_.interrupted() == 0 && !(jobs_.empty() && running_.empty())) {
+            start_what_may();
+            screen_.show(block());
+            loop_.next(tick_time);
+            collect();
+        }
+        stop_all();
+        screen_.erase();
+        if (interrupted()) {
+            screen_.say(
+                fmt::format("interrupted; {} of {} runs are finished and kept, the same command goes on "
+                            "with the others",
+                            count(&Matrix::done), count(&Matrix::all)));
+        }
+    }
+    [[nodiscard]] const std::vector<Cell>& cells() const { return cells_; }
+    [[nodiscard]] bool interrupted() { return loop_.interrupted() != 0; }
+
+  private:
+    static std::size_t all(const Cell& cell) { return cell.wanted; }
+    static std::size_t done(const Cell& cell) {
+        return std::min<std::size_t>(cell.finished.size(), cell.wanted);
+    }
+    [[nodiscard]] std::size_t count(std::size_t (*of)(const Cell&)) const {
+        std::size_t sum = 0;
+        for (const auto& cell : cells_) {
+            sum += of(cell);
+        }
+        return sum;
+    }
+
+    void announce() {
+        screen_.say(fmt::format(
+            "{}, {}, {} of them done already; at once: {}", verdict::counted(cells_.size(), "cell"),
+            verdict::counted(count(&Matrix::all), "run"), count(&Matrix::done), at_once_));
+    }
+
+    // Downloads, one after another, and the trial boot of the accelerator: children would wait for each
+    // other.
+    void prepare_kernels() {
+        Console console;
+        std::set<std::string> seen;
+        for (const auto& cell : cells_) {
+            if (cell.on_host() || cell.complete() || !seen.insert(cell.kernel).second || interrupted()) {
+                continue;
+            }
+            if (const auto host = VmHost::prepare(cell.kernel, console); !host) {
+                give_up_kernel(cell.kernel, host.error());
+            }
+        }
+    }
+
+    void give_up_kernel(const std::string& kernel, const Error& error) {
+        screen_.say(fmt::format("{}: {}", kernel, error.message));
+        for (auto& cell : cells_) {
+            if (cell.kernel == kernel && !cell.complete()) {
+                cell.given_up = {.code = exit_code_of(error.kind), .reason = error.message};
+            }
+        }
+    }
+
+    // What ended without a verdict would do so again.
+    void give_up(const MatrixJob& job, ExitCode code, const std::string& reason) {
+        screen_.say(fmt::format("{}: {}", name_of(cells_[job.cell], job.number), reason));
+        cells_[job.cell].given_up = {.code = code, .reason = reason};
+        std::erase_if(jobs_, [&](const MatrixJob& other) { return other.cell == job.cell; });
+    }
+
+    void start_what_may() {
+        while (!jobs_.empty() && may_start(cells_[jobs_.front().cell], cells_, at_once_)) {
+            const MatrixJob job = jobs_.front();
+            jobs_.pop_front();
+            auto started = start(job);
+            if (started) {
+                ++cells_[job.cell].running;
+                running_.push_back(std::move(*started));
+            } else {
+                give_up(job, exit_code_of(started.error().kind), started.error().message);
+            }
+        }
+    }
+
+    Result<Running> start(const MatrixJob& job) const {
+        const Cell& cell = cells_[job.cell];
+        REFLUX_CHECK(make_folder(cell.folder));
+        REFLUX_CHECK(replace_file(definition_file(cell), cell.definition));
+        Running run{.job = job, .log = fmt::format("{}/run-{}.log", cell.folder, job.number)};
+        REFLUX_TRY(const auto log, open_file(run.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644));
+        run.output = UniqueFd(::memfd_create("verdict", MFD_CLOEXEC));
+        if (!run.output) {
+            return fail_errno("memfd_create");
+        }
+        std::vector<std::string> command{own_path(), "run",   definition_file(cell),
+                                         "--json",   "--out", cell.folder};
+        if (!cell.on_host()) {
+            command.insert(command.end(), {"--vm", cell.kernel});
+        }
+        REFLUX_TRY(run.child, spawn(command, {.stdout_fd = run.output.get(), .stderr_fd = log.get()}));
+        return run;
+    }
+
+    // Takes in what has ended.
+    void collect() {
+        std::erase_if(running_, [this](Running& run) {
+            const auto exit = reap(run.child);
+            if (exit && !*exit) {
+                return false;
+            }
+            finish(run, exit);
+            return true;
+        });
+    }
+
+    void finish(const Running& run, const Result<std::optional<ExitStatus>>& exit) {
+        Cell& cell = cells_[run.job.cell];
+        --cell.running;
+        ::lseek(run.output.get(), 0, SEEK_SET);
+        auto result = parse_batch(read_all(run.output.get(), "the run's output").value_or(""));
+        if (!result) {
+            const auto code = exit && *exit && (*exit)->code > 0 && (*exit)->code <= most_code
+                                  ? static_cast<ExitCode>((*exit)->code)
+                                  : ExitCode::harness_failed;
+            const auto how = !exit ? exit.error().message : *exit ? to_string(**exit) : "it does not end";
+            give_up(run.job, code, fmt::format("no verdict, {}: {}", how, last_line(run.log)));
+            return;
+        }
+        screen_.say(
+            fmt::format("{}: {}", name_of(cell, run.job.number), text_of(*result, Clock::now() - run.start)));
+        if (!result->harness_failed()) {
+            std::error_code error;
+            std::filesystem::remove(run.log, error);
+        }
+        (result->harness_failed() ? cell.failed : cell.finished).push_back(std::move(*result));
+    }
+
+    // A run that is asked to end takes its stack or guest down and writes what it has.
+    void stop_all() {
+        for (const auto& run : running_) {
+            static_cast<void>(send_signal(run.child, SIGTERM));
+        }
+        const auto end = Clock::now() + stop_time;
+        for (auto& run : running_) {
+            auto exit = wait_for(run.child, end - Clock::now());
+            if (exit && !*exit) {
+                static_cast<void>(send_signal(run.child, SIGKILL));
+                exit = wait_for(run.child, kill_time);
+                screen_.say(
+                    fmt::format("{}: killed, it did not end within {}; `reflux clean` removes what it left",
+                                name_of(cells_[run.job.cell], run.job.number), to_string(stop_time)));
+            }
+            finish(run, exit);
+        }
+        running_.clear();
+    }
+
+    // The table, and what each run that goes on told last.
+    [[nodiscard]] std::vector<std::string> block() const {
+        auto lines = table_of(cells_);
+        for (const auto& run : running_) {
+            lines.push_back(
+                fmt::format("{}: {}", name_of(cells_[run.job.cell], run.job.number), last_line(run.log)));
+        }
+        return lines;
+    }
+
+    static constexpr int most_code = static_cast<int>(ExitCode::harness_failed);
+
+    std::vector<Cell> cells_;
+    unsigned at_once_;
+    EventLoop loop_;
+    MatrixScreen screen_;
+    std::deque<MatrixJob> jobs_;
+    std::vector<Running> running_;
+};
+
+Result<ExitCode> make_matrix(const MatrixOptions& options) {
+    REFLUX_TRY(const auto scenarios, load_scenarios(options.scenarios, options.overrides));
+    const auto out = std::filesystem::absolute(options.out).lexically_normal().string();
+    REFLUX_TRY(const auto kernels, parse_kernels(options.kernels));
+    REFLUX_TRY(auto cells, make_cells(scenarios, kernels, options.repeat, out));
+    REFLUX_CHECK(make_folder(out));
+    REFLUX_TRY(const auto lock, lock_folder(out));
+    const MatrixRecord record{.scenarios = options.scenarios,
+                              .overrides = options.overrides,
+                              .kernels = kernels,
+                              .repeat = options.repeat};
+    REFLUX_CHECK(take_up(record, out, cells));
+    Matrix matrix(std::move(cells), runs_at_once(options, scenarios));
+    matrix.run();
+    const auto table = fmt::format("{}\nruns: {}\n", fmt::join(table_of(matrix.cells()), "\n"), out);
+    fmt::print(options.json ? stderr : stdout, "{}", table);
+    if (options.json) {
+        fmt::print("{}\n", json_of(matrix.cells()));
+    }
+    return matrix.interrupted() ? ExitCode::harness_failed : exit_code_of(matrix.cells());
+}
+
+}  // namespace
+
+ExitCode run_matrix(const MatrixOptions& options) {
+    const auto code = make_matrix(options);
+    if (!code) {
+        fmt::print(stderr, "reflux: {}\n", code.error().message);
+        return exit_code_of(code.error().kind);
+    }
+    return *code;
+}
+
+}  // namespace reflux::run

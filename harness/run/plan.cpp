@@ -1,0 +1,110 @@
+#include "harness/run/plan.h"
+
+#include "harness/run/requirements.h"
+#include "harness/scenario/load.h"
+
+#include <algorithm>
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace reflux::run {
+namespace {
+
+bool has_daemon(const scenario::Scenario& scenario) {
+    return scenario.stack.front_end != "loop";
+}
+
+pressure::DaemonPlace daemon_place(scenario::Placement placement) {
+    switch (placement) {
+        case scenario::Placement::siblings:
+            return pressure::DaemonPlace::sibling;
+        case scenario::Placement::apart:
+            return pressure::DaemonPlace::apart;
+        case scenario::Placement::shared:
+            break;
+    }
+    return pressure::DaemonPlace::with_workload;
+}
+
+}  // namespace
+
+pressure::MemcgPlan make_memcg_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
+                                    const probe::MemoryCgroup& host) {
+    const bool apart = std::any_of(mitigations.begin(), mitigations.end(),
+                                   [](const mitigation::Row& row) { return row.effect.daemon_apart; });
+    return {.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
+            .hierarchy = host.hierarchy,
+            .limit = scenario.memcg.limit,
+            .daemon = apart ? pressure::DaemonPlace::apart : daemon_place(scenario.memcg.placement)};
+}
+
+stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
+                            const pressure::Memcg& memcg, const RunPlace& place) {
+    stack::Plan plan;
+    plan.lower_fs = scenario.stack.lower;
+    plan.upper_fs = scenario.stack.upper;
+    plan.with_daemon = has_daemon(scenario);
+    plan.lower_size = scenario.stack.lower_size;
+    plan.upper_size = scenario.stack.upper_size;
+    plan.zone_size = scenario.daemon.zone_size;
+    plan.conventional_zones = scenario.daemon.conventional_zones;
+    plan.image_folder = image_folder();
+    plan.refluxd = refluxd_path();
+    plan.serve_arguments = {"--engine", scenario.daemon.engine};
+    if (scenario.daemon.engine == "threads") {
+        plan.serve_arguments.insert(plan.serve_arguments.end(),
+                                    {"--threads", std::to_string(scenario.daemon.threads)});
+    }
+    for (const auto& row : mitigations) {
+        plan.serve_arguments.insert(plan.serve_arguments.end(), row.effect.daemon_arguments.begin(),
+                                    row.effect.daemon_arguments.end());
+    }
+    plan.daemon_cgroup_procs = memcg.daemon_procs;
+    plan.helper_cgroup_procs = memcg.helper_procs;
+    plan.daemon_log = place.folder + "/refluxd.log";
+    plan.outlive_harness = place.outlive_harness;
+    return plan;
+}
+
+evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
+    evidence::Evidence evidence;
+    evidence.scenario = scenario.name;
+    evidence.expected = {.outcome = scenario.expect.outcome, .recursion = scenario.expect.recursion};
+    evidence.limits.stall_window_s = scenario.judge.stall_window.count();
+    evidence.limits.time_budget_s = scenario.judge.time_budget.count();
+    if (scenario.memcg.limit) {
+        evidence.limits.memcg_limit_bytes = scenario.memcg.limit->value;
+    }
+    evidence.placement = scenario::to_string(scenario.memcg.placement);
+    evidence.devices.lower_fs = scenario.stack.lower;
+    evidence.devices.upper_fs = scenario.stack.upper;
+    evidence.devices.front_end = scenario.stack.front_end;
+    evidence.engine = has_daemon(scenario) ? scenario.daemon.engine : "";
+    return evidence;
+}
+
+void expect_of_v2(const scenario::Expect& v2, evidence::Expectation& expected) {
+    if (!v2.outcome.empty()) {
+        expected.outcome = v2.outcome;
+    }
+    if (!v2.recursion.empty()) {
+        expected.recursion = v2.recursion;
+    }
+}
+
+evidence::Environment environment() {
+    evidence::Environment environment;
+    utsname names{};
+    if (::uname(&names) == 0) {
+        environment.kernel_release = &names.release[0];
+        environment.kernel_version = &names.version[0];
+        environment.machine = &names.machine[0];
+    }
+    environment.cpus = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+    environment.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                               static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    return environment;
+}
+
+}  // namespace reflux::run

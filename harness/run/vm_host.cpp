@@ -1,0 +1,187 @@
+#include "harness/run/vm_host.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/evidence/json.h"
+#include "harness/probe/speed.h"
+#include "harness/run/plan.h"
+#include "harness/run/requirements.h"
+#include "harness/run/run_folder.h"
+#include "harness/vm/guest.h"
+
+#include <filesystem>
+
+namespace reflux::run {
+namespace {
+
+constexpr Seconds tick_time{0.25};
+constexpr const char* command_file = "guest-command.sh";
+
+// Filesystems and devices of a scenario are modules in most kernels.
+std::vector<std::string> modules_of(const scenario::Scenario& scenario) {
+    std::vector<std::string> modules{"loop", scenario.stack.lower, scenario.stack.upper};
+    if (scenario.stack.front_end == "fuse") {
+        modules.emplace_back("fuse");
+    }
+    return modules;
+}
+
+std::string command_text(const scenario::Scenario& scenario, Seconds work_time) {
+    std::string text = "# What the guest ran, with sh.\n";
+    if (!scenario.vm.setup.empty()) {
+        text += fmt::format("(\n{}\n) || {{ echo 'vm.setup failed'; exit 4; }}\n", scenario.vm.setup);
+    }
+    return text +
+           fmt::format("exec {} guest-session --scenario {}/{}.toml --folder {} --host-work-s {:.6f}\n",
+                       shell_quoted(own_path()), vm::guest_folder, scenario.name, vm::guest_folder,
+                       work_time.count());
+}
+
+// The harness in the guest begins its lines with its own time; here they get another.
+std::string without_time(const std::string& line) {
+    const auto end = line.starts_with("[") ? line.find(" s] ") : std::string::npos;
+    return end == std::string::npos ? line : line.substr(end + 4);
+}
+
+// What the guest had written when it ended.
+evidence::Evidence evidence_in(const std::string& folder, const scenario::Scenario& scenario) {
+    if (const auto text = read_file(folder + "/evidence.json")) {
+        if (auto read = evidence::from_json(*text)) {
+            return std::move(*read);
+        }
+    }
+    auto evidence = expected_evidence(scenario);
+    if (scenario.vm.cgroup == "v2") {
+        expect_of_v2(scenario.expect_v2, evidence.expected);
+    }
+    return evidence;
+}
+
+bool is_written(const evidence::Evidence& evidence) {
+    return !evidence.environment.kernel_release.empty();
+}
+
+// A harness in the guest that ended without a word in its evidence, or a guest that never came to it.
+std::string trouble_of(const vm::GuestEnd& end, const evidence::Evidence& evidence,
+                       const std::string& last_line) {
+    switch (end.kind) {
+        case vm::GuestEnd::Kind::ended:
+            return is_written(evidence) ? ""
+                                        : fmt::format("the harness in the guest ended with status {}: {}",
+                                                      end.status, last_line);
+        case vm::GuestEnd::Kind::no_boot:
+            return end.detail;
+        case vm::GuestEnd::Kind::qemu_died:
+            return is_written(evidence) ? "" : end.detail;
+        default:
+            return "";
+    }
+}
+
+struct Watched {
+    vm::GuestEnd end;
+    std::string last_line;
+};
+
+Watched watch(vm::Guest& guest, EventLoop& loop, Console& console) {
+    Watched watched;
+    bool booted = false;
+    while (!guest.end()) {
+        const Event event = loop.next(tick_time);
+        if (event == Event::interrupted) {
+            watched.end.detail =
+                fmt::format("interrupted by {}", to_string(ExitStatus{.signal = loop.interrupted()}));
+            return watched;
+        }
+        if (event == Event::daemon_ended) {
+            loop.forget_daemon();
+        }
+        for (const auto& line : guest.poll()) {
+            watched.last_line = without_time(line);
+            console.step(watched.last_line);
+        }
+        if (!booted && guest.boot_s()) {
+            booted = true;
+            console.step(fmt::format("the guest is up after {:.1f} s", *guest.boot_s()));
+        }
+    }
+    watched.end = *guest.end();
+    return watched;
+}
+
+}  // namespace
+
+Result<VmHost> VmHost::prepare(const std::string& kernel, Console& console) {
+    VmHost host;
+    const std::string cache = vm::default_cache();
+    REFLUX_TRY(host.kernel_,
+               vm::find_kernel(kernel, cache, [&](const std::string& text) { console.step(text); }));
+    REFLUX_TRY(host.accelerator_, vm::find_accelerator(host.kernel_, cache));
+    REFLUX_TRY(host.work_time_, probe::time_of_fixed_work());
+    console.step(fmt::format("guests: kernel {}, {} ({})", host.kernel_.release, host.accelerator_.name,
+                             host.accelerator_.why));
+    return host;
+}
+
+evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::string& folder, EventLoop& loop,
+                               Console& console) const {
+    const auto failed = [&](const Error& error) {
+        auto evidence = expected_evidence(scenario);
+        (error.kind == ErrorKind::unsupported ? evidence.unsupported_reason : evidence.harness_error) =
+            error.message;
+        return evidence;
+    };
+    if (const auto written = replace_file(folder + "/" + command_file, command_text(scenario, work_time_));
+        !written) {
+        return failed(written.error());
+    }
+    if (!kernel_.config.empty()) {
+        std::error_code error;
+        std::filesystem::copy_file(kernel_.config, folder + "/kernel-config", error);
+    }
+    auto guest = vm::Guest::start({.kernel = kernel_,
+                                   .accelerator = accelerator_,
+                                   .cpus = scenario.vm.cpus,
+                                   .memory = scenario.vm.memory,
+                                   .cgroup = scenario.vm.cgroup,
+                                   .modules = modules_of(scenario),
+                                   .folder = folder,
+                                   .scratch_folder = image_folder()},
+                                  {});
+    if (!guest) {
+        return failed(guest.error());
+    }
+    if (const auto watched = loop.watch_daemon(guest->qemu()); !watched) {
+        return failed(watched.error());
+    }
+    const auto [end, last_line] = watch(*guest, loop, console);
+    loop.forget_daemon();
+    if (end.kind != vm::GuestEnd::Kind::ended) {
+        console.step(end.detail);
+    }
+    if (end.kind == vm::GuestEnd::Kind::silent || end.kind == vm::GuestEnd::Kind::overdue) {
+        console.step("asking it for its tasks, see console.txt");
+        guest->dump_tasks();
+    }
+    const auto stopped = guest->stop();
+    auto evidence = evidence_in(folder, scenario);
+    evidence.guest = evidence::Guest{.accelerator = accelerator_.name,
+                                     .kernel = kernel_.name,
+                                     .boot_s = guest->boot_s().value_or(0),
+                                     .end = to_string(end.kind),
+                                     .detail = end.detail};
+    if (evidence.harness_error.empty()) {
+        evidence.harness_error = trouble_of(end, evidence, last_line);
+    }
+    if (end.kind == vm::GuestEnd::Kind::stopped) {
+        evidence.harness_error = end.detail;
+    }
+    if (!stopped) {
+        evidence.leftovers.push_back(stopped.error().message);
+    }
+    if (evidence.duration_s == 0 && !evidence.progress.empty()) {
+        evidence.duration_s = evidence.progress.back().at_s;
+    }
+    return evidence;
+}
+
+}  // namespace reflux::run

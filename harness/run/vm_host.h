@@ -1,0 +1,36 @@
+// `run --vm`: runs of scenarios, each in a guest of its own; what comes back is the same evidence.
+#pragma once
+
+#include "harness/evidence/evidence.h"
+#include "harness/run/console.h"
+#include "harness/run/event_loop.h"
+#include "harness/scenario/scenario.h"
+#include "harness/vm/accelerator.h"
+#include "harness/vm/kernel.h"
+
+#include <string>
+
+namespace reflux::run {
+
+class VmHost {
+  public:
+    // Finds (or downloads) the kernel and what runs it, and measures this machine.
+    static Result<VmHost> prepare(const std::string& kernel, Console& console);
+
+    // Boots, runs, destroys. Never fails as a whole: what went wrong is in the evidence. A guest that does
+    // not come to its end leaves what it had written by then, and how it ended in evidence.guest.
+    [[nodiscard]] evidence::Evidence run(const scenario::Scenario& scenario, const std::string& folder,
+                                         EventLoop& loop, Console& console) const;
+
+    [[nodiscard]] const vm::Kernel& kernel() const { return kernel_; }
+    [[nodiscard]] const vm::Accelerator& accelerator() const { return accelerator_; }
+
+  private:
+    VmHost() = default;
+
+    vm::Kernel kernel_;
+    vm::Accelerator accelerator_;
+    Seconds work_time_{0};
+};
+
+}  // namespace reflux::run

@@ -1,0 +1,111 @@
+#include "harness/run/vm_verbs.h"
+
+#include "backend/base/kernel_file.h"
+#include "backend/base/units.h"
+#include "harness/run/requirements.h"
+#include "harness/vm/accelerator.h"
+#include "harness/vm/guest.h"
+#include "harness/vm/kernel.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include <unistd.h>
+
+namespace reflux::run {
+namespace {
+
+ExitCode complain(const Error& error) {
+    fmt::print(stderr, "reflux: {}\n", error.message);
+    return exit_code_of(error.kind);
+}
+
+void tell(const std::string& text) {
+    fmt::print(stderr, "{}\n", text);
+}
+
+// "6.12.117+deb12-amd64" -> "6.12"
+std::string series_of(const std::string& release) {
+    const auto first = release.find('.');
+    return release.substr(0, release.find_first_not_of("0123456789", first + 1));
+}
+
+Status shell(const VmShell& wanted) {
+    if (::isatty(STDIN_FILENO) == 0) {
+        return fail(ErrorKind::invalid_input,
+                    "a shell needs a terminal; for one command use `reflux run --vm`");
+    }
+    REFLUX_TRY(const Bytes memory, parse_bytes(wanted.memory));
+    const std::string cache = vm::default_cache();
+    REFLUX_TRY(const auto kernel, vm::find_kernel(wanted.kernel, cache, tell));
+    REFLUX_TRY(const auto accelerator, vm::find_accelerator(kernel, cache));
+    std::string folder = std::filesystem::temp_directory_path().string() + "/reflux-shell-XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr) {
+        return fail_errno("mkdtemp " + folder);
+    }
+    const auto run = [&]() -> Status {
+        REFLUX_CHECK(replace_file(folder + "/guest-command.sh", "cd /root; exec bash -i\n"));
+        REFLUX_TRY(auto guest, vm::Guest::start({.kernel = kernel,
+                                                 .accelerator = accelerator,
+                                                 .cpus = wanted.cpus,
+                                                 .memory = memory,
+                                                 .cgroup = wanted.cgroup,
+                                                 .modules = {"loop", "fuse", "ext4", "xfs", "btrfs"},
+                                                 .folder = folder,
+                                                 .scratch_folder = image_folder(),
+                                                 .shell = true},
+                                                {}));
+        tell(
+            fmt::format("kernel {}, {} ({}); the host's files are here, read-only under a layer of memory;\n"
+                        "leave with `exit`",
+                        kernel.release, accelerator.name, accelerator.why));
+        return guest.wait();
+    };
+    const auto done = run();
+    std::error_code error;
+    std::filesystem::remove_all(folder, error);
+    return done;
+}
+
+}  // namespace
+
+ExitCode vm_list_verb() {
+    const std::string cache = vm::default_cache();
+    fmt::print("here:\n");
+    for (const auto& kernel : vm::cached_kernels(cache)) {
+        fmt::print("  {:34} {}\n", kernel.release, kernel.image);
+    }
+    if (const auto running = vm::find_kernel("running", cache, tell)) {
+        fmt::print("  {:34} {}\n", "running", running->image);
+    }
+    const auto releases = vm::available_releases(cache);
+    if (!releases) {
+        fmt::print("can be had: not known, {}\n", releases.error().message);
+        return ExitCode::met;
+    }
+    fmt::print("can be had (the newest of each series; others by their whole name):\n");
+    std::set<std::string> seen;
+    for (const auto& release : *releases) {
+        if (const auto series = series_of(release); seen.insert(series).second) {
+            fmt::print("  {:34} {}\n", series, release);
+        }
+    }
+    return ExitCode::met;
+}
+
+ExitCode vm_fetch_verb(const std::string& kernel) {
+    const auto fetched = vm::fetch_kernel(kernel, vm::default_cache(), tell);
+    if (!fetched) {
+        return complain(fetched.error());
+    }
+    fmt::print("{} {}\n", fetched->release, fetched->image);
+    return ExitCode::met;
+}
+
+ExitCode vm_shell_verb(const VmShell& wanted) {
+    const auto done = shell(wanted);
+    return done ? ExitCode::met : complain(done.error());
+}
+
+}  // namespace reflux::run

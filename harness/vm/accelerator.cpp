@@ -1,0 +1,132 @@
+#include "harness/vm/accelerator.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "harness/vm/initramfs.h"
+#include "harness/vm/qemu.h"
+
+#include <array>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#include <nlohmann/json.hpp>
+
+namespace reflux::vm {
+namespace {
+
+constexpr Seconds trial_time{15};
+
+std::string record_of(const std::string& cache) {
+    return cache + "/accelerator.json";
+}
+
+// What the finding depends on: another host kernel or QEMU is tried anew.
+Result<std::string> setting() {
+    REFLUX_TRY(const auto qemu, find_qemu());
+    REFLUX_TRY(const auto version, run_command({qemu, "--version"}, Seconds(10)));
+    utsname names{};
+    ::uname(&names);
+    const auto lines = lines_of(version.output);
+    return fmt::format("{} {}; {}", &names.release[0], &names.version[0], lines.empty() ? "" : lines.front());
+}
+
+// Empty: the kernel said in time that it runs; else why not.
+Result<std::string> try_kvm(const Kernel& kernel) {
+    REFLUX_TRY(const auto program, find_qemu());
+    REFLUX_TRY(const auto initramfs, make_initramfs(kernel));
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return fail_errno("pipe");
+    }
+    const UniqueFd events(ends[0]);
+    UniqueFd events_end(ends[1]);
+    const UniqueFd log(::memfd_create("qemu.log", MFD_CLOEXEC));
+    if (!log) {
+        return fail_errno("memfd_create");
+    }
+    SpawnOptions options;
+    options.inherit = {initramfs.get(), events_end.get()};
+    options.stdout_fd = options.stderr_fd = log.get();
+    REFLUX_TRY(auto qemu,
+               spawn(qemu_arguments({.program = program,
+                                     .accelerator = "kvm",
+                                     .cpus = 1,
+                                     .memory = mebibytes(256),
+                                     .image = kernel.image,
+                                     .initramfs_fd = initramfs.get(),
+                                     .parameters = {"REFLUX_MODE=trial"},
+                                     .events_file = fmt::format("/proc/self/fd/{}", events_end.get())}),
+                     options));
+    events_end.reset();
+    std::string said;
+    std::array<char, 256> chunk{};
+    const auto end = std::chrono::steady_clock::now() + trial_time;
+    bool open = true;
+    while (open && said.find('\n') == std::string::npos &&
+           wait_readable(events.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
+        const auto n = ::read(events.get(), chunk.data(), chunk.size());
+        open = n > 0;
+        said.append(chunk.data(), open ? static_cast<std::size_t>(n) : 0);
+    }
+    REFLUX_CHECK(send_signal(qemu, SIGKILL));
+    REFLUX_TRY(const auto ended, wait_for(qemu, Seconds(5)));
+    static_cast<void>(ended);
+    if (said.starts_with("@boot ")) {
+        return std::string();
+    }
+    if (open) {
+        return fmt::format("a guest said nothing in it for {}", to_string(trial_time));
+    }
+    ::lseek(log.get(), 0, SEEK_SET);
+    const auto words = lines_of(read_all(log.get(), "qemu.log").value_or(""));
+    return "QEMU cannot use it: " + (words.empty() ? "it said nothing" : words.front());
+}
+
+}  // namespace
+
+Result<std::string> find_qemu() {
+    if (auto path = find_program("qemu-system-x86_64")) {
+        return *path;
+    }
+    return fail(ErrorKind::unsupported, "no qemu-system-x86_64; install the package qemu-system-x86");
+}
+
+std::optional<Accelerator> known_accelerator(const std::string& cache) {
+    const auto now = setting();
+    const auto text = read_file(record_of(cache));
+    if (!now || !text) {
+        return std::nullopt;
+    }
+    const auto record = nlohmann::json::parse(*text, nullptr, false);
+    if (!record.is_object() || record.value("setting", "") != *now) {
+        return std::nullopt;
+    }
+    return Accelerator{.name = record.value("name", "tcg"), .why = record.value("why", "")};
+}
+
+Result<Accelerator> find_accelerator(const Kernel& kernel, const std::string& cache) {
+    // Rights to it may have changed since the last trial.
+    if (const auto device = open_file("/dev/kvm", O_RDWR); !device) {
+        return Accelerator{.name = "tcg", .why = device.error().message};
+    }
+    if (auto known = known_accelerator(cache)) {
+        return *known;
+    }
+    REFLUX_TRY(const auto trouble, try_kvm(kernel));
+    Accelerator found{
+        .name = trouble.empty() ? "kvm" : "tcg",
+        .why = trouble.empty() ? "a kernel boots in /dev/kvm" : "/dev/kvm opens, but " + trouble};
+    REFLUX_TRY(const auto now, setting());
+    std::error_code error;
+    std::filesystem::create_directories(cache, error);
+    REFLUX_CHECK(replace_file(
+        record_of(cache),
+        nlohmann::json{{"setting", now}, {"name", found.name}, {"why", found.why}}.dump(1) + "\n"));
+    return found;
+}
+
+}  // namespace reflux::vm

@@ -1,0 +1,309 @@
+#include "harness/vm/guest.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/vm/initramfs.h"
+#include "harness/vm/qemu.h"
+
+#include <array>
+#include <charconv>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace reflux::vm {
+namespace {
+
+constexpr Bytes scratch_size = gibibytes(8);  // sparse
+constexpr Seconds answer_time{2};             // of QEMU's control socket
+constexpr Seconds dump_time{4};
+constexpr Seconds end_time{10};  // from the end of the command to the end of QEMU
+constexpr std::size_t last_lines = 3;
+
+struct SocketPair {
+    UniqueFd ours;
+    UniqueFd theirs;
+};
+
+Result<SocketPair> make_socket_pair() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return fail_errno("socketpair");
+    }
+    return SocketPair{.ours = UniqueFd(ends[0]), .theirs = UniqueFd(ends[1])};
+}
+
+// A file without a name: it is gone when QEMU is, however that comes about.
+Result<UniqueFd> make_scratch(const std::string& folder) {
+    auto file = open_file(folder, O_TMPFILE | O_RDWR);
+    if (!file && file.error().errnum == EOPNOTSUPP) {  // overlayfs before 6.3
+        std::string path = folder + "/reflux-scratch-XXXXXX";
+        file = UniqueFd(::mkostemp(path.data(), O_CLOEXEC));
+        if (!*file) {
+            return fail_errno("mkostemp " + path);
+        }
+        ::unlink(path.c_str());
+    }
+    if (file && ::ftruncate(file->get(), static_cast<off_t>(scratch_size.value)) != 0) {
+        return fail_errno("ftruncate a file in " + folder);
+    }
+    return file;
+}
+
+std::string comma_separated(const std::vector<std::string>& words) {
+    return fmt::format("{}", fmt::join(words, ","));
+}
+
+std::vector<std::string> kernel_parameters(const GuestPlan& plan) {
+    std::vector<std::string> parameters{"REFLUX_CGROUP=" + plan.cgroup,
+                                        fmt::format("REFLUX_MODE={}", plan.shell ? "shell" : "command"),
+                                        "REFLUX_LOAD=" + comma_separated(plan.modules)};
+    if (!plan.kernel.root.empty() && plan.kernel.root != "/") {
+        parameters.push_back(
+            fmt::format("REFLUX_MODULES={}/lib/modules/{}", plan.kernel.root, plan.kernel.release));
+    }
+    return parameters;
+}
+
+// The last lines of a text that say something, on one line.
+std::string tail_of(const std::string& path) {
+    const auto text = read_file(path);
+    const auto lines = text ? lines_of(*text) : std::vector<std::string>{};
+    std::string tail;
+    for (std::size_t i = lines.size() - std::min(last_lines, lines.size()); i < lines.size(); ++i) {
+        tail += (tail.empty() ? "" : " | ") + trimmed(lines[i]);
+    }
+    return tail.empty() ? "nothing" : tail;
+}
+
+}  // namespace
+
+std::string to_string(GuestEnd::Kind kind) {
+    switch (kind) {
+        case GuestEnd::Kind::ended:
+            return "ended";
+        case GuestEnd::Kind::no_boot:
+            return "no_boot";
+        case GuestEnd::Kind::panicked:
+            return "panicked";
+        case GuestEnd::Kind::reset:
+            return "reset";
+        case GuestEnd::Kind::silent:
+            return "silent";
+        case GuestEnd::Kind::overdue:
+            return "overdue";
+        case GuestEnd::Kind::qemu_died:
+            return "qemu_died";
+        case GuestEnd::Kind::stopped:
+            return "stopped";
+    }
+    return "stopped";
+}
+
+Result<Guest> Guest::start(const GuestPlan& plan, Limits limits) {
+    Guest guest(plan, limits);
+    REFLUX_TRY(const auto program, find_qemu());
+    REFLUX_TRY(const auto initramfs, make_initramfs(plan.kernel));
+    REFLUX_TRY(const auto scratch, make_scratch(plan.scratch_folder));
+    REFLUX_TRY(auto console, make_socket_pair());
+    REFLUX_TRY(auto control, make_socket_pair());
+    REFLUX_TRY(guest.events_, open_file(plan.folder + "/events.txt", O_RDONLY | O_CREAT | O_TRUNC, 0644));
+    REFLUX_TRY(const auto log, open_file(plan.folder + "/qemu.log", O_WRONLY | O_CREAT | O_TRUNC, 0644));
+    Machine machine{.program = program,
+                    .accelerator = plan.accelerator.name,
+                    .cpus = plan.cpus,
+                    .memory = plan.memory,
+                    .image = plan.kernel.image,
+                    .initramfs_fd = initramfs.get(),
+                    .parameters = kernel_parameters(plan),
+                    .shared_folder = plan.folder,
+                    .scratch_fd = scratch.get(),
+                    .console_file = plan.folder + "/console.txt",
+                    .events_file = plan.folder + "/events.txt",
+                    .control_fd = control.theirs.get()};
+    SpawnOptions options;
+    options.inherit = {initramfs.get(), scratch.get(), control.theirs.get()};
+    options.stderr_fd = log.get();
+    if (!plan.shell) {
+        machine.console_fd = console.theirs.get();
+        options.inherit.push_back(console.theirs.get());
+        options.stdout_fd = log.get();
+    }
+    REFLUX_TRY(guest.qemu_, spawn(qemu_arguments(machine), options));
+    guest.console_ = std::move(console.ours);
+    guest.control_ = std::move(control.ours);
+    return guest;
+}
+
+Guest::~Guest() {
+    static_cast<void>(stop());
+}
+
+double Guest::since(Clock::time_point moment) {
+    return std::chrono::duration<double>(Clock::now() - moment).count();
+}
+
+void Guest::take_line(const std::string& line, std::vector<std::string>& said) {
+    const auto rest_of = [&](std::string_view word) -> std::optional<std::string> {
+        return line.starts_with(word) ? std::optional(line.substr(word.size())) : std::nullopt;
+    };
+    last_beat_ = Clock::now();
+    if (rest_of("@beat ")) {
+        return;
+    }
+    last_line_ = Clock::now();
+    if (const auto where = rest_of("@boot ")) {
+        if (*where == "ready") {
+            boot_s_ = since(start_);
+        }
+    } else if (const auto number = rest_of("@end ")) {
+        int status = 0;
+        std::from_chars(number->data(), number->data() + number->size(), status);
+        status_ = status;
+    } else if (const auto text = rest_of("@say ")) {
+        said.push_back(*text);
+    } else {
+        said.push_back(line);
+    }
+}
+
+void Guest::read_events(std::vector<std::string>& said) {
+    const auto text = read_all(events_.get(), "events.txt");
+    partial_ += text.value_or("");
+    for (std::size_t end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n')) {
+        if (const std::string line = trimmed(partial_.substr(0, end)); !line.empty()) {
+            take_line(line, said);
+        }
+        partial_.erase(0, end + 1);
+    }
+}
+
+// True: there was something.
+bool Guest::drain_console() {
+    std::array<char, 4096> chunk{};
+    bool any = false;
+    while (::recv(console_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT) > 0) {
+        any = true;
+    }
+    return any;
+}
+
+GuestEnd Guest::end_of_qemu(const ExitStatus& exit) const {
+    const auto console = read_file(folder_ + "/console.txt").value_or("");
+    for (const auto& line : lines_of(console)) {
+        if (const auto at = line.find("Kernel panic - not syncing"); at != std::string::npos) {
+            return {.kind = GuestEnd::Kind::panicked,
+                    .detail = "the guest's kernel panicked: " + trimmed(line.substr(at))};
+        }
+    }
+    if (!exit.ok()) {
+        return {
+            .kind = GuestEnd::Kind::qemu_died,
+            .detail = fmt::format("QEMU ended with {}: {}", to_string(exit), tail_of(folder_ + "/qemu.log"))};
+    }
+    const std::string words = "the console's last words: " + tail_of(folder_ + "/console.txt");
+    if (!boot_s_) {
+        return {.kind = GuestEnd::Kind::no_boot, .detail = "the guest stopped before it was ready; " + words};
+    }
+    return {.kind = GuestEnd::Kind::reset, .detail = "the guest restarted without a word; " + words};
+}
+
+void Guest::judge_end() {
+    const auto exit = reap(qemu_);
+    if (exit && *exit) {
+        std::vector<std::string> last;
+        read_events(last);  // what it said after the last look; lines for people are in events.txt
+        qemu_ = {};
+        if (!status_) {
+            end_ = end_of_qemu(**exit);
+            return;
+        }
+    }
+    if (status_ && (qemu_.pid < 0 || since(last_line_) > end_time.count())) {
+        end_ = GuestEnd{.kind = GuestEnd::Kind::ended, .status = *status_, .detail = ""};
+        return;
+    }
+    const std::string words = "; the console's last words: " + tail_of(folder_ + "/console.txt");
+    if (!boot_s_ && since(start_) > limits_.boot.count()) {
+        end_ = GuestEnd{.kind = GuestEnd::Kind::no_boot,
+                        .detail = fmt::format("the guest was not ready after {}{}",
+                                              reflux::to_string(limits_.boot), words)};
+    } else if (boot_s_ && since(last_beat_) > limits_.silence.count()) {
+        end_ = GuestEnd{.kind = GuestEnd::Kind::silent,
+                        .detail = fmt::format("the guest gave no sign of life for {}{}",
+                                              reflux::to_string(limits_.silence), words)};
+    } else if (boot_s_ && since(last_line_) > limits_.command_silence.count()) {
+        end_ = GuestEnd{.kind = GuestEnd::Kind::overdue,
+                        .detail = fmt::format("the guest lived, but its harness said nothing for {}{}",
+                                              reflux::to_string(limits_.command_silence), words)};
+    }
+}
+
+std::vector<std::string> Guest::poll() {
+    std::vector<std::string> said;
+    if (end_) {
+        return said;
+    }
+    drain_console();
+    read_events(said);
+    judge_end();
+    return said;
+}
+
+void Guest::dump_tasks() {
+    // The answer of each request is a line; a greeting comes first.
+    const auto ask = [&](std::string_view request) {
+        if (!write_all(control_.get(), request, "QEMU's control socket")) {
+            return;
+        }
+        std::string answer;
+        std::array<char, 1024> chunk{};
+        while (answer.find("\"return\"") == std::string::npos &&
+               wait_readable(control_.get(), answer_time).value_or(false)) {
+            const auto n = ::read(control_.get(), chunk.data(), chunk.size());
+            if (n <= 0) {
+                return;
+            }
+            answer.append(chunk.data(), static_cast<std::size_t>(n));
+        }
+    };
+    ask("{\"execute\":\"qmp_capabilities\"}\n");
+    // Stacks of what runs on the processors, then of all tasks in uninterruptible sleep.
+    for (const std::string_view key : {"l", "w"}) {
+        ask(R"({"execute":"chardev-send-break","arguments":{"id":"console"}})"
+            "\n");
+        if (!write_all(console_.get(), key, "the guest's console")) {
+            return;
+        }
+    }
+    const auto begin = Clock::now();
+    while (since(begin) < dump_time.count() && wait_readable(console_.get(), Seconds(1)).value_or(false) &&
+           drain_console()) {
+    }
+}
+
+Status Guest::wait() {
+    for (;;) {
+        REFLUX_TRY(const auto exit, wait_for(qemu_, Seconds(3600)));
+        if (exit) {
+            qemu_ = {};
+            return exit->ok() ? Status{} : Status(fail(ErrorKind::system, end_of_qemu(*exit).detail));
+        }
+    }
+}
+
+Status Guest::stop() {
+    if (qemu_.pid < 0) {
+        return {};
+    }
+    REFLUX_CHECK(send_signal(qemu_, SIGKILL));
+    REFLUX_TRY(const auto exit, wait_for(qemu_, Seconds(5)));
+    if (!exit) {
+        return fail(ErrorKind::timed_out, fmt::format("QEMU (pid {}) did not end after SIGKILL", qemu_.pid));
+    }
+    qemu_ = {};
+    return {};
+}
+
+}  // namespace reflux::vm

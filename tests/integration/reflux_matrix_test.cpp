@@ -1,0 +1,159 @@
+// `reflux matrix`: what it goes on with, what it refuses, how it ends when it is interrupted. Guests are left
+// to tests/vm; where a run is really made, it is made on this machine.
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "tests/integration/support/reflux_run.h"
+#include "tests/integration/support/tools.h"
+
+#include <csignal>
+#include <filesystem>
+
+#include <sys/stat.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* scenario_name = "fuse-ext4-own-cgroup";
+
+// Needs neither root nor a kernel.
+class MatrixTest : public testing::Test {
+  protected:
+    [[nodiscard]] Ran matrix(const std::string& arguments) const {
+        return run_reflux(fmt::format("matrix {} -o {} {}", scenario_name, out(), arguments));
+    }
+    // As a run leaves it.
+    void finish_run(const std::string& kernel, int number, const std::string& outcome, bool met) const {
+        folder_.write(
+            fmt::format("out/{}/{}/{}-20260101T00000{}-1/verdict.json", kernel, scenario_name, scenario_name,
+                        number),
+            fmt::format(
+                R"({{"schema":1,"outcome":"{}","recursion":"none","met":{},"reasons":[],"leftovers":[]}})",
+                outcome, met));
+    }
+    [[nodiscard]] std::string out() const { return folder_ / "out"; }
+
+    TemporaryFolder folder_;
+};
+
+// A run that was made would end with an error: there is no such kernel.
+TEST_F(MatrixTest, FinishedRunsAreNotMadeAgain) {
+    finish_run("9.9.9", 1, "completes", true);
+    finish_run("9.9.9", 2, "completes", true);
+    const Ran met = matrix("--kernels 9.9.9 --repeat 2");
+    EXPECT_EQ(met.code, 0) << met.errors;
+    EXPECT_THAT(met.output, HasSubstr("2 completes"));
+    EXPECT_THAT(met.errors, HasSubstr("2 runs, 2 of them done already"));
+
+    finish_run("9.9.9", 3, "deadlock", false);
+    const Ran json = matrix("--kernels 9.9.9 --repeat 3 --json");
+    EXPECT_EQ(json.code, 1) << json.errors;
+    const auto verdicts = nlohmann::json::parse(json.output, nullptr, false);
+    ASSERT_TRUE(verdicts.is_array()) << json.output;
+    ASSERT_EQ(verdicts.size(), 3U);
+    EXPECT_EQ(verdicts[2]["outcome"], "deadlock");
+}
+
+TEST_F(MatrixTest, AKernelThatCannotBeHadLeavesTheOthers) {
+    finish_run("9.9.9", 1, "completes", true);
+    const Ran ran = matrix("--kernels 9.9.9,/no/such/image,nonsense");
+    EXPECT_EQ(ran.code, 2) << ran.errors;
+    EXPECT_THAT(ran.output, HasSubstr("1 completes  unsupported"));
+    EXPECT_THAT(ran.output, HasSubstr("/no/such/image: "));
+    EXPECT_THAT(ran.output, HasSubstr("nonsense: 'nonsense' names no kernel"));
+}
+
+TEST_F(MatrixTest, OtherOverridesAreRefused) {
+    finish_run("9.9.9", 1, "completes", true);
+    EXPECT_EQ(matrix("--kernels 9.9.9 --set workload.work=100MiB").code, 0);
+    EXPECT_EQ(matrix("--kernels 9.9.9 --set workload.work=100MiB").code, 0);
+    const Ran other = matrix("--kernels 9.9.9 --set workload.work=200MiB");
+    EXPECT_EQ(other.code, 2) << other.errors;
+    EXPECT_THAT(other.errors, HasSubstr("workload.work=100MiB then, workload.work=200MiB now"));
+    EXPECT_EQ(other.output, "");
+}
+
+TEST_F(MatrixTest, AScenarioThatHasChangedIsRefused) {
+    finish_run("9.9.9", 1, "completes", true);
+    folder_.write(fmt::format("out/9.9.9/{}/{}.toml", scenario_name, scenario_name),
+                  "question = \"other\"\n");
+    const Ran ran = matrix("--kernels 9.9.9");
+    EXPECT_EQ(ran.code, 2) << ran.errors;
+    EXPECT_THAT(ran.errors, HasSubstr("'question = \"other\"' then"));
+}
+
+TEST_F(MatrixTest, WrongInputIsToldBeforeAnythingIsMade) {
+    const std::vector<std::pair<std::string, std::string>> wrong{
+        {"", "--kernels 5.10,6.1,7.2"},
+        {"--kernels 6.1,6.1", "twice"},
+        {"--kernels 6.1 --set memcg.limt=1MiB", "memcg.limit"},
+        {"--kernels 6.1 --set mitigation.apply=no_such_thing", "no_such_thing"},
+        {fmt::format("--kernels 6.1 {}", scenario_name), "two scenarios with the name"},
+        {"--kernels 6.1 fuse-ext4-shard-memcg", "fuse-ext4-shared-memcg"},
+        {"--kernels 6.1 --repeat 0", "--repeat"},
+    };
+    for (const auto& [arguments, told] : wrong) {
+        const Ran ran = matrix(arguments);
+        EXPECT_EQ(ran.code, 2) << arguments << ran.errors;
+        EXPECT_THAT(ran.errors, HasSubstr(told)) << arguments;
+        EXPECT_FALSE(std::filesystem::exists(out())) << arguments;
+    }
+}
+
+TEST_F(MatrixTest, ARunWithoutAVerdictEndsItsCell) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "not root: it cannot become somebody else";
+    }
+    ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+    const Ran ran = run_shell(
+        fmt::format("exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$REFLUX\" matrix {} -o {} "
+                    "--kernels host --repeat 5",
+                    scenario_name, out()));
+    EXPECT_EQ(ran.code, 3) << ran.errors;
+    EXPECT_THAT(ran.output, HasSubstr("unsupported\nhost: no verdict, exit 3: reflux: not root"));
+    EXPECT_THAT(ran.errors, Not(HasSubstr("run 2/5")));
+}
+
+TEST_F(MatrixTest, OneAtATimeWorksInAFolder) {
+    std::filesystem::create_directories(out());
+    const Ran ran = run_shell(
+        fmt::format("flock {} \"$REFLUX\" matrix {} -o {} --kernels 9.9.9", out(), scenario_name, out()));
+    EXPECT_EQ(ran.code, 4) << ran.errors;
+    EXPECT_THAT(ran.errors, HasSubstr("another reflux matrix is at work in it"));
+}
+
+class MatrixRunTest : public RefluxTest {};
+
+TEST_F(MatrixRunTest, AnInterruptedMatrixGoesOn) {
+    const std::string arguments =
+        fmt::format("matrix {} --kernels host --set workload.work=100MiB -o {}", scenario_name, out());
+    std::vector<std::string> command{REFLUX_BUILD_DIR "/reflux"};
+    for (const auto& word : split(arguments, ' ')) {
+        command.push_back(word);
+    }
+    auto child = spawn(command);
+    ASSERT_TRUE(child);
+    const std::string log = fmt::format("{}/host/{}/run-1.log", out(), scenario_name);
+    EXPECT_TRUE(
+        comes_true([&] { return read_file(log).value_or("").find("pressure:") != std::string::npos; }));
+    ASSERT_TRUE(send_signal(*child, SIGINT));
+    const auto exit = wait_for(*child, Seconds(120));
+    ASSERT_TRUE(exit && *exit);
+    EXPECT_EQ((*exit)->code, 4);
+
+    const Ran again = run_reflux(arguments);
+    EXPECT_EQ(again.code, 0) << again.errors;
+    EXPECT_THAT(again.errors, HasSubstr("1 run, 0 of them done already"));
+    EXPECT_THAT(again.errors, HasSubstr(fmt::format("host {} run 1/1: completes", scenario_name)));
+    EXPECT_THAT(again.output, HasSubstr("1 completes\n"));
+    EXPECT_FALSE(std::filesystem::exists(log)) << "a run that ended well leaves no log";
+    EXPECT_THAT(run_reflux(arguments).errors, HasSubstr("1 run, 1 of them done already"));
+}
+
+}  // namespace
+}  // namespace reflux::test

@@ -1,0 +1,230 @@
+#include "harness/run/matrix_cells.h"
+#include "tests/support/temporary_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::run {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::string verdict_text(const std::string& outcome, bool met = true) {
+    return fmt::format(
+        "{{\n  \"outcome\": \"{}\",\n  \"recursion\": null,\n  \"met\": {},\n  \"reasons\": [\n    \"why\"\n "
+        " ],\n"
+        "  \"leftovers\": []\n}}",
+        outcome, met);
+}
+
+MatrixRun run_of(const std::string& outcome, bool met = true) {
+    return {.outcome = outcome, .recursion = "upper", .reason = "why", .met = met};
+}
+
+Cell cell(const std::string& kernel, const std::string& scenario, unsigned wanted,
+          std::vector<MatrixRun> finished = {}) {
+    return {.kernel = kernel, .scenario = scenario, .wanted = wanted, .finished = std::move(finished)};
+}
+
+std::vector<std::string> outcomes_of(const std::vector<MatrixRun>& runs) {
+    std::vector<std::string> outcomes;
+    for (const auto& run : runs) {
+        outcomes.push_back(run.outcome);
+    }
+    return outcomes;
+}
+
+TEST(MatrixRunTest, AVerdictIsReadAndKeptAsItIs) {
+    const auto run = parse_run(verdict_text("slow", false) + "\n");
+    ASSERT_TRUE(run);
+    EXPECT_EQ(run->outcome, "slow");
+    EXPECT_EQ(run->recursion, "unknown");
+    EXPECT_EQ(run->reason, "why");
+    EXPECT_FALSE(run->met);
+    EXPECT_FALSE(run->left_behind);
+    EXPECT_EQ(run->json, verdict_text("slow", false));
+    EXPECT_TRUE(
+        parse_run(R"({"outcome":"slow","recursion":"none","met":true,"reasons":[],"leftovers":["a mount"]})")
+            ->left_behind);
+}
+
+TEST(MatrixRunTest, WhatIsNoVerdictIsRefused) {
+    for (const auto* text : {"", "{", "[]", "{}", "null", R"({"outcome":"slow","met":true})",
+                             R"({"outcome":1,"recursion":null,"met":true,"reasons":[],"leftovers":[]})"}) {
+        EXPECT_FALSE(parse_run(text)) << text;
+    }
+    const auto text = verdict_text("slow");
+    EXPECT_EQ(parse_batch("[" + text + "]\n")->json, text);
+    for (const std::string& batch : {std::string("[]"), text, "[" + text + "," + text + "]"}) {
+        EXPECT_FALSE(parse_batch(batch)) << batch;
+    }
+}
+
+TEST(MatrixFolderTest, OnlyFinishedRunsCount) {
+    const test::TemporaryFolder folder;
+    folder.write("x-20260101T000000-1/verdict.json", verdict_text("deadlock"));
+    folder.write("x-20260101T000001-1/verdict.json", verdict_text("harness_error", false));
+    folder.write("x-20260101T000002-1/evidence.json", "{}");
+    folder.write("x-20260101T000003-1/verdict.json", verdict_text("slow").substr(0, 30));
+    folder.write("x-20260101T000004-1/verdict.json", verdict_text("unsupported", false));
+    folder.write("x.toml", "question = \"?\"\n");
+    folder.write("run-2.log", "");
+    EXPECT_THAT(outcomes_of(read_finished(folder.path())), ElementsAre("deadlock", "unsupported"));
+    EXPECT_THAT(read_finished(folder / "nothing"), IsEmpty());
+}
+
+TEST(MatrixRecordTest, OtherOverridesAreToldWithTheDifference) {
+    const MatrixRecord begun{.scenarios = {"a"},
+                             .overrides = {"memcg.limit=64MiB", "workload.work=1GiB"},
+                             .kernels = {"6.1"},
+                             .repeat = 2};
+    const std::string json = to_json(begun);
+    EXPECT_TRUE(check_same_overrides(json, begun));
+    const MatrixRecord more{.scenarios = {"a", "b"},
+                            .overrides = {"workload.work=2GiB", "workload.work=1GiB", "memcg.limit=64MiB"},
+                            .kernels = {"6.1", "7.2"},
+                            .repeat = 5};
+    EXPECT_TRUE(check_same_overrides(json, more)) << "the last of a key is in force, whatever the order";
+    const auto differs = check_same_overrides(
+        json, {.overrides = {"memcg.limit=128MiB", "stack.upper=xfs"}, .kernels = {"6.1"}});
+    ASSERT_FALSE(differs);
+    EXPECT_EQ(differs.error().kind, ErrorKind::invalid_input);
+    EXPECT_THAT(differs.error().message, HasSubstr("memcg.limit=64MiB then, memcg.limit=128MiB now; "
+                                                   "workload.work=1GiB only then; stack.upper=xfs only now"));
+    for (const auto* text : {"", "{}", "[]", R"({"overrides":"x"})"}) {
+        EXPECT_FALSE(check_same_overrides(text, begun)) << text;
+    }
+}
+
+TEST(MatrixRecordTest, TheFirstDifferenceOfTwoTexts) {
+    EXPECT_EQ(first_difference("a = 1\nb = 2\n", "a = 1\nb = 2\n"), "");
+    EXPECT_EQ(first_difference("a = 1\nb = 2\n", "a = 1\nb = 3\n"), "'b = 2' then, 'b = 3' now");
+    EXPECT_EQ(first_difference("a = 1\n", "a = 1\nb = 3\n"), "'' then, 'b = 3' now");
+}
+
+TEST(MatrixKernelsTest, AreNamedByCommas) {
+    EXPECT_THAT(*parse_kernels("5.10,6.1,host"), ElementsAre("5.10", "6.1", "host"));
+    EXPECT_EQ(folder_name("/boot/vmlinuz:/"), "_boot_vmlinuz:_");
+    for (const auto* list : {"", ",", "6.1,6.1", "6.1,..", "a/b,a_b"}) {
+        const auto kernels = parse_kernels(list);
+        ASSERT_FALSE(kernels) << list;
+        EXPECT_EQ(kernels.error().kind, ErrorKind::invalid_input) << list;
+        EXPECT_THAT(kernels.error().message, HasSubstr("--kernels"));
+    }
+}
+
+std::string order_of(const std::vector<Cell>& cells) {
+    std::string text;
+    for (const auto& job : jobs_of(cells)) {
+        text += fmt::format("{} {} {}; ", cells[job.cell].kernel, cells[job.cell].scenario, job.number);
+    }
+    return text;
+}
+
+TEST(MatrixJobsTest, EveryCellGetsItsFirstRunBeforeAnyItsSecond) {
+    EXPECT_EQ(order_of({cell("host", "a", 1), cell("6.1", "a", 2), cell("7.2", "a", 2)}),
+              "6.1 a 1; 7.2 a 1; 6.1 a 2; 7.2 a 2; host a 1; ");
+}
+
+TEST(MatrixJobsTest, OnlyWhatIsMissingIsMade) {
+    auto given_up = cell("9.9", "a", 3);
+    given_up.given_up = GivenUp{.reason = "no such kernel"};
+    EXPECT_EQ(order_of({cell("6.1", "a", 3, {run_of("slow"), run_of("slow")}),
+                        cell("6.1", "b", 1, {run_of("slow"), run_of("slow")}), given_up,
+                        cell("7.2", "a", 3, {run_of("slow")})}),
+              "7.2 a 2; 6.1 a 3; 7.2 a 3; ");
+}
+
+TEST(MatrixJobsTest, ARunOnThisMachineRunsAlone) {
+    std::vector<Cell> cells{cell("6.1", "a", 9), cell("host", "a", 9)};
+    EXPECT_TRUE(may_start(cells[0], cells, 2));
+    EXPECT_TRUE(may_start(cells[1], cells, 2));
+    cells[0].running = 1;
+    EXPECT_TRUE(may_start(cells[0], cells, 2));
+    EXPECT_FALSE(may_start(cells[1], cells, 2));
+    cells[0].running = 2;
+    EXPECT_FALSE(may_start(cells[0], cells, 2));
+    cells[0].running = 0;
+    cells[1].running = 1;
+    EXPECT_FALSE(may_start(cells[0], cells, 2));
+    EXPECT_FALSE(may_start(cells[1], cells, 2));
+}
+
+TEST(MatrixRoomTest, ProcessorsAndMemoryBoundTheGuests) {
+    std::vector<scenario::Scenario> scenarios(2);
+    scenarios[0].vm = {.memory = mebibytes(724), .cpus = 2};
+    scenarios[1].vm = {.memory = mebibytes(512), .cpus = 4};
+    // The largest guest takes 4 processors and 1 GiB.
+    EXPECT_EQ(guests_at_once(scenarios, 16, gibibytes(100)), 4U);
+    EXPECT_EQ(guests_at_once(scenarios, 16, gibibytes(4)), 3U);
+    EXPECT_EQ(guests_at_once(scenarios, 2, gibibytes(100)), 1U);
+    EXPECT_EQ(guests_at_once(scenarios, 16, Bytes{}), 1U);
+    EXPECT_EQ(guests_at_once(scenarios, 0, gibibytes(100)), 1U);
+    EXPECT_EQ(available_memory("MemTotal:  9 kB\nMemAvailable:   1024 kB\n"), mebibytes(1));
+    EXPECT_EQ(available_memory("MemTotal:  9 kB\n"), Bytes{});
+}
+
+TEST(MatrixTextTest, ARun) {
+    EXPECT_EQ(name_of(cell("6.1", "a", 3), 2), "6.1 a run 2/3");
+    EXPECT_EQ(text_of(run_of("deadlock"), Seconds(92.4)), "deadlock, recursion upper, met, 92 s");
+    EXPECT_EQ(text_of(run_of("slow", false), Seconds(9)), "slow, recursion upper, NOT MET, 9 s");
+    EXPECT_EQ(text_of(run_of("unsupported", false), Seconds(1)),
+              "unsupported, recursion upper, not run, 1 s");
+    EXPECT_EQ(text_of(run_of("harness_error", false), Seconds(1)),
+              "harness_error, recursion upper, NOT MET, 1 s: why");
+}
+
+TEST(MatrixTextTest, ACell) {
+    EXPECT_EQ(text_of(cell("6.1", "a", 2)), "0/2");
+    auto some = cell("6.1", "a", 5, {run_of("deadlock"), run_of("slow", false), run_of("slow", false)});
+    some.running = 1;
+    EXPECT_EQ(text_of(some), "3/5: 2 slow, 1 deadlock; 2 NOT MET, running");
+    some.running = 0;
+    some.failed = {run_of("harness_error", false)};
+    EXPECT_EQ(text_of(some), "3/5: 2 slow, 1 deadlock; 2 NOT MET, 1 harness_error");
+    some.failed.clear();
+    some.given_up = GivenUp{.code = ExitCode::unsupported, .reason = "no network"};
+    EXPECT_EQ(text_of(some), "3/5: 2 slow, 1 deadlock; 2 NOT MET, unsupported");
+    EXPECT_EQ(text_of(cell("6.1", "a", 1, {run_of("deadlock"), run_of("deadlock")})), "2 deadlock");
+    EXPECT_EQ(text_of(cell("6.1", "a", 1, {run_of("unsupported", false)})), "1 unsupported");
+}
+
+TEST(MatrixTextTest, TheTableHasARowForAScenarioAndAColumnForAKernel) {
+    auto no_kernel = cell("9.9", "a", 1);
+    no_kernel.given_up = GivenUp{.code = ExitCode::usage, .reason = "no such kernel"};
+    auto no_kernel_too = no_kernel;
+    no_kernel_too.scenario = "bcd-control";
+    EXPECT_THAT(table_of({cell("6.1", "a", 1, {run_of("deadlock")}), no_kernel, cell("6.1", "bcd-control", 1),
+                          no_kernel_too}),
+                ElementsAre("scenario     6.1         9.9",          //
+                            "a            1 deadlock  unsupported",  //
+                            "bcd-control  0/1         unsupported",  //
+                            "9.9: no such kernel"));
+}
+
+TEST(MatrixResultTest, TheGravestCounts) {
+    std::vector<Cell> cells{cell("6.1", "a", 1, {run_of("deadlock")}), cell("7.2", "a", 1)};
+    EXPECT_EQ(exit_code_of(cells), ExitCode::met);
+    cells[1].given_up = GivenUp{.code = ExitCode::unsupported};
+    EXPECT_EQ(exit_code_of(cells), ExitCode::unsupported);
+    cells[0].finished.push_back(run_of("slow", false));
+    EXPECT_EQ(exit_code_of(cells), ExitCode::differs);
+    cells[1].failed.push_back(run_of("harness_error", false));
+    EXPECT_EQ(exit_code_of(cells), ExitCode::harness_failed);
+    cells[1].failed.clear();
+    cells[0].finished.front().left_behind = true;
+    EXPECT_EQ(exit_code_of(cells), ExitCode::harness_failed);
+}
+
+TEST(MatrixResultTest, JsonHoldsEveryVerdictThereIs) {
+    std::vector<Cell> cells{cell("6.1", "a", 1), cell("7.2", "a", 1)};
+    EXPECT_EQ(json_of(cells), "[]");
+    cells[0].finished = {*parse_run(verdict_text("deadlock"))};
+    cells[1].failed = {*parse_run(verdict_text("harness_error"))};
+    EXPECT_EQ(json_of(cells), "[" + verdict_text("deadlock") + ",\n" + verdict_text("harness_error") + "]");
+}
+
+}  // namespace
+}  // namespace reflux::run

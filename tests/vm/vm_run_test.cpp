@@ -1,0 +1,147 @@
+// Scenarios in virtual machines: the same verdicts from another kernel, and guests that do not come to their
+// end. REFLUX_VM_KERNEL names another kernel than 6.1.
+#include "backend/base/kernel_file.h"
+#include "tests/integration/support/reflux_run.h"
+
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using nlohmann::json;
+using testing::AnyOf;
+using testing::Contains;
+using testing::HasSubstr;
+
+constexpr Seconds run_time{400};  // emulated, on a machine that does other things too
+
+std::string text_of(const json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+class VmTest : public RefluxTest {
+  protected:
+    // `setup`: of the scenario's key vm.setup; no single quotes in it.
+    Ran run(const std::string& arguments, const std::string& setup = "") const {
+        const char* kernel = std::getenv("REFLUX_VM_KERNEL");
+        return run_shell(fmt::format("exec \"$REFLUX\" run {} --json --out {} --set 'vm.setup={}' --vm {}",
+                                     arguments, out(), setup, kernel != nullptr ? kernel : "6.1"),
+                         run_time);
+    }
+
+    static std::string file_of(const json& verdict, const std::string& name) {
+        return read_file(text_of(verdict["run_dir"]) + "/" + name).value_or("");
+    }
+
+    static void expect_ended(const Ran& ran) {
+        ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+        const json verdict = ran.verdict();
+        EXPECT_EQ(text_of(verdict["guest"]["end"]), "ended");
+        EXPECT_THAT(text_of(verdict["guest"]["accelerator"]), AnyOf("kvm", "tcg"));
+        EXPECT_GT(verdict["guest"]["boot_s"], 0);
+        EXPECT_GE(verdict["time_factor"], 1);
+        EXPECT_TRUE(verdict["leftovers"].empty());
+        EXPECT_THAT(file_of(verdict, "guest-dmesg.txt"),
+                    HasSubstr("Linux version " + text_of(verdict["kernel"])));
+        EXPECT_THAT(file_of(verdict, "kernel-config"), HasSubstr("CONFIG_MEMCG=y"));
+        EXPECT_THAT(file_of(verdict, "repro.sh"), HasSubstr("'--vm'"));
+    }
+};
+
+TEST_F(VmTest, AStallInAGuestIsJudged) {
+    const Ran ran = run("fuse-ext4-shared-memcg");
+    expect_ended(ran);
+    const json verdict = ran.verdict();
+    EXPECT_TRUE(verdict["met"]);
+    if (text_of(verdict["cgroup_version"]) == "v1") {
+        EXPECT_THAT(text_of(verdict["outcome"]), AnyOf("deadlock", "livelock"));
+        EXPECT_EQ(text_of(verdict["recursion"]), "upper");
+        EXPECT_GT(verdict["proof"]["upper_events"], 0);
+    }
+    EXPECT_FALSE(file_of(verdict, "trace.txt").empty());
+}
+
+// The stack needs nothing of /tmp, which is the guest's memory.
+TEST_F(VmTest, ItsControlCompletesEvenWithAFullTmp) {
+    const Ran ran =
+        run("fuse-ext4-shared-memcg-control", "dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null; df /tmp");
+    expect_ended(ran);
+    EXPECT_THAT(file_of(ran.verdict(), "events.txt"), HasSubstr("100% /"));
+    EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
+    const auto evidence = json::parse(file_of(ran.verdict(), "evidence.json"));
+    EXPECT_GT(evidence["verification"]["bytes_checked"], 1000000);
+    EXPECT_EQ(evidence["verification"]["files_wrong"], 0);
+}
+
+// What the hosts that run these tests mostly refuse: the mark of PR_SET_IO_FLUSHER.
+TEST_F(VmTest, TheMarkedDaemonDoesNotEnterTheUpperFilesystem) {
+    // The mark ends the recursion, not the want of memory: the time budget is short, for slow is no surprise.
+    const Ran ran = run("fuse-ext4-io-flusher --set judge.time_budget=15s");
+    expect_ended(ran);
+    const json verdict = ran.verdict();
+    ASSERT_EQ(verdict["mitigations"].size(), 1U);
+    EXPECT_TRUE(verdict["mitigations"][0]["applied"]);
+    EXPECT_THAT(text_of(verdict["mitigations"][0]["detail"]), HasSubstr("every thread"));
+    EXPECT_THAT(text_of(verdict["outcome"]), AnyOf("completes", "slow", "livelock"));
+    EXPECT_THAT(text_of(verdict["recursion"]), AnyOf("none", "reclaim"));
+}
+
+// Waits until the workload writes, then does something to the guest.
+std::string once_it_works(const std::string& what) {
+    return "(until pgrep -f \"workload --fd\" >/dev/null; do sleep 0.2; done; " + what + ") &";
+}
+
+TEST_F(VmTest, AGuestThatPanicsIsAFindingWithItsLastEvidence) {
+    const Ran ran = run("fuse-ext4-own-cgroup", once_it_works("sleep 8; echo c >/proc/sysrq-trigger"));
+    EXPECT_EQ(ran.code, 1) << ran.output << ran.errors;
+    const json verdict = ran.verdict();
+    EXPECT_EQ(text_of(verdict["outcome"]), "inconclusive");
+    EXPECT_EQ(text_of(verdict["guest"]["end"]), "panicked");
+    EXPECT_THAT(text_of(verdict["reasons"][0]),
+                HasSubstr("Kernel panic - not syncing: sysrq triggered crash"));
+    const auto evidence = json::parse(file_of(verdict, "evidence.json"));
+    EXPECT_FALSE(evidence["progress"].empty()) << "what was seen until then is kept";
+    EXPECT_THAT(file_of(verdict, "console.txt"), HasSubstr("sysrq_handle_crash"));
+}
+
+TEST_F(VmTest, AGuestThatHangsWithInterruptsOnTellsItsTasksAndIsDestroyed) {
+    const Ran ran =
+        run("fuse-ext4-own-cgroup",
+            once_it_works("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
+                          "for i in 1 2 3 4; do chrt -f 99 sh -c \"while :; do :; done\" & done"));
+    EXPECT_EQ(ran.code, 1) << ran.output << ran.errors;
+    const json verdict = ran.verdict();
+    EXPECT_EQ(text_of(verdict["outcome"]), "inconclusive");
+    EXPECT_EQ(text_of(verdict["guest"]["end"]), "silent");
+    EXPECT_THAT(text_of(verdict["reasons"][0]), HasSubstr("no sign of life"));
+    EXPECT_THAT(file_of(verdict, "console.txt"), HasSubstr("sysrq: Show"));
+}
+
+TEST_F(VmTest, ASetupThatFailsIsAClearError) {
+    const Ran ran = run("fuse-ext4-own-cgroup", "false");
+    EXPECT_EQ(ran.code, 4) << ran.output << ran.errors;
+    EXPECT_THAT(text_of(ran.verdict()["reasons"][0]), HasSubstr("vm.setup failed"));
+}
+
+TEST_F(VmTest, AKernelThatIsNoneIsAClearError) {
+    const Ran ran = run_reflux("run fuse-ext4-own-cgroup --vm nonsense --out " + out());
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_THAT(ran.errors, HasSubstr("nonsense"));
+}
+
+// The host's harness is killed; QEMU must not outlive it, and nothing has a name that could be left.
+TEST_F(VmTest, NothingOutlivesAHarnessThatIsKilled) {
+    const Ran ran = run_shell(
+        fmt::format("\"$REFLUX\" run fuse-ext4-own-cgroup --vm 6.1 --out {0} & pid=$!\n"
+                    "until cat {0}/*/events.txt 2>/dev/null | grep -q '@boot ready'; do sleep 0.1; done\n"
+                    "qemu=$(pgrep -P $pid qemu) && kill -9 $pid && wait $pid\n"
+                    "for i in $(seq 100); do [ -d /proc/$qemu ] || exit 7; sleep 0.1; done",
+                    out()));
+    EXPECT_EQ(ran.code, 7) << ran.output << ran.errors;
+}
+
+}  // namespace
+}  // namespace reflux::test
