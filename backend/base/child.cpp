@@ -38,7 +38,9 @@ Result<Pipe> make_pipe() {
 Status prepare_child(const SpawnOptions& options, pid_t parent) {
     // A process group of its own: an interrupt from the terminal is the harness's to handle, which ends its
     // children.
-    ::setpgid(0, 0);
+    if (options.own_group) {
+        ::setpgid(0, 0);
+    }
     if (options.die_with_parent) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) {

@@ -37,6 +37,7 @@ struct SpawnOptions {
     int stderr_fd = -1;           // becomes the child's stderr; -1: inherited
     std::vector<int> inherit;     // further descriptors kept open across exec under their numbers
     bool die_with_parent = true;  // PR_SET_PDEATHSIG SIGKILL
+    bool own_group = true;        // false: stays in the caller's process group, to use its terminal
 };
 
 // fork + exec of argv[0] (searched in PATH); timed_out when the child has not come to its exec within 30 s.

@@ -27,16 +27,17 @@ struct Limits {
     double stall_window_s = 0;  // no completion for this long with requests in flight: a stall
     double time_budget_s = 0;   // the workload must be done within this
     std::optional<std::uint64_t> memcg_limit_bytes;  // nullopt: no limit set
-    // By this the scenario's times were stretched to those above, and its work divided, because this machine
+    // By this the scenario's times were stretched to those above, because this machine
     // is slower than the one that asked for the run; 1: they were not.
     double time_factor = 1;
+    std::uint64_t work_bytes = 0;  // what the workload is to write
 };
 
 // The virtual machine in which the run was made, as its host saw it.
 struct Guest {
     std::string accelerator;  // "kvm" | "tcg"
     std::string kernel;       // as it was asked for: "6.1", "running", a path
-    double boot_s = 0;        // from the start of the machine to the start of the harness in it
+    double boot_s = 0;        // from its start to the start of what it is to run
     std::string end;     // "ended": the harness in it came to its end; else "no_boot", "panicked", "reset",
                          // "silent", "overdue", "qemu_died", "stopped" (vm::GuestEnd)
     std::string detail;  // one sentence on an end other than "ended"

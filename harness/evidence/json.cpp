@@ -31,6 +31,7 @@ void fields(Visit& visit, T& it) {
     visit("time_budget_s", it.time_budget_s);
     visit("memcg_limit_bytes", it.memcg_limit_bytes);
     visit("time_factor", it.time_factor);
+    visit("work_bytes", it.work_bytes);
 }
 
 template <class Visit, Is<Guest> T>

@@ -44,7 +44,7 @@ ExitCode code_of(const Finished& run) {
 Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions& options,
                          const std::optional<VmHost>& vm, EventLoop& loop, Console& console) {
     REFLUX_TRY(auto folder, make_run_folder(options.out, scenario,
-                                            vm ? std::vector<std::string>{"--vm", vm->kernel().name}
+                                            vm ? std::vector<std::string>{"--vm", vm->exact_kernel()}
                                                : std::vector<std::string>{}));
     console.begin(scenario.name);
     Finished run;
@@ -166,7 +166,6 @@ ExitCode run_batch(const BatchOptions& options) {
     if (!scenarios) {
         return give_up(scenarios.error());
     }
-    EventLoop loop;
     Console console;
     std::optional<VmHost> vm;
     if (options.vm) {
@@ -178,6 +177,7 @@ ExitCode run_batch(const BatchOptions& options) {
     } else if (const auto ready = check_host(); !ready) {
         return give_up(ready.error());
     }
+    EventLoop loop;  // not earlier: until here a signal ends us and the tools that we wait for
     std::vector<Finished> runs;
     ExitCode code = ExitCode::met;
     const bool one = scenarios->size() == 1 && options.repeat == 1;
@@ -196,6 +196,9 @@ ExitCode run_batch(const BatchOptions& options) {
             }
             runs.push_back(std::move(*run));
         }
+    }
+    if (loop.interrupted() != 0) {
+        code = graver(code, ExitCode::harness_failed);  // not all that was asked for was run
     }
     if (options.json) {
         print_json(runs);

@@ -17,13 +17,19 @@ namespace {
 // Of the times of a scenario, the share in which processors compute. The rest is the kernel's own timers (a
 // writeback interval of 5 s, a throttled writer's pauses of 0.2 s), which are no longer on a slow machine.
 constexpr double computing_share = 0.2;
-// Several times the memory limit of the scenarios: what is less would not press.
-constexpr Bytes least_work = mebibytes(256);
-
 Result<double> measure_time_factor(double host_work_s) {
     REFLUX_TRY(const Seconds here, probe::time_of_fixed_work());
     const double slower = host_work_s > 0 ? here.count() / host_work_s : 1.0;
     return 1 + computing_share * std::max(0.0, slower - 1);
+}
+
+// Less than four times the memory limit would not press; less than the scenario asks for only where times are
+// stretched.
+Bytes less_work(const scenario::Scenario& scenario, double factor) {
+    const Bytes wanted = scenario.workload.work;
+    const Bytes least = scenario.memcg.limit ? Bytes{4 * scenario.memcg.limit->value} : mebibytes(256);
+    const Bytes divided{static_cast<std::uint64_t>(static_cast<double>(wanted.value) / factor)};
+    return std::min(wanted, std::max(least, divided));
 }
 
 Status run(const GuestSession& plan) {
@@ -34,12 +40,11 @@ Status run(const GuestSession& plan) {
          {&scenario.judge.stall_window, &scenario.judge.time_budget, &scenario.judge.rung_time}) {
         *time *= factor;
     }
-    scenario.workload.work = std::max(
-        least_work,
-        Bytes{static_cast<std::uint64_t>(static_cast<double>(scenario.workload.work.value) / factor)});
+    scenario.workload.work = less_work(scenario, factor);
     EventLoop loop;
     Console console;
-    console.begin(fmt::format("{}, times stretched and work divided by {:.1f}", scenario.name, factor));
+    console.begin(fmt::format("{}, times stretched by {:.1f}, {} of work", scenario.name, factor,
+                              human(scenario.workload.work)));
     const auto evidence = run_session({.scenario = scenario,
                                        .folder = plan.folder,
                                        .state_root = journal::default_state_root(),

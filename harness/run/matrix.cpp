@@ -106,6 +106,11 @@ Status take_up(const MatrixRecord& record, const std::string& out, std::vector<C
     return {};
 }
 
+Status keep_kernel(const std::string& file, const std::string& kernel) {
+    REFLUX_CHECK(make_folder(std::filesystem::path(file).parent_path().string()));
+    return replace_file(file, kernel + "\n");
+}
+
 unsigned runs_at_once(const MatrixOptions& options, const std::vector<scenario::Scenario>& scenarios) {
     if (options.jobs > 0) {
         return options.jobs;
@@ -183,8 +188,20 @@ class Matrix {
             if (cell.on_host() || cell.complete() || !seen.insert(cell.kernel).second || interrupted()) {
                 continue;
             }
-            if (const auto host = VmHost::prepare(cell.kernel, console); !host) {
-                give_up_kernel(cell.kernel, host.error());
+            // Runs of two kernels must not be counted together: "6.1" is the one that it was when the matrix
+            // began.
+            const std::string file = std::filesystem::path(cell.folder).parent_path().string() + "/kernel";
+            const auto begun = read_file(file);
+            const auto host = VmHost::prepare(begun ? trimmed(*begun) : cell.kernel, console);
+            const auto kept = host && !begun ? keep_kernel(file, host->exact_kernel()) : Status{};
+            if (!host || !kept) {
+                give_up_kernel(cell.kernel, host ? kept.error() : host.error());
+                continue;
+            }
+            for (auto& same : cells_) {
+                if (same.kernel == cell.kernel) {
+                    same.exact = host->exact_kernel();
+                }
             }
         }
     }
@@ -232,7 +249,7 @@ class Matrix {
         std::vector<std::string> command{own_path(), "run",   definition_file(cell),
                                          "--json",   "--out", cell.folder};
         if (!cell.on_host()) {
-            command.insert(command.end(), {"--vm", cell.kernel});
+            command.insert(command.end(), {"--vm", cell.exact});
         }
         REFLUX_TRY(run.child, spawn(command, {.stdout_fd = run.output.get(), .stderr_fd = log.get()}));
         return run;

@@ -44,6 +44,7 @@ struct GivenUp {
 
 struct Cell {
     std::string kernel;  // as `run --vm` takes it, or host_kernel
+    std::string exact;   // the very kernel that it stood for when the first run was made
     std::string scenario;
     std::string folder;
     std::string definition;  // the scenario as it is run, TOML

@@ -72,6 +72,7 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence.scenario = scenario.name;
     evidence.expected = {.outcome = scenario.expect.outcome, .recursion = scenario.expect.recursion};
     evidence.limits.stall_window_s = scenario.judge.stall_window.count();
+    evidence.limits.work_bytes = scenario.workload.work.value;
     evidence.limits.time_budget_s = scenario.judge.time_budget.count();
     if (scenario.memcg.limit) {
         evidence.limits.memcg_limit_bytes = scenario.memcg.limit->value;

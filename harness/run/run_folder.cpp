@@ -42,8 +42,9 @@ std::string repro_text(const std::string& folder, const std::string& scenario,
     return fmt::format(
         "#!/bin/sh\n"
         "# Runs the same scenario again, on this machine, as it was run here.\n"
-        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")/{}.toml\" --out \"${{1:-{}}}\"{}\n",
-        own_path(), scenario, std::filesystem::path(folder).parent_path().string(), more);
+        "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")\"/{} --out \"${{1:-{}}}\"{}\n",
+        own_path(), shell_quoted(scenario + ".toml"), std::filesystem::path(folder).parent_path().string(),
+        more);
 }
 
 }  // namespace

@@ -28,12 +28,14 @@ std::vector<std::string> modules_of(const scenario::Scenario& scenario) {
 std::string command_text(const scenario::Scenario& scenario, Seconds work_time) {
     std::string text = "# What the guest ran, with sh.\n";
     if (!scenario.vm.setup.empty()) {
-        text += fmt::format("(\n{}\n) || {{ echo 'vm.setup failed'; exit 4; }}\n", scenario.vm.setup);
+        // Any line of it that fails ends it: not on the left side of ||, where -e does not hold.
+        text += fmt::format("(\nset -e\n{}\n)\n[ $? -eq 0 ] || {{ echo 'vm.setup failed'; exit 4; }}\n",
+                            scenario.vm.setup);
     }
-    return text +
-           fmt::format("exec {} guest-session --scenario {}/{}.toml --folder {} --host-work-s {:.6f}\n",
-                       shell_quoted(own_path()), vm::guest_folder, scenario.name, vm::guest_folder,
-                       work_time.count());
+    return text + fmt::format("exec {} guest-session --scenario {} --folder {} --host-work-s {:.6f}\n",
+                              shell_quoted(own_path()),
+                              shell_quoted(fmt::format("{}/{}.toml", vm::guest_folder, scenario.name)),
+                              vm::guest_folder, work_time.count());
 }
 
 // The harness in the guest begins its lines with its own time; here they get another.
@@ -60,20 +62,59 @@ bool is_written(const evidence::Evidence& evidence) {
     return !evidence.environment.kernel_release.empty();
 }
 
-// A harness in the guest that ended without a word in its evidence, or a guest that never came to it.
+// A harness in the guest that did not come to its end (it says so by its status), or a guest that never came
+// to it.
 std::string trouble_of(const vm::GuestEnd& end, const evidence::Evidence& evidence,
                        const std::string& last_line) {
     switch (end.kind) {
         case vm::GuestEnd::Kind::ended:
-            return is_written(evidence) ? ""
-                                        : fmt::format("the harness in the guest ended with status {}: {}",
-                                                      end.status, last_line);
+            return end.status == 0 && is_written(evidence)
+                       ? ""
+                       : fmt::format("the harness in the guest ended with status {}: {}", end.status,
+                                     last_line);
         case vm::GuestEnd::Kind::no_boot:
-            return end.detail;
+        case vm::GuestEnd::Kind::stopped:
         case vm::GuestEnd::Kind::qemu_died:
-            return is_written(evidence) ? "" : end.detail;
+            return end.detail;
         default:
             return "";
+    }
+}
+
+// The guest has its own /run, and the kernel's own filesystems; a blank cannot stand on the kernel's command
+// line.
+Status check_seen_by_guests(const std::string& path) {
+    for (const char* hidden : {"/run/", "/dev/", "/proc/", "/sys/"}) {
+        if (path.starts_with(hidden)) {
+            return fail(ErrorKind::unsupported,
+                        fmt::format("a guest does not see {}: it has a {} of its own; move it elsewhere",
+                                    path, hidden));
+        }
+    }
+    if (path.find(' ') != std::string::npos) {
+        return fail(
+            ErrorKind::unsupported,
+            fmt::format("'{}' has a blank in it, which virtual machines cannot take; move it elsewhere",
+                        path));
+    }
+    return {};
+}
+
+// Reading everything back is the longest that the harness does without a word: two time budgets, stretched.
+vm::Guest::Limits limits_of(const scenario::Scenario& scenario) {
+    constexpr double most_stretched = 10;
+    vm::Guest::Limits limits;
+    limits.command_silence += 2 * most_stretched * scenario.judge.time_budget;
+    return limits;
+}
+
+// A host without room stops the guest's lines, and the guest is not to blame.
+void blame_full_disk(const std::string& folder, vm::GuestEnd& end) {
+    std::error_code error;
+    const auto space = std::filesystem::space(folder, error);
+    if (!error && space.available < mebibytes(1).value) {
+        end.kind = vm::GuestEnd::Kind::stopped;
+        end.detail = fmt::format("no room is left in {}; {}", folder, end.detail);
     }
 }
 
@@ -110,11 +151,23 @@ Watched watch(vm::Guest& guest, EventLoop& loop, Console& console) {
 
 }  // namespace
 
+std::string VmHost::exact_kernel() const {
+    if (kernel_.name.empty() || kernel_.name == "running") {
+        return "running";
+    }
+    if (kernel_.name.find('/') == std::string::npos) {
+        return kernel_.release;
+    }
+    return kernel_.root.empty() ? kernel_.image : kernel_.image + ":" + kernel_.root;
+}
+
 Result<VmHost> VmHost::prepare(const std::string& kernel, Console& console) {
     VmHost host;
     const std::string cache = vm::default_cache();
+    REFLUX_CHECK(check_seen_by_guests(own_path()));
     REFLUX_TRY(host.kernel_,
                vm::find_kernel(kernel, cache, [&](const std::string& text) { console.step(text); }));
+    REFLUX_CHECK(check_seen_by_guests(host.kernel_.root));
     REFLUX_TRY(host.accelerator_, vm::find_accelerator(host.kernel_, cache));
     REFLUX_TRY(host.work_time_, probe::time_of_fixed_work());
     console.step(fmt::format("guests: kernel {}, {} ({})", host.kernel_.release, host.accelerator_.name,
@@ -146,15 +199,18 @@ evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::st
                                    .modules = modules_of(scenario),
                                    .folder = folder,
                                    .scratch_folder = image_folder()},
-                                  {});
+                                  limits_of(scenario));
     if (!guest) {
         return failed(guest.error());
     }
     if (const auto watched = loop.watch_daemon(guest->qemu()); !watched) {
         return failed(watched.error());
     }
-    const auto [end, last_line] = watch(*guest, loop, console);
+    auto [end, last_line] = watch(*guest, loop, console);
     loop.forget_daemon();
+    if (end.kind != vm::GuestEnd::Kind::ended) {
+        blame_full_disk(folder, end);
+    }
     if (end.kind != vm::GuestEnd::Kind::ended) {
         console.step(end.detail);
     }
@@ -171,9 +227,6 @@ evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::st
                                      .detail = end.detail};
     if (evidence.harness_error.empty()) {
         evidence.harness_error = trouble_of(end, evidence, last_line);
-    }
-    if (end.kind == vm::GuestEnd::Kind::stopped) {
-        evidence.harness_error = end.detail;
     }
     if (!stopped) {
         evidence.leftovers.push_back(stopped.error().message);

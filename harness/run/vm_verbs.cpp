@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "backend/base/units.h"
+#include "harness/run/event_loop.h"
 #include "harness/run/requirements.h"
 #include "harness/vm/accelerator.h"
 #include "harness/vm/guest.h"
@@ -31,6 +32,26 @@ std::string series_of(const std::string& release) {
     return release.substr(0, release.find_first_not_of("0123456789", first + 1));
 }
 
+// A person says when it ends.
+constexpr Seconds unbounded{1e9};
+constexpr vm::Guest::Limits shell_limits{
+    .silence = unbounded, .command_silence = unbounded, .whole = unbounded};
+
+// What its init says, until it ends: by `exit`, which restarts the machine.
+Status watch(vm::Guest& guest, EventLoop& loop) {
+    constexpr Seconds tick_time{0.25};
+    while (!guest.end()) {
+        if (loop.next(tick_time) == Event::interrupted) {
+            return fail(ErrorKind::system, "interrupted");
+        }
+        for (const auto& line : guest.poll()) {
+            tell(line);
+        }
+    }
+    const auto& end = *guest.end();
+    return end.kind == vm::GuestEnd::Kind::reset ? Status{} : Status(fail(ErrorKind::system, end.detail));
+}
+
 Status shell(const VmShell& wanted) {
     if (::isatty(STDIN_FILENO) == 0) {
         return fail(ErrorKind::invalid_input,
@@ -40,6 +61,7 @@ Status shell(const VmShell& wanted) {
     const std::string cache = vm::default_cache();
     REFLUX_TRY(const auto kernel, vm::find_kernel(wanted.kernel, cache, tell));
     REFLUX_TRY(const auto accelerator, vm::find_accelerator(kernel, cache));
+    EventLoop loop;  // an interruption must not leave the folder
     std::string folder = std::filesystem::temp_directory_path().string() + "/reflux-shell-XXXXXX";
     if (::mkdtemp(folder.data()) == nullptr) {
         return fail_errno("mkdtemp " + folder);
@@ -55,12 +77,12 @@ Status shell(const VmShell& wanted) {
                                                  .folder = folder,
                                                  .scratch_folder = image_folder(),
                                                  .shell = true},
-                                                {}));
+                                                shell_limits));
         tell(
             fmt::format("kernel {}, {} ({}); the host's files are here, read-only under a layer of memory;\n"
                         "leave with `exit`",
                         kernel.release, accelerator.name, accelerator.why));
-        return guest.wait();
+        return watch(guest, loop);
     };
     const auto done = run();
     std::error_code error;

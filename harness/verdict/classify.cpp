@@ -237,10 +237,11 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
     constexpr double visible = 1.05;
     if (evidence.limits.time_factor >= visible) {
         verdict.reasons.push_back(fmt::format(
-            "times are stretched and the work is divided by {:.1f}, for the guest is slower than its host: "
-            "stall "
-            "window {:.0f} s, time budget {:.0f} s",
-            evidence.limits.time_factor, evidence.limits.stall_window_s, evidence.limits.time_budget_s));
+            "times are stretched by {:.1f}, for the guest is slower than its host: stall window {:.0f} s, "
+            "time budget "
+            "{:.0f} s; {:.0f} MiB of work",
+            evidence.limits.time_factor, evidence.limits.stall_window_s, evidence.limits.time_budget_s,
+            static_cast<double>(evidence.limits.work_bytes) / mebibyte));
     }
 }
 

@@ -66,7 +66,7 @@ Result<std::string> try_kvm(const Kernel& kernel) {
     std::array<char, 256> chunk{};
     const auto end = std::chrono::steady_clock::now() + trial_time;
     bool open = true;
-    while (open && said.find('\n') == std::string::npos &&
+    while (open && !tells_of_boot(said) &&
            wait_readable(events.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
         const auto n = ::read(events.get(), chunk.data(), chunk.size());
         open = n > 0;
@@ -75,7 +75,7 @@ Result<std::string> try_kvm(const Kernel& kernel) {
     REFLUX_CHECK(send_signal(qemu, SIGKILL));
     REFLUX_TRY(const auto ended, wait_for(qemu, Seconds(5)));
     static_cast<void>(ended);
-    if (said.starts_with("@boot ")) {
+    if (tells_of_boot(said)) {
         return std::string();
     }
     if (open) {
@@ -95,38 +95,82 @@ Result<std::string> find_qemu() {
     return fail(ErrorKind::unsupported, "no qemu-system-x86_64; install the package qemu-system-x86");
 }
 
-std::optional<Accelerator> known_accelerator(const std::string& cache) {
+bool tells_of_boot(std::string_view said) {
+    return said.find("@boot ") != std::string_view::npos;
+}
+
+namespace {
+
+Accelerator emulation(const std::string& why) {
+    return {.name = "tcg", .why = why};
+}
+
+struct Record {
+    Accelerator found;
+    std::string kernel;  // release that was tried
+};
+
+std::optional<Record> read_record(const std::string& cache) {
     const auto now = setting();
     const auto text = read_file(record_of(cache));
     if (!now || !text) {
         return std::nullopt;
     }
     const auto record = nlohmann::json::parse(*text, nullptr, false);
-    if (!record.is_object() || record.value("setting", "") != *now) {
+    const auto text_of = [&](const char* key) {
+        return record.is_object() && record.contains(key) && record[key].is_string()
+                   ? record[key].get<std::string>()
+                   : std::string();
+    };
+    if (text_of("setting") != *now) {
         return std::nullopt;
     }
-    return Accelerator{.name = record.value("name", "tcg"), .why = record.value("why", "")};
+    return Record{.found = {.name = text_of("name"), .why = text_of("why")}, .kernel = text_of("kernel")};
+}
+
+void write_record(const std::string& cache, const Record& record) {
+    std::error_code error;
+    std::filesystem::create_directories(cache, error);
+    const nlohmann::json json{{"setting", setting().value_or("")},
+                              {"name", record.found.name},
+                              {"why", record.found.why},
+                              {"kernel", record.kernel}};
+    // A cache that cannot be written costs the next run another trial, no more.
+    static_cast<void>(replace_file(record_of(cache), json.dump(1) + "\n"));
+}
+
+// Rights to the device may have changed since the last trial.
+std::optional<Accelerator> without_device() {
+    const auto device = open_file("/dev/kvm", O_RDWR);
+    return device ? std::nullopt : std::optional(emulation(device.error().message));
+}
+
+}  // namespace
+
+std::optional<Accelerator> known_accelerator(const std::string& cache) {
+    if (auto none = without_device()) {
+        return none;
+    }
+    const auto record = read_record(cache);
+    return record ? std::optional(record->found) : std::nullopt;
 }
 
 Result<Accelerator> find_accelerator(const Kernel& kernel, const std::string& cache) {
-    // Rights to it may have changed since the last trial.
-    if (const auto device = open_file("/dev/kvm", O_RDWR); !device) {
-        return Accelerator{.name = "tcg", .why = device.error().message};
+    if (auto none = without_device()) {
+        return *none;
     }
-    if (auto known = known_accelerator(cache)) {
-        return *known;
+    // That one kernel did not boot in KVM says nothing of another.
+    if (const auto record = read_record(cache);
+        record && (record->found.name == "kvm" || record->kernel == kernel.release)) {
+        return record->found;
     }
     REFLUX_TRY(const auto trouble, try_kvm(kernel));
-    Accelerator found{
-        .name = trouble.empty() ? "kvm" : "tcg",
-        .why = trouble.empty() ? "a kernel boots in /dev/kvm" : "/dev/kvm opens, but " + trouble};
-    REFLUX_TRY(const auto now, setting());
-    std::error_code error;
-    std::filesystem::create_directories(cache, error);
-    REFLUX_CHECK(replace_file(
-        record_of(cache),
-        nlohmann::json{{"setting", now}, {"name", found.name}, {"why", found.why}}.dump(1) + "\n"));
-    return found;
+    const Record record{.found = trouble.empty()
+                                     ? Accelerator{.name = "kvm", .why = "a kernel boots in /dev/kvm"}
+                                     : emulation("/dev/kvm opens, but " + trouble),
+                        .kernel = kernel.release};
+    write_record(cache, record);
+    return record.found;
 }
 
 }  // namespace reflux::vm

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace reflux::vm {
 
@@ -16,6 +17,9 @@ struct Accelerator {
 
 // Path of QEMU; unsupported: which package to install.
 Result<std::string> find_qemu();
+
+// What a guest's init tells first (guest/init.sh) is in it.
+bool tells_of_boot(std::string_view said);
 
 // From the cache when host kernel and QEMU are those of the last trial; else, if /dev/kvm opens, by a trial
 // boot of `kernel`, at most 15 s.

@@ -130,6 +130,7 @@ Result<Guest> Guest::start(const GuestPlan& plan, Limits limits) {
         options.inherit.push_back(console.theirs.get());
         options.stdout_fd = log.get();
     }
+    options.own_group = !plan.shell;  // a shell's QEMU reads the terminal
     REFLUX_TRY(guest.qemu_, spawn(qemu_arguments(machine), options));
     guest.console_ = std::move(console.ours);
     guest.control_ = std::move(control.ours);
@@ -145,6 +146,7 @@ double Guest::since(Clock::time_point moment) {
 }
 
 void Guest::take_line(const std::string& line, std::vector<std::string>& said) {
+    // What the command prints stands after "@out ", so that none of it can be taken for the rest.
     const auto rest_of = [&](std::string_view word) -> std::optional<std::string> {
         return line.starts_with(word) ? std::optional(line.substr(word.size())) : std::nullopt;
     };
@@ -163,8 +165,8 @@ void Guest::take_line(const std::string& line, std::vector<std::string>& said) {
         status_ = status;
     } else if (const auto text = rest_of("@say ")) {
         said.push_back(*text);
-    } else {
-        said.push_back(line);
+    } else if (const auto out = rest_of("@out ")) {
+        said.push_back(*out);
     }
 }
 
@@ -193,7 +195,7 @@ GuestEnd Guest::end_of_qemu(const ExitStatus& exit) const {
     const auto console = read_file(folder_ + "/console.txt").value_or("");
     for (const auto& line : lines_of(console)) {
         if (const auto at = line.find("Kernel panic - not syncing"); at != std::string::npos) {
-            return {.kind = GuestEnd::Kind::panicked,
+            return {.kind = boot_s_ ? GuestEnd::Kind::panicked : GuestEnd::Kind::no_boot,
                     .detail = "the guest's kernel panicked: " + trimmed(line.substr(at))};
         }
     }
@@ -209,11 +211,10 @@ GuestEnd Guest::end_of_qemu(const ExitStatus& exit) const {
     return {.kind = GuestEnd::Kind::reset, .detail = "the guest restarted without a word; " + words};
 }
 
-void Guest::judge_end() {
+void Guest::judge_end(std::vector<std::string>& said) {
     const auto exit = reap(qemu_);
     if (exit && *exit) {
-        std::vector<std::string> last;
-        read_events(last);  // what it said after the last look; lines for people are in events.txt
+        read_events(said);  // what it said after the last look
         qemu_ = {};
         if (!status_) {
             end_ = end_of_qemu(**exit);
@@ -225,7 +226,11 @@ void Guest::judge_end() {
         return;
     }
     const std::string words = "; the console's last words: " + tail_of(folder_ + "/console.txt");
-    if (!boot_s_ && since(start_) > limits_.boot.count()) {
+    if (since(start_) > limits_.whole.count()) {
+        end_ = GuestEnd{
+            .kind = GuestEnd::Kind::overdue,
+            .detail = fmt::format("the guest did not end within {}", reflux::to_string(limits_.whole))};
+    } else if (!boot_s_ && since(start_) > limits_.boot.count()) {
         end_ = GuestEnd{.kind = GuestEnd::Kind::no_boot,
                         .detail = fmt::format("the guest was not ready after {}{}",
                                               reflux::to_string(limits_.boot), words)};
@@ -247,14 +252,15 @@ std::vector<std::string> Guest::poll() {
     }
     drain_console();
     read_events(said);
-    judge_end();
+    judge_end(said);
     return said;
 }
 
 void Guest::dump_tasks() {
     // The answer of each request is a line; a greeting comes first.
     const auto ask = [&](std::string_view request) {
-        if (!write_all(control_.get(), request, "QEMU's control socket")) {
+        // Not write(): QEMU may have ended, and a signal must not end us.
+        if (::send(control_.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {
             return;
         }
         std::string answer;
@@ -273,23 +279,13 @@ void Guest::dump_tasks() {
     for (const std::string_view key : {"l", "w"}) {
         ask(R"({"execute":"chardev-send-break","arguments":{"id":"console"}})"
             "\n");
-        if (!write_all(console_.get(), key, "the guest's console")) {
+        if (::send(console_.get(), key.data(), key.size(), MSG_NOSIGNAL) < 0) {
             return;
         }
     }
     const auto begin = Clock::now();
     while (since(begin) < dump_time.count() && wait_readable(console_.get(), Seconds(1)).value_or(false) &&
            drain_console()) {
-    }
-}
-
-Status Guest::wait() {
-    for (;;) {
-        REFLUX_TRY(const auto exit, wait_for(qemu_, Seconds(3600)));
-        if (exit) {
-            qemu_ = {};
-            return exit->ok() ? Status{} : Status(fail(ErrorKind::system, end_of_qemu(*exit).detail));
-        }
     }
 }
 

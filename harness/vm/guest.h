@@ -54,6 +54,7 @@ class Guest {
         Seconds boot{120};
         Seconds silence{30};
         Seconds command_silence{300};
+        Seconds whole{7200};  // from start to end
     };
 
     static Result<Guest> start(const GuestPlan& plan, Limits limits);
@@ -75,8 +76,6 @@ class Guest {
     // Makes a guest that hangs print its tasks on the console (sysrq by a break on the serial line), as far
     // as it still can; at most 10 s.
     void dump_tasks();
-    // Waits until QEMU ends by itself, however long that takes: for a shell.
-    Status wait();
     // Kills QEMU and reaps it; at most 5 s.
     Status stop();
 
@@ -87,7 +86,7 @@ class Guest {
     void take_line(const std::string& line, std::vector<std::string>& said);
     void read_events(std::vector<std::string>& said);
     bool drain_console();
-    void judge_end();
+    void judge_end(std::vector<std::string>& said);
     [[nodiscard]] GuestEnd end_of_qemu(const ExitStatus& exit) const;
     [[nodiscard]] static double since(Clock::time_point moment);
 

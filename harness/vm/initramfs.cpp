@@ -93,7 +93,14 @@ std::string module_name(const std::string& path) {
 Result<UniqueFd> make_initramfs(const Kernel& kernel) {
     // A static one: nothing of the host's libraries is in the initramfs.
     REFLUX_CHECK(need_tool("busybox", "busybox-static"));
-    REFLUX_TRY(const auto busybox, read_file(*find_program("busybox")));
+    const std::string path = *find_program("busybox");
+    REFLUX_TRY(const auto busybox, read_file(path));
+    // An interpreter is named near the beginning of an ELF file.
+    if (std::string_view(busybox).substr(0, 4096).find("/ld-linux") != std::string_view::npos) {
+        return fail(
+            ErrorKind::unsupported,
+            path + " needs shared libraries, which a guest has not yet; install the package busybox-static");
+    }
     REFLUX_TRY(const auto modules, module_files(kernel));
     CpioArchive archive;
     archive.add_directory("bin");
@@ -101,10 +108,10 @@ Result<UniqueFd> make_initramfs(const Kernel& kernel) {
     archive.add_file("bin/busybox", busybox, true);
     archive.add_file("init", guest_init_script, true);
     std::string list;
-    for (const auto& path : modules) {
-        REFLUX_TRY(const auto content, plain_module(path));
-        archive.add_file("modules/" + module_name(path), content);
-        list += module_name(path) + "\n";
+    for (const auto& module : modules) {
+        REFLUX_TRY(const auto content, plain_module(module));
+        archive.add_file("modules/" + module_name(module), content);
+        list += module_name(module) + "\n";
     }
     archive.add_file("modules/list", list);
     REFLUX_TRY(auto file, make_memory_file("initramfs"));

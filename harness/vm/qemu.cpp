@@ -81,9 +81,13 @@ std::vector<std::string> qemu_arguments(const Machine& machine) {
         add_folder(arguments, "shared", machine.shared_folder, false);
     }
     if (machine.scratch_fd >= 0) {
-        // What is on it is gone with the guest: nothing needs to reach a disk.
-        add(arguments, {"-drive", fmt::format("file=/proc/self/fd/{},format=raw,if=virtio,cache=unsafe",
-                                              machine.scratch_fd)});
+        // What is on it is gone with the guest: nothing needs to reach a disk. When the host's is full, the
+        // guest gets an error; by default QEMU would stop the machine.
+        add(arguments,
+            {"-drive",
+             fmt::format(
+                 "file=/proc/self/fd/{},format=raw,if=virtio,cache=unsafe,werror=report,rerror=report",
+                 machine.scratch_fd)});
     }
     if (machine.control_fd >= 0) {
         add(arguments, {"-chardev", fmt::format("socket,id=control,fd={}", machine.control_fd), "-mon",

@@ -66,8 +66,8 @@ TEST_F(VmTest, AStallInAGuestIsJudged) {
 
 // The stack needs nothing of /tmp, which is the guest's memory.
 TEST_F(VmTest, ItsControlCompletesEvenWithAFullTmp) {
-    const Ran ran =
-        run("fuse-ext4-shared-memcg-control", "dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null; df /tmp");
+    const Ran ran = run("fuse-ext4-shared-memcg-control --set workload.work=1GiB",
+                        "dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null || df /tmp");
     expect_ended(ran);
     EXPECT_THAT(file_of(ran.verdict(), "events.txt"), HasSubstr("100% /"));
     EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
@@ -121,9 +121,16 @@ TEST_F(VmTest, AGuestThatHangsWithInterruptsOnTellsItsTasksAndIsDestroyed) {
 }
 
 TEST_F(VmTest, ASetupThatFailsIsAClearError) {
-    const Ran ran = run("fuse-ext4-own-cgroup", "false");
+    const Ran ran = run("fuse-ext4-own-cgroup", "false\ntrue");
     EXPECT_EQ(ran.code, 4) << ran.output << ran.errors;
     EXPECT_THAT(text_of(ran.verdict()["reasons"][0]), HasSubstr("vm.setup failed"));
+}
+
+TEST_F(VmTest, AHarnessThatIsKilledInTheGuestIsAFailureAndNoVerdict) {
+    const Ran ran = run("fuse-ext4-own-cgroup", once_it_works("sleep 6; pkill -9 -f \"[g]uest-session\""));
+    EXPECT_EQ(ran.code, 4) << ran.output << ran.errors;
+    EXPECT_THAT(text_of(ran.verdict()["reasons"][0]),
+                HasSubstr("the harness in the guest ended with status 137"));
 }
 
 TEST_F(VmTest, AKernelThatIsNoneIsAClearError) {

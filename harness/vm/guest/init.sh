@@ -10,8 +10,10 @@
 #   REFLUX_MODULES   the host's folder of this kernel's modules; empty: where the host itself has them
 #   REFLUX_MODE      command | shell (the command talks to a person on the console) | trial (boot, say so, stop)
 # Files: /modules/list names the modules of the initramfs in their order. On ttyS1 the host reads what the command prints,
-# and lines that guest.h knows: @boot, @beat, @say, @end.
+# (lines after @out), and what this script has to tell: @boot, @beat, @say, @end (guest.cpp, take_line).
 set -u
+
+end_of_output='@ end of output @'
 
 # After a line break: what the command printed last may have none.
 tell() { printf '\n%s\n' "$*" >/dev/ttyS1; }
@@ -90,7 +92,7 @@ load_modules() {
     folder=/lib/modules/$(uname -r)
     if [ -n "${REFLUX_MODULES-}" ]; then
         mkdir -p "$folder"
-        mount --bind "$REFLUX_MODULES" "$folder"
+        mount --bind "$REFLUX_MODULES" "$folder" || give_up "cannot see the host's $REFLUX_MODULES"
     fi
     # One that is built in, or that this kernel has not, is no error here: what needs it says so.
     for module in $(echo "${REFLUX_LOAD-}" | tr , ' '); do
@@ -102,7 +104,8 @@ load_modules() {
 mount_scratch() {
     mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1,nodiscard /dev/vda ||
         give_up "cannot make a filesystem on the scratch disk"
-    mount /dev/vda /var/tmp || give_up "cannot mount the scratch disk"
+    mkdir /run/scratch
+    mount /dev/vda /run/scratch || give_up "cannot mount the scratch disk"
 }
 
 mount_if_missing() {
@@ -122,15 +125,16 @@ beat() {
 relay() {
     local line
     while IFS= read -r line; do
-        printf '%s\n' "$line" >/dev/ttyS1
-        case $line in
-            "@end "*) stop_machine ;;
-        esac
+        if [ -e /run/guest/status ] && [ "$line" = "$end_of_output" ]; then
+            tell "@end $(cat /run/guest/status)"
+            stop_machine
+        fi
+        printf '\n@out %s\n' "$line" >/dev/ttyS1
     done </run/guest/said
 }
 
 run_command() {
-    export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/var/tmp LANG=C.UTF-8
+    export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/run/scratch LANG=C.UTF-8
     mount_if_missing devpts /dev/pts
     mount_if_missing tmpfs /dev/shm
     mount_cgroups
@@ -146,11 +150,12 @@ run_command() {
     beat &
     mkfifo /run/guest/said
     relay &
+    # The whole log, as it grows: a guest that dies leaves it.
+    stdbuf -oL dmesg -w >/run/shared/guest-dmesg.txt &
     {
         sh /run/shared/guest-command.sh
-        set -- $?
-        dmesg >/run/shared/guest-dmesg.txt
-        printf '\n@end %s\n' "$1"
+        echo $? >/run/guest/status
+        printf '\n%s\n' "$end_of_output"
     } >/run/guest/said 2>&1
     wait
 }

@@ -7,7 +7,7 @@
 namespace reflux::test {
 
 // One line each: mounts, attached loop devices, memory cgroups, FUSE connections, trace instances, processes
-// named reflux or refluxd, images in the image folder, journals.
+// named reflux, refluxd or qemu-system, images in the image folder, journals.
 using Inventory = std::set<std::string>;
 
 Inventory take_inventory();

@@ -22,8 +22,11 @@ Evidence full() {
     Evidence it;
     it.scenario = "fuse-ext4-shared-memcg";
     it.expected = {.outcome = {"deadlock", "livelock"}, .recursion = {"upper"}};
-    it.limits = {
-        .stall_window_s = 8.5, .time_budget_s = 60, .memcg_limit_bytes = 67108864, .time_factor = 3.5};
+    it.limits = {.stall_window_s = 8.5,
+                 .time_budget_s = 60,
+                 .memcg_limit_bytes = 67108864,
+                 .time_factor = 3.5,
+                 .work_bytes = 7};
     it.environment = {"6.18.5", "#1 SMP \"quoted\"", "x86_64", "v1", 25769803776U, 2};
     it.devices = {"7:0", "7:1", "ext4", "xfs", "fuse", 58};
     it.placement = "shared";

@@ -1,5 +1,6 @@
 // What a guest is made of: the archive of its initramfs, and the command line of QEMU.
 #include "backend/base/child.h"
+#include "harness/vm/accelerator.h"
 #include "harness/vm/cpio_archive.h"
 #include "harness/vm/initramfs.h"
 #include "harness/vm/qemu.h"
@@ -60,6 +61,13 @@ bool has_pair(const std::vector<std::string>& arguments, const std::string& opti
         arguments.begin(), arguments.end(),
         [&](const auto& a, const auto& b) { return a == option && b.find(value) != std::string::npos; });
     return found != arguments.end();
+}
+
+// The bytes of init.sh: a line break before each line.
+TEST(Accelerator, KnowsAGuestThatBooted) {
+    EXPECT_TRUE(vm::tells_of_boot("\n@boot kernel 6.1.0-56-amd64\n"));
+    EXPECT_FALSE(vm::tells_of_boot("\n"));
+    EXPECT_FALSE(vm::tells_of_boot(""));
 }
 
 TEST(QemuArguments, GiveTheHostOnlyForReadingAndEscapeCommas) {
