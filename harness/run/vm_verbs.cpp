@@ -84,7 +84,7 @@ Status shell(const VmShell& wanted) {
                         kernel.release, accelerator.name, accelerator.why));
         return watch(guest, loop);
     };
-    const auto done = run();
+    auto done = run();
     std::error_code error;
     std::filesystem::remove_all(folder, error);
     return done;
