@@ -48,7 +48,10 @@ void add_cgroups(Inventory& found) {
 void add_processes(Inventory& found) {
     for (const auto& pid : names_in("/proc")) {
         const auto stat = read_task_stat(fmt::format("/proc/{}/stat", pid));
-        if (stat && (stat->name.starts_with("reflux") || stat->name.starts_with("qemu-system"))) {
+        // One that has ended is no more than an entry that its parent, for orphans the first process, takes
+        // away.
+        if (stat && stat->state != 'Z' &&
+            (stat->name.starts_with("reflux") || stat->name.starts_with("qemu-system"))) {
             found.insert(fmt::format("process {} {} {}", pid, stat->name, stat->state));
         }
     }
