@@ -83,7 +83,8 @@ struct Verdict {
 //  4. A stall was found:
 //     a. every daemon thread is stopped (T, t): inconclusive, somebody stopped it.
 //     b. deadlock: a daemon thread in D sits in one unbounded wait (same stack, no context switch from the
-//        first to the last snapshot) and the wait graph closes (wait_graph.h says by which facts).
+//        first to the last snapshot, or through the last half of that time at least: bounded waits may come
+//        before it) and the wait graph closes (wait_graph.h says by which facts).
 //     c. livelock: a daemon thread that owes an answer runs or sits in a bounded wait, and its context
 //        switches or CPU ticks advanced between the first and the last snapshot, and neither device nor
 //        daemon completed anything for (nine tenths of) the stall window.

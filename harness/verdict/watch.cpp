@@ -20,6 +20,33 @@ std::uint64_t switches_of(const TaskSample& task) {
     return task.voluntary_switches + task.involuntary_switches;
 }
 
+bool sits_as(const TaskSample& sample, const TaskSample& last) {
+    return sample.state == 'D' && last.state == 'D' && sample.stack == last.stack &&
+           switches_of(sample) == switches_of(last);
+}
+
+// The first snapshot from which on a task is watched: all of them, or, where it came into one unbounded wait
+// only within the stall (out of reclaim_throttle into a folio's writeback), those of that wait, if they span
+// half of the time at least.
+std::size_t first_watched(const evidence::Stall& stall, const TaskSample& last) {
+    const auto wait = classify_stack(last.stack).wait;
+    if (!wait || is_bounded(*wait) || *wait == Wait::idle) {
+        return 0;
+    }
+    const auto& shots = stall.snapshots;
+    std::size_t first = shots.size() - 1;
+    while (first > 0) {
+        const auto& tasks = shots[first - 1].tasks;
+        const auto sample = std::ranges::find(tasks, last.tid, &TaskSample::tid);
+        if (sample == tasks.end() || !sits_as(*sample, last)) {
+            break;
+        }
+        --first;
+    }
+    const double half = (shots.back().at_s - shots.front().at_s) / 2;
+    return shots.back().at_s - shots[first].at_s >= half ? first : 0;
+}
+
 }  // namespace
 
 bool contains(const std::vector<int>& numbers, int number) {
@@ -46,7 +73,8 @@ std::vector<Watched> watch(const evidence::Stall& stall) {
                      .same_stack = !last.stack.empty(),
                      .always_in_d = last.state == 'D',
                      .classified = classify_stack(last.stack)};
-        for (const evidence::TaskSnapshot& snapshot : stall.snapshots) {
+        for (std::size_t i = first_watched(stall, last); i < stall.snapshots.size(); ++i) {
+            const evidence::TaskSnapshot& snapshot = stall.snapshots[i];
             const auto sample = std::ranges::find(snapshot.tasks, last.tid, &TaskSample::tid);
             if (sample == snapshot.tasks.end()) {
                 continue;

@@ -10,7 +10,8 @@
 
 namespace reflux::verdict {
 
-// One task over the stall: its first and last sample among the snapshots.
+// One task over the stall: its first and last sample among the snapshots, or among those (half of the time at
+// least) in which it sat in one unbounded wait.
 struct Watched {
     evidence::TaskSample last;
     double first_s = 0;

@@ -229,5 +229,20 @@ TEST(Deadlock, EveryEdgeOfTheCycleNamesItsFact) {
     EXPECT_EQ(verdict.relief->rung, "abort");
 }
 
+// Out of a bounded wait into an unbounded one: it counts when it lasted half of the time, and not when it has
+// just begun.
+TEST(Deadlock, MayBeginWithinTheStallButNotAtItsEnd) {
+    auto evidence = testing::fixture("recorded-6.18-v1-fuse-ext4-wait-begins-late");
+    EXPECT_EQ(verdict::judge(evidence).outcome, verdict::Outcome::deadlock);
+    auto& snapshots = evidence.stall->snapshots;
+    ASSERT_GE(snapshots.size(), 3U);
+    for (std::size_t i = 1; i + 2 < snapshots.size(); ++i) {
+        snapshots[i].tasks = snapshots[0].tasks;
+    }
+    const double lasted = snapshots.back().at_s - snapshots[snapshots.size() - 2].at_s;
+    ASSERT_LT(lasted, (snapshots.back().at_s - snapshots.front().at_s) / 2);
+    EXPECT_EQ(verdict::judge(evidence).outcome, verdict::Outcome::inconclusive);
+}
+
 }  // namespace
 }  // namespace reflux
