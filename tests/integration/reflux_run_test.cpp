@@ -58,12 +58,14 @@ class RunTest : public RefluxTest {
         }
         const json& stall = evidence["stall"];
         EXPECT_TRUE(stall["daemon"]["answered"]);
-        EXPECT_FALSE(stall["daemon"]["in_flight"].empty());
+        // Its list of requests may be empty: it may sit in reclaim while it takes one (a page of its own
+        // under fuse_dev_read); the connection counts that one.
         const double full = 0.9 * evidence["limits"]["memcg_limit_bytes"].get<double>();
         const auto& points = evidence["progress"];
         EXPECT_TRUE(std::any_of(points.begin(), points.end(), [&](const json& point) {
             return point["at_s"] > stall["last_completion_s"] && point["at_s"] <= stall["detected_s"] &&
-                   point["memcg_usage_bytes"] > full && point["daemon_completed"].is_number();
+                   point["memcg_usage_bytes"] > full && point["daemon_completed"].is_number() &&
+                   point["fuse_waiting"] > 0;
         })) << points;
     }
 
