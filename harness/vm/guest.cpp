@@ -17,7 +17,8 @@ namespace {
 
 constexpr Bytes scratch_size = gibibytes(8);  // sparse
 constexpr Seconds answer_time{2};             // of QEMU's control socket
-constexpr Seconds dump_time{4};
+constexpr Seconds key_time{2};                // from a key of sysrq to its answer
+constexpr Seconds dump_time{12};
 constexpr Seconds end_time{10};  // from the end of the command to the end of QEMU
 constexpr std::size_t last_lines = 3;
 
@@ -181,14 +182,33 @@ void Guest::read_events(std::vector<std::string>& said) {
     }
 }
 
-// True: there was something.
-bool Guest::drain_console() {
+std::string Guest::drain_console() {
     std::array<char, 4096> chunk{};
-    bool any = false;
-    while (::recv(console_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT) > 0) {
-        any = true;
+    std::string text;
+    for (;;) {
+        const auto n = ::recv(console_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+        if (n <= 0) {
+            return text;
+        }
+        text.append(chunk.data(), static_cast<std::size_t>(n));
     }
-    return any;
+}
+
+bool Guest::hears(std::string_view words, Seconds patience) {
+    const auto begin = Clock::now();
+    std::string heard;
+    while (heard.find(words) == std::string::npos) {
+        const auto left = Seconds(patience.count() - since(begin));
+        if (left.count() <= 0 || !wait_readable(console_.get(), left).value_or(false)) {
+            return false;
+        }
+        const std::string more = drain_console();
+        if (more.empty()) {
+            return false;  // QEMU closed it
+        }
+        heard += more;
+    }
+    return true;
 }
 
 GuestEnd Guest::end_of_qemu(const ExitStatus& exit) const {
@@ -256,36 +276,52 @@ std::vector<std::string> Guest::poll() {
     return said;
 }
 
-void Guest::dump_tasks() {
+// False: QEMU is gone, or does not answer.
+bool Guest::ask_qemu(std::string_view request) {
+    // Not write(): QEMU may have ended, and a signal must not end us.
+    if (::send(control_.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+        return false;
+    }
     // The answer of each request is a line; a greeting comes first.
-    const auto ask = [&](std::string_view request) {
-        // Not write(): QEMU may have ended, and a signal must not end us.
-        if (::send(control_.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {
-            return;
+    std::string answer;
+    std::array<char, 1024> chunk{};
+    while (answer.find("\"return\"") == std::string::npos) {
+        if (!wait_readable(control_.get(), answer_time).value_or(false)) {
+            return false;
         }
-        std::string answer;
-        std::array<char, 1024> chunk{};
-        while (answer.find("\"return\"") == std::string::npos &&
-               wait_readable(control_.get(), answer_time).value_or(false)) {
-            const auto n = ::read(control_.get(), chunk.data(), chunk.size());
-            if (n <= 0) {
+        const auto n = ::read(control_.get(), chunk.data(), chunk.size());
+        if (n <= 0) {
+            return false;
+        }
+        answer.append(chunk.data(), static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+void Guest::dump_tasks() {
+    struct Request {
+        std::string_view key;
+        std::string_view header;  // of the kernel's answer
+    };
+    static constexpr std::array<Request, 2> requests{
+        Request{.key = "l", .header = "sysrq: Show backtrace"},       // what runs on the processors
+        Request{.key = "w", .header = "sysrq: Show Blocked State"}};  // uninterruptible sleep
+    const auto begin = Clock::now();
+    const auto in_time = [&] { return since(begin) < dump_time.count(); };
+    if (!ask_qemu("{\"execute\":\"qmp_capabilities\"}\n")) {
+        return;
+    }
+    for (const auto& request : requests) {
+        // Until it answers: a guest that is printing with interrupts off loses what comes in meanwhile.
+        do {
+            if (!ask_qemu(R"({"execute":"chardev-send-break","arguments":{"id":"console"}})"
+                          "\n") ||
+                ::send(console_.get(), request.key.data(), request.key.size(), MSG_NOSIGNAL) < 0) {
                 return;
             }
-            answer.append(chunk.data(), static_cast<std::size_t>(n));
-        }
-    };
-    ask("{\"execute\":\"qmp_capabilities\"}\n");
-    // Stacks of what runs on the processors, then of all tasks in uninterruptible sleep.
-    for (const std::string_view key : {"l", "w"}) {
-        ask(R"({"execute":"chardev-send-break","arguments":{"id":"console"}})"
-            "\n");
-        if (::send(console_.get(), key.data(), key.size(), MSG_NOSIGNAL) < 0) {
-            return;
-        }
+        } while (!hears(request.header, key_time) && in_time());
     }
-    const auto begin = Clock::now();
-    while (since(begin) < dump_time.count() && wait_readable(console_.get(), Seconds(1)).value_or(false) &&
-           drain_console()) {
+    while (in_time() && hears("\n", Seconds(1))) {
     }
 }
 

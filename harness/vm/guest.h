@@ -74,7 +74,7 @@ class Guest {
     [[nodiscard]] std::optional<double> boot_s() const { return boot_s_; }
 
     // Makes a guest that hangs print its tasks on the console (sysrq by a break on the serial line), as far
-    // as it still can; at most 10 s.
+    // as it still can; at most 20 s.
     void dump_tasks();
     // Kills QEMU and reaps it; at most 5 s.
     Status stop();
@@ -85,7 +85,9 @@ class Guest {
 
     void take_line(const std::string& line, std::vector<std::string>& said);
     void read_events(std::vector<std::string>& said);
-    bool drain_console();
+    std::string drain_console();                           // what the guest printed since the last time
+    bool hears(std::string_view words, Seconds patience);  // on the console
+    bool ask_qemu(std::string_view request);
     void judge_end(std::vector<std::string>& said);
     [[nodiscard]] GuestEnd end_of_qemu(const ExitStatus& exit) const;
     [[nodiscard]] static double since(Clock::time_point moment);
