@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -19,19 +20,6 @@ namespace {
 
 constexpr int exec_failed_status = 127;
 constexpr Seconds start_time{30};  // from fork to exec
-
-struct Pipe {
-    UniqueFd read_end;
-    UniqueFd write_end;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe2");
-    }
-    return Pipe{.read_end = UniqueFd(ends[0]), .write_end = UniqueFd(ends[1])};
-}
 
 // In the child, between fork and exec. Only async-signal-safe work is needed for exec, but the parent is
 // single-threaded (see the header), so strings are allowed.
@@ -117,6 +105,14 @@ Result<Child> adopt(pid_t pid) {
 }
 
 }  // namespace
+
+Result<Pipe> make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return fail_errno("pipe2");
+    }
+    return Pipe{.read_end = UniqueFd(ends[0]), .write_end = UniqueFd(ends[1])};
+}
 
 std::string to_string(const ExitStatus& status) {
     if (status.signal != 0) {

@@ -64,6 +64,13 @@ Status send_signal(const Child& child, int signal);
 Status call_bounded(const std::string& what, Seconds deadline, const std::function<Status()>& call,
                     SpawnOptions options = {});
 
+struct Pipe {
+    UniqueFd read_end;
+    UniqueFd write_end;
+};
+// Both ends are close-on-exec.
+Result<Pipe> make_pipe();
+
 // What a bounded command did.
 struct CommandResult {
     std::optional<ExitStatus>

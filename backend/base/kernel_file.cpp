@@ -7,6 +7,7 @@
 #include <memory>
 
 #include <dirent.h>
+#include <sys/mman.h>
 
 namespace reflux {
 
@@ -72,6 +73,14 @@ Status replace_file(const std::string& path, std::string_view text) {
         return fail_errno(fmt::format("rename {} to {}", temporary, path));
     }
     return {};
+}
+
+Result<UniqueFd> make_memory_file(const char* name) {
+    UniqueFd file(::memfd_create(name, MFD_CLOEXEC));
+    if (!file) {
+        return fail_errno("memfd_create");
+    }
+    return file;
 }
 
 Result<std::uint64_t> read_number(const std::string& path) {

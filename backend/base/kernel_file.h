@@ -21,6 +21,8 @@ Status replace_file(const std::string& path, std::string_view text);
 Result<std::string> read_all(int fd, std::string_view name);
 // Writes all of `text`, over short writes and EINTR.
 Status write_all(int fd, std::string_view text, std::string_view name);
+// A file in memory that has no path (memfd_create), close-on-exec; `name` shows in /proc/PID/fd.
+Result<UniqueFd> make_memory_file(const char* name);
 Result<std::uint64_t> read_number(const std::string& path);
 // Names in a directory without "." and "..", sorted.
 Result<std::vector<std::string>> list_directory(const std::string& path);

@@ -1,12 +1,11 @@
 #include "harness/probe/speed.h"
 
-#include "backend/base/unique_fd.h"
+#include "backend/base/kernel_file.h"
 
 #include <algorithm>
 #include <chrono>
 #include <string>
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace reflux::probe {
@@ -18,10 +17,7 @@ constexpr std::size_t file_size = 1U << 20U;  // each page of it is allocated an
 constexpr std::size_t piece = 4096;
 
 Status one_file(std::string& buffer) {
-    const UniqueFd file(::memfd_create("speed", MFD_CLOEXEC));
-    if (!file) {
-        return fail_errno("memfd_create");
-    }
+    REFLUX_TRY(const auto file, make_memory_file("speed"));
     for (std::size_t offset = 0; offset < file_size; offset += piece) {
         buffer[offset % piece] = static_cast<char>(offset);
         if (::pwrite(file.get(), buffer.data(), piece, static_cast<off_t>(offset)) < 0) {

@@ -158,24 +158,20 @@ Result<std::vector<scenario::Scenario>> load_scenarios(const std::vector<std::st
 }
 
 ExitCode run_batch(const BatchOptions& options) {
-    const auto give_up = [](const Error& error) {
-        fmt::print(stderr, "reflux: {}\n", error.message);
-        return exit_code_of(error.kind);
-    };
     const auto scenarios = load_scenarios(options.scenarios, options.overrides);
     if (!scenarios) {
-        return give_up(scenarios.error());
+        return complain(scenarios.error());
     }
     Console console;
     std::optional<VmHost> vm;
     if (options.vm) {
         auto prepared = prepare_vm(options, console);
         if (!prepared) {
-            return give_up(prepared.error());
+            return complain(prepared.error());
         }
         vm = std::move(*prepared);
     } else if (const auto ready = check_host(); !ready) {
-        return give_up(ready.error());
+        return complain(ready.error());
     }
     EventLoop loop;  // not earlier: until here a signal ends us and the tools that we wait for
     std::vector<Finished> runs;
@@ -186,7 +182,7 @@ ExitCode run_batch(const BatchOptions& options) {
         for (unsigned n = 0; n < options.repeat && loop.interrupted() == 0 && !failed; ++n) {
             auto run = run_one(scenario, options, vm, loop, console);
             if (!run) {
-                code = graver(code, give_up(run.error()));
+                code = graver(code, complain(run.error()));
                 failed = true;
                 break;
             }

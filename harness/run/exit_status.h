@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace reflux::run {
 
@@ -28,6 +31,12 @@ inline ExitCode exit_code_of(ErrorKind kind) {
             break;
     }
     return ExitCode::harness_failed;
+}
+
+// Says the error on stderr.
+inline ExitCode complain(const Error& error) {
+    fmt::print(stderr, "reflux: {}\n", error.message);
+    return exit_code_of(error.kind);
 }
 
 // Of one run, by its verdict.

@@ -20,7 +20,6 @@
 #include <thread>
 
 #include <sys/file.h>
-#include <sys/mman.h>
 
 namespace reflux::run {
 namespace {
@@ -242,10 +241,7 @@ class Matrix {
         REFLUX_CHECK(replace_file(definition_file(cell), cell.definition));
         Running run{.job = job, .log = fmt::format("{}/run-{}.log", cell.folder, job.number)};
         REFLUX_TRY(const auto log, open_file(run.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644));
-        run.output = UniqueFd(::memfd_create("verdict", MFD_CLOEXEC));
-        if (!run.output) {
-            return fail_errno("memfd_create");
-        }
+        REFLUX_TRY(run.output, make_memory_file("verdict"));
         std::vector<std::string> command{own_path(), "run",   definition_file(cell),
                                          "--json",   "--out", cell.folder};
         if (!cell.on_host()) {

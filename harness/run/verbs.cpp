@@ -23,11 +23,6 @@
 namespace reflux::run {
 namespace {
 
-ExitCode complain(const Error& error) {
-    fmt::print(stderr, "reflux: {}\n", error.message);
-    return exit_code_of(error.kind);
-}
-
 ExitCode list_scenarios() {
     ExitCode code = ExitCode::met;
     for (const auto& listed : scenario::list_all()) {

@@ -190,6 +190,9 @@ evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::st
     if (!kernel_.config.empty()) {
         std::error_code error;
         std::filesystem::copy_file(kernel_.config, folder + "/kernel-config", error);
+        if (error) {
+            console.step(fmt::format("kernel-config: copy of {}: {}", kernel_.config, error.message()));
+        }
     }
     auto guest = vm::Guest::start({.kernel = kernel_,
                                    .accelerator = accelerator_,
@@ -210,8 +213,6 @@ evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::st
     loop.forget_daemon();
     if (end.kind != vm::GuestEnd::Kind::ended) {
         blame_full_disk(folder, end);
-    }
-    if (end.kind != vm::GuestEnd::Kind::ended) {
         console.step(end.detail);
     }
     if (end.kind == vm::GuestEnd::Kind::silent || end.kind == vm::GuestEnd::Kind::overdue) {

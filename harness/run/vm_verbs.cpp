@@ -17,19 +17,8 @@
 namespace reflux::run {
 namespace {
 
-ExitCode complain(const Error& error) {
-    fmt::print(stderr, "reflux: {}\n", error.message);
-    return exit_code_of(error.kind);
-}
-
 void tell(const std::string& text) {
     fmt::print(stderr, "{}\n", text);
-}
-
-// "6.12.117+deb12-amd64" -> "6.12"
-std::string series_of(const std::string& release) {
-    const auto first = release.find('.');
-    return release.substr(0, release.find_first_not_of("0123456789", first + 1));
 }
 
 // A person says when it ends.
@@ -109,7 +98,7 @@ ExitCode vm_list_verb() {
     fmt::print("can be had (the newest of each series; others by their whole name):\n");
     std::set<std::string> seen;
     for (const auto& release : *releases) {
-        if (const auto series = series_of(release); seen.insert(series).second) {
+        if (const auto series = vm::series_of(release); seen.insert(series).second) {
             fmt::print("  {:34} {}\n", series, release);
         }
     }

@@ -79,25 +79,20 @@ Result<Child> start_daemon(const Plan& plan, const std::string& image, const std
     REFLUX_CHECK(journal.intend(journal::Kind::mount, mount_point));
     REFLUX_TRY(const auto id, journal.intend(journal::Kind::process, "refluxd"));
 
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe2");
-    }
-    const UniqueFd read_end(ends[0]);
-    UniqueFd write_end(ends[1]);
+    REFLUX_TRY(auto ready, make_pipe());
     REFLUX_TRY(const auto log, open_file(plan.daemon_log, O_WRONLY | O_CREAT | O_APPEND, 0644));
     SpawnOptions options;
     options.cgroup_procs = {plan.daemon_cgroup_procs};
-    options.stdout_fd = write_end.get();
+    options.stdout_fd = ready.write_end.get();
     options.stderr_fd = log.get();
     options.die_with_parent = !plan.outlive_harness;
     std::vector<std::string> command{plan.refluxd, "serve", image, mount_point, "--control", control_socket};
     command.insert(command.end(), plan.serve_arguments.begin(), plan.serve_arguments.end());
     REFLUX_TRY(auto daemon, spawn(command, options));
-    write_end.reset();
+    ready.write_end.reset();
     REFLUX_TRY(const auto start, journal::process_start_time(daemon.pid));
     REFLUX_CHECK(journal.note(id, fmt::format("{} {}", daemon.pid, start)));
-    REFLUX_CHECK(await_ready_line(daemon, read_end.get(), plan.daemon_log));
+    REFLUX_CHECK(await_ready_line(daemon, ready.read_end.get(), plan.daemon_log));
     return daemon;
 }
 

@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
 
 #include <nlohmann/json.hpp>
@@ -38,18 +37,10 @@ Result<std::string> setting() {
 Result<std::string> try_kvm(const Kernel& kernel) {
     REFLUX_TRY(const auto program, find_qemu());
     REFLUX_TRY(const auto initramfs, make_initramfs(kernel));
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe");
-    }
-    const UniqueFd events(ends[0]);
-    UniqueFd events_end(ends[1]);
-    const UniqueFd log(::memfd_create("qemu.log", MFD_CLOEXEC));
-    if (!log) {
-        return fail_errno("memfd_create");
-    }
+    REFLUX_TRY(auto events, make_pipe());
+    REFLUX_TRY(const auto log, make_memory_file("qemu.log"));
     SpawnOptions options;
-    options.inherit = {initramfs.get(), events_end.get()};
+    options.inherit = {initramfs.get(), events.write_end.get()};
     options.stdout_fd = options.stderr_fd = log.get();
     REFLUX_TRY(auto qemu,
                spawn(qemu_arguments({.program = program,
@@ -59,16 +50,16 @@ Result<std::string> try_kvm(const Kernel& kernel) {
                                      .image = kernel.image,
                                      .initramfs_fd = initramfs.get(),
                                      .parameters = {"REFLUX_MODE=trial"},
-                                     .events_file = fmt::format("/proc/self/fd/{}", events_end.get())}),
+                                     .events_file = fmt::format("/proc/self/fd/{}", events.write_end.get())}),
                      options));
-    events_end.reset();
+    events.write_end.reset();
     std::string said;
     std::array<char, 256> chunk{};
     const auto end = std::chrono::steady_clock::now() + trial_time;
     bool open = true;
     while (open && !tells_of_boot(said) &&
-           wait_readable(events.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
-        const auto n = ::read(events.get(), chunk.data(), chunk.size());
+           wait_readable(events.read_end.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
+        const auto n = ::read(events.read_end.get(), chunk.data(), chunk.size());
         open = n > 0;
         said.append(chunk.data(), open ? static_cast<std::size_t>(n) : 0);
     }

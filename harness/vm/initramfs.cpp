@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <array>
 
-#include <sys/mman.h>
-
 namespace reflux::vm {
 
 extern const std::string_view guest_init_script;  // guest/init.sh, put into the program by CMake
@@ -19,14 +17,6 @@ namespace {
 constexpr Seconds tool_time{20};
 // Each with what it depends on; one that is built in needs nothing.
 constexpr std::array wanted_modules{"virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_blk"};
-
-Result<UniqueFd> make_memory_file(const char* name) {
-    const int fd = ::memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0) {
-        return fail_errno("memfd_create");
-    }
-    return UniqueFd(fd);
-}
 
 // Paths of the module files in the order in which they must be loaded.
 Result<std::vector<std::string>> module_files(const Kernel& kernel) {

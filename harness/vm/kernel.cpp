@@ -64,12 +64,10 @@ std::vector<std::string> cached_releases(const std::string& cache) {
 }
 
 // "7.2, 6.12, 6.1": what one may ask for, in few words. `releases` are newest first.
-std::vector<std::string> series_of(const std::vector<std::string>& releases) {
+std::vector<std::string> all_series(const std::vector<std::string>& releases) {
     std::vector<std::string> series;
     for (const auto& release : releases) {
-        const auto dot = release.find('.');
-        auto name = release.substr(0, release.find_first_not_of("0123456789", dot + 1));
-        if (series.empty() || series.back() != name) {
+        if (auto name = series_of(release); series.empty() || series.back() != name) {
             series.push_back(std::move(name));
         }
     }
@@ -139,7 +137,7 @@ Result<Kernel> fetch_newest(const KernelCache& store, const std::string& wanted,
     if (newest == index.releases.end()) {
         return fail(ErrorKind::invalid_input,
                     fmt::format("Debian's archive has no kernel {}; it has: {}{}", wanted,
-                                listed(series_of(index.releases)),
+                                listed(all_series(index.releases)),
                                 index.complaint.empty()
                                     ? ""
                                     : fmt::format(" (not all of it could be read: {})", index.complaint)));
@@ -345,6 +343,11 @@ bool older(const std::string& a, const std::string& b) {
     const auto left = numbers_of(a);
     const auto right = numbers_of(b);
     return left != right ? left < right : a < b;
+}
+
+std::string series_of(std::string_view release) {
+    const auto dot = release.find('.');
+    return std::string(release.substr(0, release.find_first_not_of("0123456789", dot + 1)));
 }
 
 bool names_release(std::string_view wanted, std::string_view release) {

@@ -53,6 +53,8 @@ Result<std::string> release_of_image(const std::string& image);
 // Orders releases by the numbers in them: "6.1.0-9" < "6.1.0-56" < "6.12.3". Total: names that differ are
 // never equal.
 bool older(const std::string& a, const std::string& b);
+// "6.12.117+deb12-amd64" -> "6.12".
+std::string series_of(std::string_view release);
 // Does `wanted` name `release`? "6.1" names 6.1.0-56-amd64 and not 6.12.3; a whole release names itself, and
 // may lack its end from a '-' or '+' on ("6.1.0-56").
 bool names_release(std::string_view wanted, std::string_view release);

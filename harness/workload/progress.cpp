@@ -1,5 +1,7 @@
 #include "harness/workload/progress.h"
 
+#include "backend/base/kernel_file.h"
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -76,10 +78,7 @@ SharedState::SharedState(UniqueFd fd, Owner<MappingTraits> mapping, const Layout
 Result<SharedState> SharedState::create(const WorkloadPlan& plan) {
     REFLUX_TRY(const auto layout, layout_of(plan));
     const auto at = Region::offsets(plan.workers, layout);
-    UniqueFd fd(::memfd_create("reflux-workload", MFD_CLOEXEC));
-    if (!fd) {
-        return fail_errno("memfd_create");
-    }
+    REFLUX_TRY(auto fd, make_memory_file("reflux-workload"));
     if (::ftruncate(fd.get(), static_cast<off_t>(at.end)) != 0) {
         return fail_errno("ftruncate of the workload's shared region");
     }
