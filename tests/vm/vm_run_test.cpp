@@ -36,10 +36,16 @@ class VmTest : public RefluxTest {
         return read_file(text_of(verdict["run_dir"]) + "/" + name).value_or("");
     }
 
+    static std::string last_of(const std::string& text) {
+        constexpr std::size_t most = 12000;
+        return text.substr(text.size() - std::min(most, text.size()));
+    }
+
     static void expect_ended(const Ran& ran) {
         ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
         const json verdict = ran.verdict();
-        EXPECT_EQ(text_of(verdict["guest"]["end"]), "ended");
+        EXPECT_EQ(text_of(verdict["guest"]["end"]), "ended")
+            << ran.errors << "\nconsole: ..." << last_of(file_of(verdict, "console.txt"));
         EXPECT_THAT(text_of(verdict["guest"]["accelerator"]), AnyOf("kvm", "tcg"));
         EXPECT_GT(verdict["guest"]["boot_s"], 0);
         EXPECT_GE(verdict["time_factor"], 1);
@@ -145,15 +151,31 @@ TEST_F(VmTest, AKernelThatIsNoneIsAClearError) {
     EXPECT_THAT(ran.errors, HasSubstr("nonsense"));
 }
 
-// The host's harness is killed; QEMU must not outlive it, and nothing has a name that could be left.
+// What is done to a harness whose guest is up: it is `$pid`, and its QEMU `$qemu`.
+std::string once_the_guest_is_up(const std::string& out, const std::string& what) {
+    return fmt::format(
+        "\"$REFLUX\" run fuse-ext4-own-cgroup --vm 6.1 --json --out {0} & pid=$!\n"
+        "until cat {0}/*/events.txt 2>/dev/null | grep -q '@boot ready'; do sleep 0.1; done\n"
+        "qemu=$(pgrep -P $pid qemu) || exit 8\n{1}",
+        out, what);
+}
+
+// QEMU must not outlive its harness, and nothing has a name that could be left.
 TEST_F(VmTest, NothingOutlivesAHarnessThatIsKilled) {
     const Ran ran = run_shell(
-        fmt::format("\"$REFLUX\" run fuse-ext4-own-cgroup --vm 6.1 --out {0} & pid=$!\n"
-                    "until cat {0}/*/events.txt 2>/dev/null | grep -q '@boot ready'; do sleep 0.1; done\n"
-                    "qemu=$(pgrep -P $pid qemu) && kill -9 $pid && wait $pid\n"
-                    "for i in $(seq 100); do [ -d /proc/$qemu ] || exit 7; sleep 0.1; done",
-                    out()));
+        once_the_guest_is_up(out(),
+                             "kill -9 $pid && wait $pid\n"
+                             "for i in $(seq 100); do [ -d /proc/$qemu ] || exit 7; sleep 0.1; done"));
     EXPECT_EQ(ran.code, 7) << ran.output << ran.errors;
+}
+
+TEST_F(VmTest, AnInterruptEndsTheGuestAndSaysSo) {
+    const Ran ran = run_shell(once_the_guest_is_up(out(),
+                                                   "kill -INT $pid; wait $pid; code=$?\n"
+                                                   "[ -d /proc/$qemu ] && exit 9\nexit $code"));
+    EXPECT_EQ(ran.code, 4) << ran.output << ran.errors;
+    EXPECT_EQ(text_of(ran.verdict()["outcome"]), "harness_error");
+    EXPECT_THAT(text_of(ran.verdict()["reasons"][0]), HasSubstr("interrupted"));
 }
 
 }  // namespace

@@ -4,8 +4,11 @@
 #include "backend/base/kernel_file.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 namespace reflux::test {
 
@@ -56,6 +59,20 @@ void RefluxTest::TearDown() {
     if (!IsSkipped()) {
         EXPECT_EQ(left_behind(before_), "");
     }
+    if (HasFailure() && std::filesystem::exists(out())) {
+        keep_run_folders();
+    }
+}
+
+void RefluxTest::keep_run_folders() const {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    const std::string kept =
+        fmt::format(REFLUX_BUILD_DIR "/failed/{}.{}", test->test_suite_name(), test->name());
+    std::error_code error;
+    std::filesystem::remove_all(kept, error);
+    std::filesystem::create_directories(kept, error);
+    std::filesystem::copy(out(), kept, std::filesystem::copy_options::recursive, error);
+    fmt::print("what it saw is kept in {}{}\n", kept, error ? ", not all of it: " + error.message() : "");
 }
 
 std::string RefluxTest::scenario(const std::string& name, const std::string& text) const {

@@ -25,7 +25,8 @@ struct Ran {
 Ran run_shell(const std::string& script, Seconds time = Seconds(150));
 Ran run_reflux(const std::string& arguments, Seconds time = Seconds(150));
 
-// Tests that need root and FUSE; each is followed by a comparison of the machine before and after.
+// Tests that need root and FUSE; each is followed by a comparison of the machine before and after. The run
+// folders of one that failed are kept below the build folder, in failed/.
 class RefluxTest : public testing::Test {
   protected:
     void SetUp() override;
@@ -38,6 +39,8 @@ class RefluxTest : public testing::Test {
     TemporaryFolder folder_;
 
   private:
+    void keep_run_folders() const;
+
     Inventory before_;
 };
 
