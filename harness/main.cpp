@@ -127,15 +127,18 @@ void add_internal(CLI::App& app, int& status) {
     session->callback([&status] { status = static_cast<int>(reflux::run::run_guest_session(guest)); });
     static int fd = -1;
     static std::string directory;
+    static std::string mode = "complete";
     for (const char* name : {"workload", "verify-workload"}) {
         auto* verb = app.add_subcommand(name, "")->group("");
         verb->add_option("--fd", fd)->required();
         verb->add_option("--directory", directory)->required();
         const bool verify = std::string_view(name) == "verify-workload";
+        if (verify) {
+            verb->add_option("--mode", mode)->required();
+        }
         verb->callback([&status, verify] {
-            status =
-                verify ? reflux::workload::verify_verb(fd, directory, reflux::workload::VerifyMode::complete)
-                       : reflux::workload::workload_verb(fd, directory);
+            status = verify ? reflux::workload::verify_verb(fd, directory, mode)
+                            : reflux::workload::workload_verb(fd, directory);
         });
     }
 }

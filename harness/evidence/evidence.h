@@ -176,18 +176,40 @@ struct Stall {
     DaemonStatus daemon;
 };
 
-// One rung of the relief ladder.
+// How much was completed in a stretch of the run, successfully or not.
+struct CompletionRate {
+    double over_s = 0;               // length of the stretch; 0: not measured
+    double ios = 0;                  // I/Os of the upper block device, a second
+    std::optional<double> requests;  // of the daemon, a second; nullopt: there is none, or it did not answer
+};
+
+// One rung of the relief ladder: a single intervention, and what became of I/O under it. The rungs are
+// tried one after the other until one releases, each is undone before the next where that is possible.
+//
+// Released means that I/O resumed and went on; one completion now and then is what bounded waits let through
+// in a livelock, and is no release. For every rung but abort: within the rung's time something completed, and
+// for as long after that (1 s at least)
+//   - something completed in three of four ticks of the watch, and at a tenth or more of the rate at which
+//     it went before the stall; or
+//   - the workload was gone, and at the end of it nothing was left in flight.
+// For abort, which fails all I/O: every daemon thread that was blocked has left its wait, and the I/O that
+// hung has ended.
 struct ReliefRung {
     std::string rung;  // "wait" | "raise_limit" | "drop_caches" | "kill_workload" | "abort"
     double begin_s = 0;
     double observed_s = 0;  // how long progress was watched after it
     bool applied = false;
     std::string detail;                  // what was written where, or why it could not be
-    std::uint64_t completed_before = 0;  // device completions (and ended FUSE requests) when the rung began
+    std::uint64_t completed_before = 0;  // I/Os that the upper device had completed when the rung began
     std::uint64_t completed_after = 0;
-    bool released = false;        // the daemon's blocked threads left their wait, or requests completed
-    double after_s = 0;           // seconds from begin to release, when released
+    bool released = false;        // see above
+    double after_s = 0;           // when released: seconds from begin to the first of the completions that
+                                  // went on; for abort to the moment at which all of it held
     std::vector<int> freed_tids;  // daemon threads that sat in one wait when it began and have left it
+    CompletionRate before;        // in the stall window before the rung
+    CompletionRate during;        // from its begin to the end of the watch
+    std::string remains;  // of one that did not release: what of it the rungs after it stand on, because it
+                          // cannot be undone; empty: nothing, all was undone
 };
 
 struct WorkloadResult {
@@ -208,6 +230,10 @@ struct Verification {
     std::uint64_t bytes_checked = 0;
     std::uint64_t files_wrong = 0;  // missing, short or different
     std::string first_difference;
+    std::string mode;  // what was checked: "complete" (all that the workload did, after it finished) |
+                       // "acknowledged" (what an fsync had acknowledged before the stall ended the workload);
+                       // empty: nothing was to be verified
+    std::string how;   // acknowledged: what was done to the stack before it was read
 };
 
 struct DaemonExit {

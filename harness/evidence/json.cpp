@@ -175,6 +175,13 @@ void fields(Visit& visit, T& it) {
     visit("daemon", it.daemon);
 }
 
+template <class Visit, Is<CompletionRate> T>
+void fields(Visit& visit, T& it) {
+    visit("over_s", it.over_s);
+    visit("ios", it.ios);
+    visit("requests", it.requests);
+}
+
 template <class Visit, Is<ReliefRung> T>
 void fields(Visit& visit, T& it) {
     visit("rung", it.rung);
@@ -187,6 +194,9 @@ void fields(Visit& visit, T& it) {
     visit("released", it.released);
     visit("after_s", it.after_s);
     visit("freed_tids", it.freed_tids);
+    visit("before", it.before);
+    visit("during", it.during);
+    visit("remains", it.remains);
 }
 
 template <class Visit, Is<WorkloadResult> T>
@@ -209,6 +219,8 @@ void fields(Visit& visit, T& it) {
     visit("bytes_checked", it.bytes_checked);
     visit("files_wrong", it.files_wrong);
     visit("first_difference", it.first_difference);
+    visit("mode", it.mode);
+    visit("how", it.how);
 }
 
 template <class Visit, Is<DaemonExit> T>

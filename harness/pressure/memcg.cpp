@@ -108,6 +108,19 @@ Status raise_limit(const Memcg& memcg, Bytes limit) {
     return write_file(limit_file(memcg.pressed, memcg.version), std::to_string(limit.value));
 }
 
+Status restore_limit(const Memcg& memcg, Bytes limit) {
+    if (memcg.version == Version::v2) {
+        REFLUX_TRY(const auto text, read_file(memcg.pressed + "/memory.current"));
+        if (const Bytes used{std::stoull(text)}; used > limit) {
+            return fail(ErrorKind::unsupported,
+                        fmt::format("{} are in use by now, and to lower memory.max below that calls the OOM "
+                                    "killer",
+                                    human(used)));
+        }
+    }
+    return raise_limit(memcg, limit);
+}
+
 Status lift_limit(const Memcg& memcg) {
     return write_file(limit_file(memcg.pressed, memcg.version), memcg.version == Version::v1 ? "-1" : "max");
 }

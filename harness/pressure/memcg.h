@@ -52,6 +52,10 @@ Status spare_control_thread(const Memcg& memcg, int tid);
 
 // Relief rung: raises the limit of the pressed cgroup. Raising reclaims nothing, so it does not block.
 Status raise_limit(const Memcg& memcg, Bytes limit);
+// Takes the raise back. Lowering makes room first, so it may block in reclaim (v1: until it succeeds, fails
+// with EBUSY or is killed, and the limit is as it was): for a child with a deadline only. With v2 it would
+// have processes killed for that room, so it is refused (unsupported) where more than `limit` is in use.
+Status restore_limit(const Memcg& memcg, Bytes limit);
 // Takes the limit away; nor does this block.
 Status lift_limit(const Memcg& memcg);
 

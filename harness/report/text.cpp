@@ -168,6 +168,27 @@ std::string relief_word(const Verdict& verdict) {
                : verdict.relief->rung;
 }
 
+// At most `room` (2 or more) of them: the first one decides, and what relief showed is not left out, so they
+// are cut at the end but for that.
+std::vector<std::string> fitting_reasons(const Verdict& verdict, std::size_t room) {
+    std::vector<std::string> reasons = verdict.reasons;
+    if (reasons.size() <= room) {
+        return reasons;
+    }
+    const auto keep = [&](const std::string& reason) {
+        return verdict.relief &&
+               std::ranges::find(verdict.relief->sentences, reason) != verdict.relief->sentences.end();
+    };
+    for (std::size_t i = reasons.size(); i-- > 1 && reasons.size() >= room;) {
+        if (!keep(reasons[i])) {
+            reasons.erase(reasons.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+    }
+    reasons.resize(std::min(reasons.size(), room - 1));
+    reasons.push_back(fmt::format("({} more in verdict.json)", verdict.reasons.size() - reasons.size()));
+    return reasons;
+}
+
 }  // namespace
 
 std::string explain(const Evidence& evidence, const Verdict& verdict) {
@@ -181,16 +202,12 @@ std::string explain(const Evidence& evidence, const Verdict& verdict) {
     add_stack(verdict, after);
     after.push_back(expectation(verdict));
 
-    // Reasons take the room that is left; the first one decides, so they are cut at the end.
+    // Reasons take the room that is left.
     const std::size_t room = std::max<std::size_t>(
         static_cast<std::size_t>(explain_max_lines) - std::min<std::size_t>(lines.size() + after.size(), 20),
         2);
-    for (std::size_t i = 0; i < verdict.reasons.size(); ++i) {
-        if (i + 1 == room && verdict.reasons.size() > room) {
-            lines.push_back(fmt::format("  - ({} more in verdict.json)", verdict.reasons.size() - i));
-            break;
-        }
-        lines.push_back("  - " + verdict.reasons[i]);
+    for (const std::string& reason : fitting_reasons(verdict, room)) {
+        lines.push_back("  - " + reason);
     }
     lines.insert(lines.end(), after.begin(), after.end());
     std::string text;

@@ -37,7 +37,7 @@ Status run(const GuestSession& plan) {
     REFLUX_TRY(auto scenario, scenario::load(plan.scenario));
     REFLUX_TRY(const double factor, measure_time_factor(plan.host_work_s));
     for (Seconds* time :
-         {&scenario.judge.stall_window, &scenario.judge.time_budget, &scenario.judge.rung_time}) {
+         {&scenario.judge.stall_window, &scenario.judge.time_budget, &scenario.relief.rung_time}) {
         *time *= factor;
     }
     scenario.workload.work = less_work(scenario, factor);

@@ -1,26 +1,35 @@
 #include "harness/run/relief.h"
 
 #include "backend/base/kernel_file.h"
-#include "harness/journal/undo.h"
+#include "harness/run/resumption.h"
+#include "harness/run/workload_group.h"
+#include "harness/scenario/rungs.h"
 
-#include <functional>
-
-#include <signal.h>
+#include <algorithm>
 
 namespace reflux::run {
 namespace {
 
+using evidence::ReliefRung;
+using scenario::Rung;
+
 constexpr Seconds tick_time{0.25};
+constexpr Seconds restore_time{1};
 
 struct Applied {
     std::string detail;           // what was done
     std::optional<Child> helper;  // does what may block; it may outlive its rung
 };
 
-struct Rung {
-    std::string name;
-    std::function<Result<Applied>()> apply;  // must not block
-};
+WorkloadGroup workload_of(const ReliefPlan& plan) {
+    return {.memcg = plan.memcg, .daemon_pid = plan.stack->daemon.pid};
+}
+
+SpawnOptions helper_options(const ReliefPlan& plan) {
+    SpawnOptions options;
+    options.cgroup_procs = {plan.memcg->helper_procs};
+    return options;
+}
 
 Result<Applied> raise_limit(const ReliefPlan& plan) {
     if (!plan.limit) {
@@ -35,20 +44,13 @@ Result<Applied> raise_limit(const ReliefPlan& plan) {
 // Dropping slab objects enters every shrinker and may block like the daemon did; the child is left to
 // teardown then.
 Result<Applied> drop_caches(const ReliefPlan& plan) {
-    SpawnOptions options;
-    options.cgroup_procs = {plan.memcg->helper_procs};
-    REFLUX_TRY(auto child, fork_call([] { return write_file("/proc/sys/vm/drop_caches", "3"); }, options));
+    REFLUX_TRY(auto child,
+               fork_call([] { return write_file("/proc/sys/vm/drop_caches", "3"); }, helper_options(plan)));
     return Applied{.detail = "3 to /proc/sys/vm/drop_caches", .helper = std::move(child)};
 }
 
 Result<Applied> kill_workload(const ReliefPlan& plan) {
-    REFLUX_TRY(const auto pids, journal::cgroup_members(plan.memcg->workload));
-    unsigned killed = 0;
-    for (const int pid : pids) {
-        if (pid != plan.stack->daemon.pid && ::kill(pid, SIGKILL) == 0) {
-            ++killed;
-        }
-    }
+    REFLUX_TRY(const unsigned killed, workload_of(plan).kill());
     return Applied{.detail = fmt::format("SIGKILL to {} processes", killed)};
 }
 
@@ -61,12 +63,42 @@ Result<Applied> abort_connection(const ReliefPlan& plan) {
     return Applied{.detail = "1 to " + file};
 }
 
-std::vector<Rung> ladder(const ReliefPlan& plan) {
-    return {{"wait", [] { return Result<Applied>(Applied{.detail = "nothing was done"}); }},
-            {"raise_limit", [&] { return raise_limit(plan); }},
-            {"drop_caches", [&] { return drop_caches(plan); }},
-            {"kill_workload", [&] { return kill_workload(plan); }},
-            {"abort", [&] { return abort_connection(plan); }}};
+// Must not block.
+Result<Applied> apply(Rung rung, const ReliefPlan& plan) {
+    switch (rung) {
+        case Rung::wait:
+            return Applied{.detail = "nothing was done"};
+        case Rung::raise_limit:
+            return raise_limit(plan);
+        case Rung::drop_caches:
+            return drop_caches(plan);
+        case Rung::kill_workload:
+            return kill_workload(plan);
+        case Rung::abort:
+            return abort_connection(plan);
+    }
+    return fail(ErrorKind::unsupported, "there is no such rung");
+}
+
+// Undoes what can be undone; returns what remains.
+std::string undo(Rung rung, const ReliefPlan& plan) {
+    switch (rung) {
+        case Rung::wait:
+            return "";
+        case Rung::raise_limit: {
+            const auto restored = call_bounded(
+                "set the limit back", restore_time,
+                [&] { return pressure::restore_limit(*plan.memcg, *plan.limit); }, helper_options(plan));
+            return restored ? "" : "the limit stays raised: " + restored.error().message;
+        }
+        case Rung::drop_caches:
+            return "what was dropped does not come back";
+        case Rung::kill_workload:
+            return "the workload is gone";
+        case Rung::abort:
+            return "the connection is gone";
+    }
+    return "";
 }
 
 // Threads that left the sleep in which they were.
@@ -83,7 +115,7 @@ std::vector<int> freed_since(const std::map<int, std::uint64_t>& before,
 }
 
 // How the helper of a rung fared by the rung's end.
-void add_helper(Child& helper, evidence::ReliefRung& rung) {
+void add_helper(Child& helper, ReliefRung& rung) {
     const auto exit = wait_for(helper, Seconds(0));
     if (exit && *exit && !(*exit)->ok()) {
         rung.applied = false;
@@ -93,57 +125,121 @@ void add_helper(Child& helper, evidence::ReliefRung& rung) {
     }
 }
 
-evidence::ReliefRung try_rung(const Rung& rung, const ReliefPlan& plan, Watcher& watcher, EventLoop& loop) {
-    evidence::ReliefRung result;
-    result.rung = rung.name;
-    watcher.tick();
-    result.completed_before = watcher.completed();
-    result.begin_s = watcher.now_s();
-    const auto blocked_before = watcher.blocked_daemon_threads();
-    auto applied = rung.apply();
-    result.applied = applied.has_value();
-    result.detail = applied ? applied->detail : applied.error().message;
-    // The first completion may come before the one that a thread waits for.
-    while (result.applied && !(result.released && result.freed_tids.size() == blocked_before.size()) &&
-           watcher.now_s() - result.begin_s < plan.rung_time.count()) {
-        if (loop.next(tick_time) == Event::interrupted) {
-            break;
+// One rung while it is tried.
+class Trial {
+  public:
+    Trial(Rung rung, const ReliefPlan& plan, Watcher& watcher, EventLoop& loop)
+        : rung_(rung), plan_(plan), watcher_(watcher), loop_(loop) {}
+
+    ReliefRung run(std::string name) {
+        result_.rung = std::move(name);
+        begin();
+        auto applied = apply(rung_, plan_);
+        result_.applied = applied.has_value();
+        result_.detail = applied ? applied->detail : applied.error().message;
+        if (result_.applied) {
+            watch();
         }
-        watcher.tick();
-        if (rung.name != "abort" && plan.daemon_ended()) {
-            result.detail += "; the daemon ended meanwhile";
-            break;
+        if (applied && applied->helper) {
+            add_helper(*applied->helper, result_);
         }
-        if (!result.released && watcher.completed() != result.completed_before) {
-            result.released = true;
-            result.after_s = watcher.now_s() - result.begin_s;
-        }
-        result.freed_tids = freed_since(blocked_before, watcher.blocked_daemon_threads());
+        end();
+        return std::move(result_);
     }
-    if (applied && applied->helper) {
-        add_helper(*applied->helper, result);
+
+  private:
+    void begin() {
+        watcher_.tick();
+        result_.completed_before = watcher_.completed();
+        result_.begin_s = watcher_.now_s();
+        result_.before =
+            completion_rate(watcher_.points(), result_.begin_s - plan_.stall_window.count(), result_.begin_s);
+        blocked_ = watcher_.blocked_daemon_threads();
     }
-    result.completed_after = watcher.completed();
-    result.observed_s = watcher.now_s() - result.begin_s;
-    return result;
+
+    void watch() {
+        bool decided = false;
+        while (!decided && loop_.next(tick_time) != Event::interrupted) {
+            watcher_.tick();
+            if (rung_ != Rung::abort && plan_.daemon_ended()) {
+                result_.detail += "; the daemon ended meanwhile";
+                return;
+            }
+            result_.freed_tids = freed_since(blocked_, watcher_.blocked_daemon_threads());
+            decided = rung_ == Rung::abort ? judge_abort() : judge();
+        }
+    }
+
+    // Both return whether there is an end of watching.
+    bool judge() {
+        const auto resumption = judge_resumption(
+            watcher_.points(), {.begin_s = result_.begin_s,
+                                .rung_time = plan_.rung_time,
+                                .healthy = completion_rate(watcher_.points(), 0, plan_.last_completion_s),
+                                .workload_gone = workload_of(plan_).empty()});
+        released(resumption.resumed, resumption.first_s);
+        return resumption.decided;
+    }
+
+    bool judge_abort() {
+        const auto& now = watcher_.points().back();
+        const bool ended = now.device_completed != result_.completed_before ||
+                           (now.device_in_flight == 0 && !blocked_.empty());
+        released(ended && result_.freed_tids.size() == blocked_.size(), now.at_s);
+        return result_.released || now.at_s - result_.begin_s >= plan_.rung_time.count();
+    }
+
+    void released(bool yes, double at_s) {
+        result_.released = yes;
+        result_.after_s = yes ? at_s - result_.begin_s : 0;
+    }
+
+    void end() {
+        result_.completed_after = watcher_.completed();
+        const double now_s = watcher_.now_s();
+        result_.observed_s = now_s - result_.begin_s;
+        if (result_.applied) {
+            result_.during = completion_rate(watcher_.points(), result_.begin_s, now_s);
+        }
+        if (result_.applied && !result_.released) {
+            result_.remains = undo(rung_, plan_);
+        }
+    }
+
+    Rung rung_;
+    const ReliefPlan& plan_;
+    Watcher& watcher_;
+    EventLoop& loop_;
+    ReliefRung result_;
+    std::map<int, std::uint64_t> blocked_;
+};
+
+std::string outcome_of(const ReliefRung& rung) {
+    if (!rung.applied) {
+        return "not applied";
+    }
+    return rung.released ? fmt::format("released after {:.1f} s", rung.after_s)
+                         : fmt::format("not released, {:.1f} I/Os a second in {:.1f} s", rung.during.ios,
+                                       rung.observed_s);
 }
 
 }  // namespace
 
-std::vector<evidence::ReliefRung> climb_relief_ladder(const ReliefPlan& plan, Watcher& watcher,
-                                                      EventLoop& loop, Console& console) {
+std::vector<ReliefRung> climb_relief_ladder(const ReliefPlan& plan, Watcher& watcher, EventLoop& loop,
+                                            Console& console) {
     // Processes that the rungs end would end every wait of the loop at once.
     loop.forget_workload();
     loop.forget_daemon();
-    std::vector<evidence::ReliefRung> tried;
-    for (const auto& rung : ladder(plan)) {
-        tried.push_back(try_rung(rung, plan, watcher, loop));
-        const auto& last = tried.back();
-        console.step(fmt::format("relief {}: {} ({})", rung.name,
-                                 last.released  ? fmt::format("released after {:.1f} s", last.after_s)
-                                 : last.applied ? "still stalled"
-                                                : "not applied",
-                                 last.detail));
+    std::vector<ReliefRung> tried;
+    for (const std::string& name : plan.rungs) {
+        const auto rung = scenario::find_rung(name);
+        if (!rung) {
+            continue;  // the key takes none but these
+        }
+        tried.push_back(Trial(*rung, plan, watcher, loop).run(name));
+        const ReliefRung& last = tried.back();
+        console.step(fmt::format("relief {}: {} ({}){}", name, outcome_of(last), last.detail,
+                                 last.remains.empty() ? "" : "; " + last.remains));
         if (last.released || loop.interrupted() != 0 || plan.daemon_ended()) {
             break;
         }

@@ -8,6 +8,7 @@
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
 #include "harness/run/plan.h"
+#include "harness/run/read_back.h"
 #include "harness/run/relief.h"
 #include "harness/run/requirements.h"
 #include "harness/run/watcher.h"
@@ -43,7 +44,9 @@ class Session {
     Status start_workload();
     Status press();
     void relieve();
-    Status verify();
+    void verify();
+    void verify_acknowledged();
+    [[nodiscard]] std::string why_not_verified() const;
     void take_down();
 
     void checkpoint();
@@ -215,43 +218,76 @@ void Session::relieve() {
     evidence_.relief = climb_relief_ladder({.stack = &*stack_,
                                             .memcg = &*memcg_,
                                             .limit = scenario_.memcg.limit,
-                                            .rung_time = scenario_.judge.rung_time,
+                                            .rungs = scenario_.relief.rungs,
+                                            .rung_time = scenario_.relief.rung_time,
+                                            .stall_window = scenario_.judge.stall_window,
+                                            .last_completion_s = evidence_.stall->last_completion_s,
                                             .daemon_ended = [this] { return note_daemon_end(); }},
                                            *watcher_, loop_, console_);
     evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
-    evidence_.verification.skipped_reason = "the run stalled";
+    checkpoint();
+    verify_acknowledged();
+}
+
+// Empty: it can be.
+std::string Session::why_not_verified() const {
+    if (loop_.interrupted() != 0) {
+        return "the run was interrupted";
+    }
+    if (plan_.keep) {
+        return "the stack is kept as the relief left it";
+    }
+    // Taking it down takes long then, and is teardown's.
+    const auto& tried = evidence_.relief;
+    const bool aborted = !tried.empty() && tried.back().rung == "abort" && tried.back().applied;
+    if (stack_->daemon.pid <= 0 && (tried.empty() || !tried.back().released)) {
+        return "nothing released the stack, and there is no connection to abort";
+    }
+    return aborted && !tried.back().released ? "not even the abort released the stack" : "";
+}
+
+// After a stall: what the upper filesystem has acknowledged must be there.
+void Session::verify_acknowledged() {
+    auto& verification = evidence_.verification;
+    verification.mode = workload::to_string(workload::VerifyMode::acknowledged);
+    verification.skipped_reason = why_not_verified();
+    if (!verification.skipped_reason.empty()) {
+        return;
+    }
+    const auto& tried = evidence_.relief;
+    const bool alive =
+        !tried.empty() && tried.back().released && tried.back().rung != "abort" && !evidence_.daemon_exit;
+    verification = read_back_acknowledged({.plan = stack_plan(),
+                                           .stack = &*stack_,
+                                           .journal = &*journal_,
+                                           .memcg = &*memcg_,
+                                           .shared = &*shared_,
+                                           .alive = alive,
+                                           .time = scenario_.judge.time_budget},
+                                          console_);
+    // What it was read from is a stack that works.
+    hung_ = !verification.done;
     checkpoint();
 }
 
-Status Session::verify() {
+void Session::verify() {
     if (!evidence_.workload.finished) {
-        if (evidence_.verification.skipped_reason.empty()) {
-            evidence_.verification.skipped_reason = "the workload did not finish";
-        }
-        return {};
+        evidence_.verification.skipped_reason = "the workload did not finish";
+        return;
     }
     console_.step("verify: unmount, mount again, read back");
     if (const auto again = stack::remount_upper(stack_plan(), *stack_, *journal_); !again) {
         evidence_.verification.skipped_reason = again.error().message;
         note_daemon_end();
-        return {};
+        return;
     }
     // Reading everything back takes less than writing it did; twice its time is far beyond that.
-    const Seconds verify_time = 2 * scenario_.judge.time_budget;
-    SpawnOptions options;
-    options.cgroup_procs = {memcg_->helper_procs};
-    options.inherit = {shared_->fd()};
-    REFLUX_TRY(const auto result,
-               run_command({"/proc/self/exe", "verify-workload", "--fd", std::to_string(shared_->fd()),
-                            "--directory", stack_->upper_mount},
-                           verify_time, options));
-    if (!result.exit) {
-        evidence_.verification.skipped_reason = "reading back did not end within " + to_string(verify_time);
-        return {};
-    }
-    evidence_.verification = workload::verification(*shared_);
+    evidence_.verification = read_back({.shared = &*shared_,
+                                        .stack = &*stack_,
+                                        .memcg = &*memcg_,
+                                        .mode = workload::VerifyMode::complete,
+                                        .time = 2 * scenario_.judge.time_budget});
     note_daemon_end();
-    return {};
 }
 
 void Session::workload_ended() {
@@ -308,8 +344,9 @@ Status Session::work() {
     REFLUX_CHECK(press());
     if (evidence_.stall) {
         relieve();
+    } else {
+        verify();
     }
-    REFLUX_CHECK(verify());
     return loop_.interrupted() != 0 ? interrupted() : Status{};
 }
 

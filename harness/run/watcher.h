@@ -45,6 +45,8 @@ class Watcher {
 
     [[nodiscard]] double now_s() const { return monotonic_s() - start_s_; }
     [[nodiscard]] std::uint64_t completed() const { return last_.device_completed; }
+    // All samples so far.
+    [[nodiscard]] const std::vector<evidence::ProgressPoint>& points() const { return evidence_.progress; }
     [[nodiscard]] double idle_s() const { return now_s() - last_completion_s_; }
     // Nothing completed for the stall window although the device has work, or the workload stands still.
     [[nodiscard]] bool stalled() const;

@@ -187,6 +187,11 @@ Key words_key(std::string path, const std::vector<std::string>& words, Field fie
         [words](const std::string& word) { return contains(words, word); }, field);
 }
 
+Key older_name(Key key) {
+    key.older_name = true;
+    return key;
+}
+
 Key memcg_limit_key() {
     // Below this the daemon itself does not start in the memcg.
     const Bytes least = mebibytes(16);
@@ -244,6 +249,9 @@ std::vector<Key> make_keys() {
                                             "deadlock",     "daemon_killed", "io_error",
                                             "inconclusive", "unsupported",   "harness_error"};
     const std::vector<std::string> recursions{"none", "reclaim", "upper"};
+    const auto rung_time_key = [](std::string path) {
+        return duration_key(std::move(path), Seconds(0.1), Seconds(60), REFLUX_FIELD(relief.rung_time));
+    };
     return {
         text_key("question", REFLUX_FIELD(question)),
         text_key("because", REFLUX_FIELD(because)),
@@ -274,7 +282,9 @@ std::vector<Key> make_keys() {
         text_key("vm.setup", REFLUX_FIELD(vm.setup)),
         duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
         duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),
-        duration_key("judge.rung_time", Seconds(0.1), Seconds(60), REFLUX_FIELD(judge.rung_time)),
+        older_name(rung_time_key("judge.rung_time")),
+        words_key("relief.rungs", rung_names(), REFLUX_FIELD(relief.rungs)),
+        rung_time_key("relief.rung_time"),
         words_key("expect.outcome", outcomes, REFLUX_FIELD(expect.outcome)),
         words_key("expect.recursion", recursions, REFLUX_FIELD(expect.recursion)),
         words_key("expect_v2.outcome", outcomes, REFLUX_FIELD(expect_v2.outcome)),

@@ -19,6 +19,8 @@ struct Key {
     std::function<std::string(const Scenario&)> print;
     // The text of a --set as the kind of value that the key takes.
     std::function<Value(std::string_view)> from_text;
+    // Another, older name of a key: read, but never written.
+    bool older_name = false;
 };
 
 // In the order in which a scenario is written: top of the file first, then section by section.

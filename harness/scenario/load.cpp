@@ -208,8 +208,8 @@ std::string to_toml(const Scenario& scenario) {
             continue;
         }
         const std::string of = key.path.substr(0, dot);
-        if (of == "daemon" && !has_daemon) {
-            continue;  // without a daemon these keys are an error
+        if (key.older_name || (of == "daemon" && !has_daemon)) {
+            continue;  // without a daemon its keys are an error
         }
         if (of != section) {
             section = of;

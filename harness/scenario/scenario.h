@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/base/units.h"
+#include "harness/scenario/rungs.h"
 
 #include <cstdint>
 #include <optional>
@@ -57,7 +58,12 @@ struct Vm {
 struct Judge {
     Seconds stall_window{8};  // no completion for this long, with requests in flight
     Seconds time_budget{30};  // the workload must be done in this
-    Seconds rung_time{2};     // how long each rung of the relief ladder is watched
+};
+
+// The ladder that is climbed after a stall.
+struct Relief {
+    std::vector<std::string> rungs = rung_names();  // tried one after the other; empty: none is
+    Seconds rung_time{2};                           // for each: I/O must go on again within this
 };
 
 struct Expect {
@@ -79,6 +85,7 @@ struct Scenario {
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
     Vm vm;
     Judge judge;
+    Relief relief;
     Expect expect;
     Expect expect_v2;  // where the memory controller is cgroup v2; what is empty is as in expect
 };

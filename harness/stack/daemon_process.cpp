@@ -22,20 +22,6 @@ std::string last_words(const std::string& log) {
     return words.size() > most ? words.substr(words.size() - most) : words;
 }
 
-Status format_image(const Plan& plan, const std::string& image) {
-    SpawnOptions options;
-    options.cgroup_procs = {plan.helper_cgroup_procs};
-    REFLUX_TRY(
-        const auto result,
-        run_command({plan.refluxd, "format", image, "--size", to_string(plan.upper_size), "--zone-size",
-                     to_string(plan.zone_size), "--conventional", std::to_string(plan.conventional_zones)},
-                    format_time, options));
-    if (!result.exit || !result.exit->ok()) {
-        return fail(ErrorKind::system, fmt::format("refluxd format: {}", trimmed(result.output)));
-    }
-    return {};
-}
-
 // The daemon's exit status tells what kind of trouble it had; see `refluxd serve --help`.
 Error daemon_error(const ExitStatus& exit, const std::string& log) {
     constexpr int unsupported_exit = 3;
@@ -72,9 +58,22 @@ Status await_ready_line(Child& daemon, int fd, const std::string& log) {
 
 }  // namespace
 
+Status format_image(const Plan& plan, const std::string& image) {
+    SpawnOptions options;
+    options.cgroup_procs = {plan.helper_cgroup_procs};
+    REFLUX_TRY(
+        const auto result,
+        run_command({plan.refluxd, "format", image, "--size", to_string(plan.upper_size), "--zone-size",
+                     to_string(plan.zone_size), "--conventional", std::to_string(plan.conventional_zones)},
+                    format_time, options));
+    if (!result.exit || !result.exit->ok()) {
+        return fail(ErrorKind::system, fmt::format("refluxd format: {}", trimmed(result.output)));
+    }
+    return {};
+}
+
 Result<Child> start_daemon(const Plan& plan, const std::string& image, const std::string& mount_point,
                            const std::string& control_socket, journal::Journal& journal) {
-    REFLUX_CHECK(format_image(plan, image));
     REFLUX_CHECK(journal.intend(journal::Kind::file, control_socket));
     REFLUX_CHECK(journal.intend(journal::Kind::mount, mount_point));
     REFLUX_TRY(const auto id, journal.intend(journal::Kind::process, "refluxd"));

@@ -8,8 +8,9 @@
 
 namespace reflux::stack {
 
-// Formats `image` and serves it at `mount_point`; returns when the daemon has printed its ready line, or its
-// error.
+Status format_image(const Plan& plan, const std::string& image);
+
+// Serves `image` at `mount_point`; returns when the daemon has printed its ready line, or its error.
 Result<Child> start_daemon(const Plan& plan, const std::string& image, const std::string& mount_point,
                            const std::string& control_socket, journal::Journal& journal);
 

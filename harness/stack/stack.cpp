@@ -5,6 +5,8 @@
 #include "harness/stack/loop_device.h"
 #include "harness/stack/mounts.h"
 
+#include <algorithm>
+
 namespace reflux::stack {
 namespace {
 
@@ -37,25 +39,40 @@ Result<BlockDevice> lower_up(const Plan& plan, Stack& stack, const std::string& 
     return device;
 }
 
+std::string image_of(const Stack& stack) {
+    return stack.lower_mount + "/disk.img";
+}
+
 // The file on which the upper device is set: what refluxd serves, or a plain file of the lower filesystem.
-Result<std::string> middle_up(const Plan& plan, Stack& stack, journal::Journal& journal,
-                              const Narrator& say) {
-    const std::string image = stack.lower_mount + "/disk.img";
-    if (!plan.with_daemon) {
-        say("no daemon: upper device straight on a lower file");
-        REFLUX_CHECK(call_bounded("make " + image, Seconds(20), [&]() -> Status {
-            REFLUX_TRY(const auto fd, open_file(image, O_RDWR | O_CREAT | O_EXCL));
-            return ::ftruncate(fd.get(), static_cast<off_t>(plan.upper_size.value)) == 0
-                       ? Status{}
-                       : Status(fail_errno("ftruncate " + image));
-        }));
-        return image;
+std::string served_file(const Plan& plan, const Stack& stack) {
+    return plan.with_daemon ? stack.fuse_mount + "/disk" : image_of(stack);
+}
+
+Status make_image(const Plan& plan, const Stack& stack, journal::Journal& journal, const Narrator& say) {
+    const std::string image = image_of(stack);
+    if (plan.with_daemon) {
+        REFLUX_CHECK(make_directory(stack.fuse_mount, journal));
+        return format_image(plan, image);
     }
-    REFLUX_CHECK(make_directory(stack.fuse_mount, journal));
-    say(fmt::format("refluxd serves {}", stack.fuse_mount));
-    REFLUX_TRY(stack.daemon, start_daemon(plan, image, stack.fuse_mount, stack.control_socket, journal));
-    REFLUX_TRY(stack.fuse_connection, journal::fuse_connection_at(stack.fuse_mount));
-    return stack.fuse_mount + "/disk";
+    say("no daemon: upper device straight on a lower file");
+    return call_bounded("make " + image, Seconds(20), [&]() -> Status {
+        REFLUX_TRY(const auto fd, open_file(image, O_RDWR | O_CREAT | O_EXCL));
+        return ::ftruncate(fd.get(), static_cast<off_t>(plan.upper_size.value)) == 0
+                   ? Status{}
+                   : Status(fail_errno("ftruncate " + image));
+    });
+}
+
+// Daemon, if there is one, and upper device on an image that exists.
+Status device_up(const Plan& plan, Stack& stack, journal::Journal& journal, const Narrator& say) {
+    if (plan.with_daemon) {
+        say(fmt::format("refluxd serves {}", stack.fuse_mount));
+        REFLUX_TRY(stack.daemon,
+                   start_daemon(plan, image_of(stack), stack.fuse_mount, stack.control_socket, journal));
+        REFLUX_TRY(stack.fuse_connection, journal::fuse_connection_at(stack.fuse_mount));
+    }
+    REFLUX_TRY(stack.upper_device, attach_loop(served_file(plan, stack), journal));
+    return {};
 }
 
 MountPlan upper_mount_plan(const Plan& plan, const Stack& stack) {
@@ -81,8 +98,8 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
     stack.fusectl = mount_pseudo("fusectl", mounts, journal, say);
     stack.tracefs = mount_pseudo("tracefs", mounts, journal, say);
     REFLUX_TRY(stack.lower_device, lower_up(plan, stack, folder, journal, say));
-    REFLUX_TRY(const auto served, middle_up(plan, stack, journal, say));
-    REFLUX_TRY(stack.upper_device, attach_loop(served, journal));
+    REFLUX_CHECK(make_image(plan, stack, journal, say));
+    REFLUX_CHECK(device_up(plan, stack, journal, say));
     say(fmt::format("upper {} on {}", plan.upper_fs, stack.upper_device.path));
     REFLUX_CHECK(make_filesystem(plan.upper_fs, stack.upper_device.path, plan.helper_cgroup_procs));
     REFLUX_CHECK(mount_at(upper_mount_plan(plan, stack), journal));
@@ -91,6 +108,27 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
 
 Status remount_upper(const Plan& plan, const Stack& stack, journal::Journal& journal) {
     REFLUX_CHECK(journal::undo_one(journal, journal::Kind::mount, stack.upper_mount));
+    return mount_at(upper_mount_plan(plan, stack), journal);
+}
+
+Status set_up_again(const Plan& plan, Stack& stack, journal::Journal& journal, const Narrator& say) {
+    const std::vector<std::string> names{stack.upper_mount, served_file(plan, stack), stack.fuse_mount,
+                                         stack.control_socket};
+    const auto above_lower = [&](const journal::Object& object) {
+        return object.kind == journal::Kind::process ||
+               (object.kind != journal::Kind::directory &&
+                std::find(names.begin(), names.end(), object.name) != names.end());
+    };
+    say("taking down what stands on the lower filesystem");
+    const auto report = journal::undo(journal, journal::Mode::escape, above_lower);
+    stack.daemon = {};
+    stack.fuse_connection.reset();
+    if (!report.leftovers.empty()) {
+        return fail(ErrorKind::system,
+                    fmt::format("could not be taken down: {}", fmt::join(report.leftovers, ", ")));
+    }
+    REFLUX_CHECK(device_up(plan, stack, journal, say));
+    say(fmt::format("upper {} on {}, its journal is recovered", plan.upper_fs, stack.upper_device.path));
     return mount_at(upper_mount_plan(plan, stack), journal);
 }
 

@@ -69,4 +69,10 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
 // Bounded.
 Status remount_upper(const Plan& plan, const Stack& stack, journal::Journal& journal);
 
+// Takes down what stands above the lower filesystem, in whatever state it is, by the escape: the FUSE
+// connection is aborted, memory limits are lifted, what runs in the run's cgroups is killed. Then serves the
+// image that is left with a new daemon (in plan.daemon_cgroup_procs) and mounts the upper filesystem, which
+// recovers its journal. Bounded. On an error what stands is left to journal::undo.
+Status set_up_again(const Plan& plan, Stack& stack, journal::Journal& journal, const Narrator& say);
+
 }  // namespace reflux::stack

@@ -178,21 +178,76 @@ bool judge_not_run(const Evidence& evidence, Verdict& verdict) {
     return verdict.outcome == Outcome::unsupported;
 }
 
-void judge_relief(const Evidence& evidence, Verdict& verdict) {
-    std::vector<std::string> failed;
-    for (const ReliefRung& rung : evidence.relief) {
-        if (rung.released) {
-            verdict.relief = Relief{.rung = rung.rung, .after_s = rung.after_s};
-            verdict.reasons.push_back(
-                fmt::format("relief: {} released it after {:.1f} s{}", rung.rung, rung.after_s,
-                            failed.empty() ? "" : "; before it, in vain: " + join(failed, ", ")));
-            return;
-        }
-        failed.push_back(rung.applied ? rung.rung : rung.rung + " (not applied)");
+std::string in_vain(const ReliefRung& rung) {
+    if (!rung.applied) {
+        return rung.rung + " (not applied)";
     }
-    if (!failed.empty()) {
-        verdict.relief = Relief{.rung = "none", .after_s = std::nullopt};
-        verdict.reasons.push_back("relief: nothing released it: " + join(failed, ", "));
+    return rung.rung + (rung.remains.empty() ? "" : " (not undone)");
+}
+
+// Evidence of older runs has no rates.
+std::string rates_of(const ReliefRung& rung) {
+    return rung.before.over_s > 0
+               ? fmt::format(" ({:.1f} I/Os a second before it, {:.1f} in the {:.1f} s under it)",
+                             rung.before.ios, rung.during.ios, rung.during.over_s)
+               : "";
+}
+
+std::optional<Relief> relief_of(const std::vector<ReliefRung>& tried) {
+    std::vector<std::string> failed;
+    for (const ReliefRung& rung : tried) {
+        if (rung.released) {
+            const std::string before = failed.empty() ? "" : "; in vain before it: " + join(failed, ", ");
+            return Relief{.rung = rung.rung,
+                          .after_s = rung.after_s,
+                          .sentences = {fmt::format("relieved by {} after {:.1f} s{}{}", rung.rung,
+                                                    rung.after_s, rates_of(rung), before)}};
+        }
+        failed.push_back(in_vain(rung));
+    }
+    if (failed.empty()) {
+        return std::nullopt;
+    }
+    return Relief{.rung = "none",
+                  .after_s = std::nullopt,
+                  .sentences = {"not relieved: in vain " + join(failed, ", ")}};
+}
+
+// What became of the data that an fsync had acknowledged before the stall. Empty: it was not looked at.
+std::string acknowledged_data(const evidence::Verification& verified, bool relieved) {
+    if (verified.mode != "acknowledged") {
+        return "";
+    }
+    const std::string_view when = relieved ? "after the relief" : "after the stall was broken up";
+    if (!verified.done) {
+        return fmt::format("acknowledged data were not read back {}: {}", when,
+                           text_or(verified.skipped_reason, "no reason given"));
+    }
+    if (verified.files_wrong > 0) {
+        return fmt::format("LOST: {} of {} acknowledged by fsync are missing or wrong {} ({}); first: {}",
+                           verified.files_wrong, counted(verified.files_checked, "file"), when, verified.how,
+                           text_or(verified.first_difference, "(not recorded)"));
+    }
+    if (verified.files_checked == 0) {
+        return fmt::format("no file was acknowledged by fsync and then left alone: nothing to read back {}",
+                           when);
+    }
+    return fmt::format("{} acknowledged by fsync were read back {} ({}): all there",
+                       counted(verified.files_checked, "file"), when, verified.how);
+}
+
+void judge_relief(const Evidence& evidence, Verdict& verdict) {
+    verdict.relief = relief_of(evidence.relief);
+    std::vector<std::string> sentences =
+        verdict.relief ? verdict.relief->sentences : std::vector<std::string>{};
+    if (std::string data =
+            acknowledged_data(evidence.verification, verdict.relief && verdict.relief->after_s.has_value());
+        !data.empty()) {
+        sentences.push_back(std::move(data));
+    }
+    verdict.reasons.insert(verdict.reasons.end(), sentences.begin(), sentences.end());
+    if (verdict.relief) {
+        verdict.relief->sentences = std::move(sentences);
     }
 }
 

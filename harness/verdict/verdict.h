@@ -39,6 +39,9 @@ std::string_view to_string(Recursion recursion);
 struct Relief {
     std::string rung;               // the first rung that released; "none": every rung was tried, none did
     std::optional<double> after_s;  // seconds from that rung's begin to the release; nullopt for "none"
+    // "relieved by X after Y s …" or "not relieved: …", and what became of the data that were acknowledged;
+    // they are among the reasons.
+    std::vector<std::string> sentences;
 };
 
 // The thread whose wait decides the verdict, as it was seen last.
@@ -103,6 +106,10 @@ struct Verdict {
 // reclaim was traced, or a stack of a daemon thread shows one; none, if the trace was available, lost nothing
 // and saw none (or there is no daemon at all); else nullopt. A stack alone never shows "upper": no frame
 // names a device.
+//
+// Relief: of the first rung that released (evidence::ReliefRung says when one has). What was read back after
+// it decides no outcome, for the stall has decided; a loss of what an fsync had acknowledged is a reason that
+// begins with "LOST".
 //
 // Met: the outcome is among expected.outcome (if any is given) and the recursion among expected.recursion
 // (if any is given; an unknown recursion is none of them). unsupported and harness_error never meet an

@@ -37,12 +37,16 @@ int workload_verb(int fd, const std::string& directory) {
     return 1;
 }
 
-int verify_verb(int fd, const std::string& directory, VerifyMode mode) {
+int verify_verb(int fd, const std::string& directory, std::string_view mode) {
+    const auto parsed = parse_verify_mode(mode);
+    if (!parsed) {
+        return could_not(parsed.error());
+    }
     const auto state = SharedState::attach(fd);
     if (!state) {
         return could_not(state.error());
     }
-    const auto report = verify(*state, directory, mode);
+    const auto report = verify(*state, directory, *parsed);
     if (!report) {
         return could_not(report.error());
     }

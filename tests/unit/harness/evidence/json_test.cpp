@@ -42,7 +42,8 @@ Evidence full() {
                                .last_completion_s = 8.4,
                                .snapshots = {{.at_s = 9, .tasks = {task, task}}},
                                .daemon = {9.5, true, {{812, "write", 40960, 4096, 4240, 8.2}}}};
-    it.relief = {{"abort", 25, 2, true, "1 > abort", 7, 9, true, 0.125, {4240}}};
+    it.relief = {
+        {"abort", 25, 2, true, "1 > abort", 7, 9, true, 0.125, {4240}, {8, 0.5, 1.5}, {2, 99, 100}, "it"}};
     const evidence::TraceEvent event{8.2, 4240, "folio_wait_writeback", "7:1", "bdi 7:1: ino=14"};
     it.trace = {true,
                 "why",
@@ -59,7 +60,7 @@ Evidence full() {
                 {event},
                 {event}};
     it.workload = {true, true, "finished", "fsync x: EIO", 3, 4, 5, 6.5};
-    it.verification = {true, "skipped", 1, 2, 3, "first"};
+    it.verification = {true, "skipped", 1, 2, 3, "first", "acknowledged", "anew"};
     it.daemon_exit = evidence::DaemonExit{true, 4.5, 1, 9, true, "bye"};
     it.kernel_log = {"EXT4-fs error"};
     it.leftovers = {"/dev/loop7"};

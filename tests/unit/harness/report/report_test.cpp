@@ -35,7 +35,7 @@ TEST(Explain, TellsADeadlockWhole) {
     EXPECT_THAT(text, HasSubstr("  * try_to_free_mem_cgroup_pages\n"));
     EXPECT_THAT(text, HasSubstr("    shrink_folio_list\n"));
     EXPECT_THAT(text, HasSubstr("GFP_HIGHUSER_MOVABLE"));
-    EXPECT_THAT(text, HasSubstr("abort released it after 0.1 s"));
+    EXPECT_THAT(text, HasSubstr("relieved by abort after 0.1 s; in vain before it: wait, "));
     EXPECT_THAT(text, HasSubstr("expectation met: outcome deadlock or livelock, recursion upper\n"));
 }
 
@@ -85,6 +85,20 @@ TEST(Explain, KeepsItsLengthWithManyThreadsReasonsAndLineBreaks) {
     EXPECT_THAT(text, HasSubstr("more like it)"));
     EXPECT_THAT(text, HasSubstr("more in verdict.json)"));
     EXPECT_THAT(text, HasSubstr("connection 58 -> daemon threads"));
+}
+
+TEST(Explain, NeverLeavesOutWhatReliefShowed) {
+    Evidence evidence = testing::fixture("deadlock-threads-inode-lock");
+    evidence.relief = {{.rung = "abort", .applied = true}};
+    evidence.verification = {.done = true, .files_checked = 3, .files_wrong = 1, .mode = "acknowledged"};
+    auto verdict = verdict::judge(evidence);
+    verdict.reasons.insert(verdict.reasons.begin() + 1, 40, "one of many");
+    const std::string text = report::explain(evidence, verdict);
+    EXPECT_LE(std::ranges::count(text, '\n'), report::explain_max_lines) << text;
+    EXPECT_THAT(text, HasSubstr("not relieved: in vain abort\n"));
+    EXPECT_THAT(text, HasSubstr("LOST: 1 of 3 files"));
+    EXPECT_THAT(text, HasSubstr("more in verdict.json)"));
+    EXPECT_THAT(text, HasSubstr(verdict.reasons.front()));
 }
 
 TEST(Explain, DefaultEvidenceIsNoCrash) {

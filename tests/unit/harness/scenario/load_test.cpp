@@ -87,6 +87,8 @@ apply = ["io_flusher", "mlock"]
 [judge]
 stall_window = "1500ms"
 time_budget = "2min"
+[relief]
+rungs = ["abort", "wait"]
 rung_time = "3s"
 [expect]
 outcome = ["slow"]
@@ -115,7 +117,8 @@ recursion = ["none", "upper"]
     EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
     EXPECT_EQ(loaded->judge.stall_window, Seconds(1.5));
     EXPECT_EQ(loaded->judge.time_budget, Seconds(120));
-    EXPECT_EQ(loaded->judge.rung_time, Seconds(3));
+    EXPECT_THAT(loaded->relief.rungs, ElementsAre("abort", "wait"));
+    EXPECT_EQ(loaded->relief.rung_time, Seconds(3));
     EXPECT_THAT(loaded->expect.outcome, ElementsAre("slow"));
     EXPECT_THAT(loaded->expect.recursion, ElementsAre("none", "upper"));
 
@@ -198,6 +201,10 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
         {"[expect]\nrecursion = [1]",
          "s.toml:3: expect.recursion: expected a list of none | reclaim | upper, found a list that holds "
          "something other than texts"},
+        {"[relief]\nrungs = [\"wait\", \"pray\"]",
+         "s.toml:3: relief.rungs: expected a list of wait | raise_limit | drop_caches | kill_workload | "
+         "abort, found the text 'pray'"},
+        {"[relief]\nrungs = [\"wait\", \"wait\"]", "s.toml:3: relief.rungs: 'wait' stands in it twice"},
         {"because = true", "s.toml:2: because: expected a text, found a boolean"},
         {"control = \"a/b.toml\"",
          "s.toml:2: control: expected the name of a scenario, without folder and .toml, "
@@ -265,17 +272,41 @@ TEST_F(LoadTest, OverridesGoThroughTheSameKeys) {
                                          {"stack.upper", "xfs"},
                                          {"workload.seed", "7"},
                                          {"mitigation.apply", "io_flusher,mlock"},
+                                         {"relief.rungs", "abort"},
                                          {"expect.outcome", "slow"}});
     ASSERT_TRUE(loaded) << loaded.error().message;
     EXPECT_EQ(loaded->memcg.limit, mebibytes(128));
     EXPECT_EQ(loaded->stack.upper, "xfs");
     EXPECT_EQ(loaded->workload.seed, 7U);
     EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
+    EXPECT_THAT(loaded->relief.rungs, ElementsAre("abort"));
     EXPECT_THAT(loaded->expect.outcome, ElementsAre("slow"));
     const auto unlimited = load_file(file, {{"memcg.limit", "none"}, {"mitigation.apply", ""}});
     ASSERT_TRUE(unlimited) << unlimited.error().message;
     EXPECT_EQ(unlimited->memcg.limit, std::nullopt);
     EXPECT_TRUE(unlimited->mitigations.empty());
+}
+
+TEST_F(LoadTest, TheLadderIsWholeWhereNothingElseIsSaid) {
+    const auto loaded = load_file(write("s.toml", question));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_THAT(loaded->relief.rungs,
+                ElementsAre("wait", "raise_limit", "drop_caches", "kill_workload", "abort"));
+    for (const std::string& name : loaded->relief.rungs) {
+        EXPECT_TRUE(find_rung(name)) << name;
+    }
+    EXPECT_FALSE(find_rung("pray"));
+}
+
+// Saved scenarios and --set of older runs name it so.
+TEST_F(LoadTest, TheOlderNameOfTheRungTimeIsReadButNotWritten) {
+    const auto loaded = load_file(write("s.toml", question + "[judge]\nrung_time = \"3s\"\n"));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->relief.rung_time, Seconds(3));
+    const std::string text = to_toml(*loaded);
+    EXPECT_THAT(text, HasSubstr("[relief]\nrungs = [\"wait\", \"raise_limit\", \"drop_caches\", "
+                                "\"kill_workload\", \"abort\"]\nrung_time = \"3s\"\n"));
+    EXPECT_EQ(text.find("rung_time"), text.rfind("rung_time"));
 }
 
 TEST_F(LoadTest, BadOverridesNameTheOption) {
@@ -296,7 +327,7 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, workload.seed, "
         "workload.workers, workload.work, workload.small_file, workload.large_file, mitigation.apply, "
         "vm.memory, vm.cpus, vm.cgroup, vm.setup, judge.stall_window, judge.time_budget, judge.rung_time, "
-        "expect.outcome, expect.recursion, "
+        "relief.rungs, relief.rung_time, expect.outcome, expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion");
 }
 

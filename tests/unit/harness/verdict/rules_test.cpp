@@ -113,6 +113,24 @@ TEST(Relief, IsTheFirstRungThatReleased) {
     ASSERT_TRUE(relief);
     EXPECT_EQ(relief->rung, "drop_caches");
     EXPECT_EQ(relief->after_s, 1.5);
+    EXPECT_THAT(judge(evidence).reasons,
+                Contains("relieved by drop_caches after 1.5 s; in vain before it: wait, raise_limit"));
+}
+
+TEST(Relief, SaysHowFastItWentAndWhatTheRungStoodOn) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.relief = {{.rung = "raise_limit", .applied = true, .remains = "the limit stays raised"},
+                       {.rung = "drop_caches", .applied = false},
+                       {.rung = "kill_workload",
+                        .applied = true,
+                        .released = true,
+                        .after_s = 0.5,
+                        .before = {.over_s = 8, .ios = 0, .requests = std::nullopt},
+                        .during = {.over_s = 2.5, .ios = 812.25, .requests = std::nullopt}}};
+    EXPECT_THAT(judge(evidence).reasons,
+                Contains("relieved by kill_workload after 0.5 s (0.0 I/Os a second before it, 812.2 in the "
+                         "2.5 s under it); in vain before it: raise_limit (not undone), drop_caches (not "
+                         "applied)"));
 }
 
 TEST(Relief, IsNoneWhenNoRungReleased) {
@@ -122,11 +140,58 @@ TEST(Relief, IsNoneWhenNoRungReleased) {
     ASSERT_TRUE(verdict.relief);
     EXPECT_EQ(verdict.relief->rung, "none");
     EXPECT_FALSE(verdict.relief->after_s);
-    EXPECT_THAT(verdict.reasons, Contains(HasSubstr("nothing released it")));
+    EXPECT_THAT(verdict.reasons,
+                Contains("not relieved: in vain wait, raise_limit, drop_caches, kill_workload, abort"));
 }
 
 TEST(Relief, IsAbsentWithoutALadder) {
     EXPECT_FALSE(judge(testing::fixture("completes")).relief);
+}
+
+evidence::Verification acknowledged() {
+    return {.done = true,
+            .files_checked = 96,
+            .bytes_checked = 4096,
+            .mode = "acknowledged",
+            .how = "after a fresh mount"};
+}
+
+TEST(AcknowledgedData, ThatAreThereAreSaidToBe) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.verification = acknowledged();
+    const auto verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::deadlock);
+    EXPECT_THAT(verdict.reasons, Contains("96 files acknowledged by fsync were read back after the relief "
+                                          "(after a fresh mount): all there"));
+}
+
+TEST(AcknowledgedData, ThatAreLostAreReportedBesideTheStall) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.relief.back().released = false;
+    evidence.verification = acknowledged();
+    evidence.verification.files_wrong = 2;
+    evidence.verification.first_difference = "w00/large: is missing";
+    const auto verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::deadlock);
+    EXPECT_THAT(verdict.reasons,
+                Contains("LOST: 2 of 96 files acknowledged by fsync are missing or wrong after the stall was "
+                         "broken up (after a fresh mount); first: w00/large: is missing"));
+}
+
+TEST(AcknowledgedData, ThatWereNotReadSayWhy) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.verification = {.skipped_reason = "mount: EIO", .mode = "acknowledged"};
+    EXPECT_THAT(judge(evidence).reasons,
+                Contains("acknowledged data were not read back after the relief: mount: EIO"));
+    evidence.verification = acknowledged();
+    evidence.verification.files_checked = 0;
+    EXPECT_THAT(judge(evidence).reasons, Contains(HasSubstr("nothing to read back after the relief")));
+}
+
+// Runs before this was recorded.
+TEST(AcknowledgedData, WithoutAModeAreNotSpokenOf) {
+    EXPECT_THAT(judge(testing::fixture("recorded-6.1-v1-fuse-ext4-deadlock")).reasons,
+                Not(Contains(HasSubstr("acknowledged"))));
 }
 
 TEST(Livelock, IsNotCalledWhenTheDaemonCompletedRequestsInTheWindow) {

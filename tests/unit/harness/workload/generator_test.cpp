@@ -247,10 +247,11 @@ TEST(Verbs, GoByTheInheritedDescriptor) {
     const auto state = SharedState::create(plan);
     ASSERT_TRUE(state);
     EXPECT_EQ(workload_verb(::dup(state->fd()), folder.path()), 0);
-    EXPECT_EQ(verify_verb(::dup(state->fd()), folder.path(), VerifyMode::complete), 0);
+    EXPECT_EQ(verify_verb(::dup(state->fd()), folder.path(), "complete"), 0);
     EXPECT_GT(verification(*state).files_checked, 0U);
     EXPECT_EQ(workload_verb(::dup(state->fd()), folder.path()), 4) << "the region was used before";
-    EXPECT_EQ(verify_verb(-1, folder.path(), VerifyMode::complete), 4);
+    EXPECT_EQ(verify_verb(-1, folder.path(), "complete"), 4);
+    EXPECT_EQ(verify_verb(::dup(state->fd()), folder.path(), "some"), 4);
 
     const auto fresh = SharedState::create(plan);
     ASSERT_TRUE(fresh);

@@ -1,0 +1,43 @@
+#include "harness/run/workload_group.h"
+
+#include "harness/journal/undo.h"
+
+#include <chrono>
+#include <thread>
+
+#include <signal.h>
+
+namespace reflux::run {
+
+Result<std::vector<int>> WorkloadGroup::members() const {
+    REFLUX_TRY(auto pids, journal::cgroup_members(memcg->workload));
+    std::erase(pids, daemon_pid);
+    return pids;
+}
+
+bool WorkloadGroup::empty() const {
+    return members().value_or(std::vector<int>{}).empty();
+}
+
+Result<unsigned> WorkloadGroup::kill() const {
+    REFLUX_TRY(const auto pids, members());
+    unsigned killed = 0;
+    for (const int pid : pids) {
+        killed += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
+    }
+    return killed;
+}
+
+bool WorkloadGroup::await_end(Seconds time) const {
+    const auto end = std::chrono::steady_clock::now() + time;
+    // The kernel sends no event for the members of a cgroup that are not our children (v1 has none at all).
+    while (!empty()) {
+        if (std::chrono::steady_clock::now() >= end) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+}
+
+}  // namespace reflux::run
