@@ -86,8 +86,9 @@ void complete(evidence::TaskSample& task, const std::string& directory, bool wit
         task.stack = stack_of(directory);
     }
     if (const auto status = read_file(directory + "/status"); status) {
-        task.voluntary_switches = status_number(*status, "voluntary_ctxt_switches:");
-        task.involuntary_switches = status_number(*status, "nonvoluntary_ctxt_switches:");
+        const auto switches = parse_context_switches(*status);
+        task.voluntary_switches = switches.voluntary;
+        task.involuntary_switches = switches.involuntary;
     }
 }
 
@@ -151,6 +152,11 @@ std::vector<std::string> parse_task_stack(std::string_view text) {
         }
     }
     return stack;
+}
+
+ContextSwitches parse_context_switches(std::string_view status) {
+    return {.voluntary = status_number(status, "voluntary_ctxt_switches:"),
+            .involuntary = status_number(status, "nonvoluntary_ctxt_switches:")};
 }
 
 std::string_view role_of_kernel_thread(std::string_view name, const StackMembers& members) {

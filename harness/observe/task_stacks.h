@@ -7,6 +7,7 @@
 #include "backend/base/result.h"
 #include "harness/evidence/evidence.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,12 @@ Result<evidence::TaskSnapshot> sample_stack(const std::string& proc_root, const 
 
 // /proc/PID/task/TID/stack: "[<0>] xfs_buf_lock+0x2b/0x80 [xfs]" becomes "xfs_buf_lock"; innermost first.
 std::vector<std::string> parse_task_stack(std::string_view text);
+struct ContextSwitches {
+    std::uint64_t voluntary = 0;
+    std::uint64_t involuntary = 0;
+};
+// /proc/PID/task/TID/status; a line that is missing or no number counts as 0.
+ContextSwitches parse_context_switches(std::string_view status);
 // "upper", "lower", or "" for a thread whose name speaks of neither device.
 std::string_view role_of_kernel_thread(std::string_view name, const StackMembers& members);
 

@@ -70,14 +70,14 @@ class Builder {
     Origins origins_;
 };
 
-Result<std::vector<Entry>> read_entries(const std::string& path) {
+Result<std::string> read_scenario_file(const std::string& path) {
     auto text = read_file(path);
     if (!text) {
         Error error = text.error().within("scenario file");
         error.kind = ErrorKind::invalid_input;
         return fail(std::move(error));
     }
-    return parse_toml(*text, path);
+    return text;
 }
 
 // Takes the entry `base` out of `entries`; nullopt when there is none.
@@ -92,7 +92,7 @@ std::optional<Entry> take_base(std::vector<Entry>& entries) {
     return std::nullopt;
 }
 
-Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& path) {
+Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& path, const FileReader& read) {
     const auto* name = std::get_if<std::string>(&base.value);
     if (name == nullptr || name->empty() || name->find('/') != std::string::npos || name->ends_with(suffix)) {
         return fail(
@@ -101,12 +101,16 @@ Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& pa
                         ".toml, found {}",
                         base.origin, describe(base.value)));
     }
-    const fs::path file = fs::path(path).parent_path() / (*name + std::string(suffix));
-    if (!is_file(file)) {
-        return fail(ErrorKind::invalid_input, fmt::format("{}: base = '{}', but there is no file {}",
-                                                          base.origin, *name, file.string()));
+    const std::string file = (fs::path(path).parent_path() / (*name + std::string(suffix))).string();
+    const auto text = read(file);
+    if (!text && text.error().errnum == ENOENT) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{}: base = '{}', but there is no file {}", base.origin, *name, file));
     }
-    REFLUX_TRY(std::vector<Entry> entries, read_entries(file.string()));
+    if (!text) {
+        return fail(text.error().within(base.origin));
+    }
+    REFLUX_TRY(std::vector<Entry> entries, parse_toml(*text, file));
     if (const auto second = take_base(entries)) {
         return fail(ErrorKind::invalid_input,
                     fmt::format("{}: a scenario that is a base (here of {}) cannot have one itself",
@@ -145,10 +149,16 @@ Result<Override> parse_override(std::string_view text) {
 }
 
 Result<Scenario> load_file(const std::string& path, const std::vector<Override>& overrides) {
-    REFLUX_TRY(std::vector<Entry> entries, read_entries(path));
+    REFLUX_TRY(const std::string text, read_scenario_file(path));
+    return load_text(text, path, overrides, read_scenario_file);
+}
+
+Result<Scenario> load_text(std::string_view text, const std::string& path,
+                           const std::vector<Override>& overrides, const FileReader& read) {
+    REFLUX_TRY(std::vector<Entry> entries, parse_toml(text, path));
     Builder builder(path);
     if (const auto base = take_base(entries)) {
-        REFLUX_TRY(const std::vector<Entry> inherited, base_entries(*base, path));
+        REFLUX_TRY(const std::vector<Entry> inherited, base_entries(*base, path, read));
         REFLUX_CHECK(builder.add(inherited));
     }
     REFLUX_CHECK(builder.add(entries));

@@ -5,6 +5,7 @@
 #include "backend/base/result.h"
 #include "harness/scenario/scenario.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,12 @@ Result<Override> parse_override(std::string_view text);
 // Reads one file. `base = "NAME"` in it takes every key that it does not set itself from NAME.toml beside it
 // (one level).
 Result<Scenario> load_file(const std::string& path, const std::vector<Override>& overrides = {});
+
+// The same without a file system: `text` is that of `path`, `read` gives that of the file which its `base`
+// names.
+using FileReader = std::function<Result<std::string>(const std::string& path)>;
+Result<Scenario> load_text(std::string_view text, const std::string& path,
+                           const std::vector<Override>& overrides, const FileReader& read);
 
 // Folders that are searched for NAME.toml, in order: $REFLUX_SCENARIOS (colon separated), the installed
 // folder relative to the running program (../share/reflux/scenarios), the source tree's folder that the build

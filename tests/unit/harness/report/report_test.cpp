@@ -1,5 +1,6 @@
 #include "harness/report/json.h"
 #include "harness/report/text.h"
+#include "tests/support/documented_keys.h"
 #include "tests/unit/harness/verdict/fixture.h"
 
 #include <set>
@@ -175,6 +176,16 @@ TEST(VerdictJson, BytesThatAreNotUtf8AreReplaced) {
     Evidence evidence = testing::fixture("completes");
     evidence.kernel_log = {"comm \xff odd"};
     EXPECT_NO_THROW(json_of(evidence));
+}
+
+TEST(VerdictJson, EveryKeyIsDocumentedOnceAndNoOther) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.mitigations = {{.name = "io_flusher", .applied = true, .detail = ""}};
+    evidence.guest.emplace().end = "ended";
+    const auto written = test::keys_of(json_of(evidence));
+    EXPECT_TRUE(written.contains("proof.tid") && written.contains("relief.rung")) << "it is to show all keys";
+    EXPECT_THAT(test::documented_keys(REFLUX_SOURCE_DIR "/docs/evidence.md", "verdict.json"),
+                ::testing::UnorderedElementsAreArray(written));
 }
 
 }  // namespace

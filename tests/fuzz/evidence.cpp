@@ -1,0 +1,91 @@
+// evidence.json: read, judged, explained and written. judge() is a function over all evidence, not over the
+// likely one.
+#include "harness/evidence/json.h"
+#include "harness/report/json.h"
+#include "harness/report/text.h"
+#include "harness/verdict/verdict.h"
+#include "tests/fuzz/support/seeds.h"
+#include "tests/fuzz/support/target.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace reflux::fuzz {
+namespace {
+
+void check_verdict(const evidence::Evidence& evidence, const verdict::Verdict& verdict) {
+    require(!verdict.reasons.empty(), "a verdict has a reason");
+    require((verdict.outcome == verdict::Outcome::deadlock) == !verdict.cycle.empty(),
+            "a deadlock has a cycle, and nothing else has");
+    const std::string text = report::explain(evidence, verdict);
+    require(std::ranges::count(text, '\n') <= report::explain_max_lines, "an explanation is short");
+    require(!text.empty() && text.back() == '\n', "an explanation ends its last line");
+    require(report::one_line(evidence, verdict).find('\n') == std::string::npos, "one line is one line");
+}
+
+bool run(std::string_view input) {
+    const auto evidence = evidence::from_json(input);
+    if (!evidence) {
+        require(evidence.error().message.starts_with("evidence: "), "a refusal says of what");
+        return false;
+    }
+    const verdict::Verdict verdict = verdict::judge(*evidence);
+    check_verdict(*evidence, verdict);
+    const std::string json = report::verdict_json(*evidence, verdict, "/run");
+    require(nlohmann::json::accept(json), "verdict.json is JSON");
+
+    const std::string saved = evidence::to_json(*evidence);
+    const auto again = evidence::from_json(saved);
+    require(again.has_value(), "what was written can be read");
+    require(evidence::to_json(*again) == saved, "what was written is read back as it was");
+    require(report::verdict_json(*again, verdict::judge(*again), "/run") == json,
+            "saved evidence is judged to the same words");
+    return true;
+}
+
+}  // namespace
+
+Target make_target() {
+    Target target{.run = run,
+                  .words = {"7:0",
+                            "7:1",
+                            "loop",
+                            "fuse",
+                            "daemon",
+                            "upper",
+                            "lower",
+                            "folio_wait_writeback",
+                            "wait_on_page_writeback",
+                            "balance_dirty_pages",
+                            "reclaim_throttle",
+                            "try_to_free_mem_cgroup_pages",
+                            "try_to_free_pages",
+                            "mem_cgroup_charge",
+                            "jbd2_log_wait_commit",
+                            "xfs_buf_lock",
+                            "down_write",
+                            "rwsem_down_write_slowpath",
+                            "schedule",
+                            "io_schedule",
+                            "abort",
+                            "wait",
+                            "raise_limit",
+                            "kill_workload",
+                            "GFP_NOIO",
+                            "GFP_NOFS",
+                            "GFP_HIGHUSER_MOVABLE",
+                            "memcg",
+                            "direct",
+                            "\xff\xfe"},
+                  .format = Format::json,
+                  .rounds = 1500,
+                  .round_bytes = 12000};
+    // Without blanks, which a JSON parser passes over.
+    for (const std::string& text : seed_texts("tests/fixtures/evidence", "/evidence.json")) {
+        target.seeds.push_back(nlohmann::ordered_json::parse(text).dump());
+    }
+    return target;
+}
+
+}  // namespace reflux::fuzz
