@@ -326,7 +326,7 @@ TEST(TraceParser, AShrinkerThatReturnsAtOnceReachesNothing) {
     // The same shrinker for a marked thread: the mask has no __GFP_FS, super_cache_scan returns.
     parser.feed(line(5, 1.0, "mm_vmscan_memcg_reclaim_begin: order=0 gfp_flags=GFP_NOIO") +
                 line(5, 1.1, shrink("start", "000000aa")) + line(5, 1.2, shrink("end", "000000aa")) +
-                line(5, 1.3, end_memcg));
+                line(5, 2.3, end_memcg));
     EXPECT_EQ(before, 1U);
     EXPECT_EQ(parser.summary().upper_event_count, 1U);
     const auto& marked = parser.summary().reclaims.back();

@@ -287,16 +287,17 @@ TEST(RecursionProof, TellsMaskShrinkersAndWaits) {
     ASSERT_TRUE(proof);
     EXPECT_EQ(proof->mask, "GFP_KERNEL (0xcc0), which may call into filesystems");
     EXPECT_EQ(proof->order, 2);
-    EXPECT_THAT(proof->shrinkers,
-                testing::ElementsAre("super_cache_scan of 7:1 (upper): 1 call, 1 pruned, 250.0 ms, not ended",
-                                     "super_cache_scan: 4 calls, 20 us"));
+    EXPECT_THAT(
+        proof->shrinkers,
+        ::testing::ElementsAre("super_cache_scan of 7:1 (upper): 1 call, 1 pruned, 250.0 ms, not ended",
+                               "super_cache_scan: 4 calls, 20 us"));
     EXPECT_THAT(proof->waits,
-                testing::ElementsAre("folio writeback of 7:1, not ended",
-                                     "a journal or log commit in the shrinker of 7:1, at most 500.0 ms",
-                                     "an unknown wait at function_of_tomorrow, 2.0 ms",
-                                     "folio writeback (by the event in front of it) of 7:0, 1.0 ms",
-                                     "an unknown wait, 100 us"));
-    EXPECT_THAT(proof->stack, testing::Contains("folio_wait_writeback"));
+                ::testing::ElementsAre("folio writeback of 7:1, not ended",
+                                       "a journal or log commit in the shrinker of 7:1, at most 500.0 ms",
+                                       "an unknown wait at function_of_tomorrow, 2.0 ms",
+                                       "folio writeback (by the event in front of it) of 7:0, 1.0 ms",
+                                       "an unknown wait, 100 us"));
+    EXPECT_THAT(proof->stack, Contains("folio_wait_writeback"));
 }
 
 TEST(RecursionProof, BitsSayWhatTheMaskAllows) {
@@ -304,7 +305,7 @@ TEST(RecursionProof, BitsSayWhatTheMaskAllows) {
     auto& reclaim = evidence.trace.reclaims.at(0);
     evidence.trace.reclaims = {reclaim};
     evidence.trace.reclaims[0].gfp_flags = "SOME_NEW_NAME";
-    EXPECT_THAT(judge(evidence).recursion_proof->mask, testing::Not(HasSubstr("which")));
+    EXPECT_THAT(judge(evidence).recursion_proof->mask, Not(HasSubstr("which")));
     evidence.trace.reclaims[0].gfp_bits = 0x40;
     evidence.trace.reclaims[0].gfp_fs = false;
     evidence.trace.reclaims[0].gfp_io = true;
@@ -325,8 +326,8 @@ TEST(TraceNotes, SayWhatIsWeakerAndWhatTracingCost) {
     const verdict::Verdict verdict = judge(evidence);
     EXPECT_THAT(verdict.reasons, Contains("weaker here: no probe of prune_*_sb: x"));
     EXPECT_THAT(verdict.reasons,
-                Contains(AllOf(HasSubstr("0.500 of what it did without"), HasSubstr("6 blocks"),
-                               HasSubstr("0.250 to 0.750"), HasSubstr("100 and 200 MiB/s"))));
+                Contains(::testing::AllOf(HasSubstr("0.500 of what it did without"), HasSubstr("6 blocks"),
+                                          HasSubstr("0.250 to 0.750"), HasSubstr("100 and 200 MiB/s"))));
 }
 
 TEST(Recursion, EventsOfTheLowerDeviceAreNotUpper) {
