@@ -132,6 +132,30 @@ struct TraceEvent {
     std::string detail;  // the event's fields as the kernel printed them
 };
 
+// The calls of one slab shrinker inside one reclaim, or inside all of them. The kernel traces only the
+// shrinker's function and a hashed address; to which superblock that belongs is learned from events in a call
+// that name a device (prune_*_sb, evictions, scans of extents), and holds for all calls at that address.
+struct ShrinkerCalls {
+    std::string function;      // "super_cache_scan"
+    std::string superblock;    // device of the superblock that it belongs to, "7:1"; empty: not known
+    std::string side;          // of that superblock: "upper" | "lower" | "other" | "unknown"
+    std::uint64_t calls = 0;   // begun
+    std::uint64_t pruned = 0;  // times that it went on to prune dentries or inodes; 0 where no kprobe tells
+    double total_s = 0;        // in the calls that ended
+    bool ended = true;         // false: the last call had not ended when the trace was read last
+};
+
+// A sleep of a thread in uninterruptible state inside a reclaim.
+struct TaskWait {
+    double begin_s = 0;
+    std::optional<double> duration_s;  // nullopt: not ended when the trace was read last
+    bool at_most = false;  // the switch back was not traced: duration_s is up to the thread's next event
+    std::vector<std::string> stack;  // where it slept, innermost first; empty: not traced
+    std::string event;               // the thread's event in front of it, in the same reclaim; may be empty
+    std::string device;              // that this event names
+    std::string superblock;          // of the shrinker inside which it was; empty: in none, or not known
+};
+
 // A direct or memcg reclaim entered by a thread of the daemon: a begin/end pair of trace events.
 struct Reclaim {
     int tid = 0;
@@ -142,6 +166,19 @@ struct Reclaim {
     std::uint64_t reclaimed_pages = 0;
     std::vector<TraceEvent> inside;  // the first and the last few of it; see inside_count
     std::uint64_t inside_count = 0;
+    // From here on absent in older evidence.
+    std::string thread;        // comm
+    std::optional<int> order;  // of the allocation that entered it
+    // The mask as a number, and two of its bits: names turned into bits by the table that this kernel's event
+    // format gives (bits differ between kernels); nullopt: the format could not be read.
+    std::optional<std::uint64_t> gfp_bits;
+    std::optional<bool> gfp_fs;            // __GFP_FS: it may call into filesystems
+    std::optional<bool> gfp_io;            // __GFP_IO: it may start I/O
+    std::uint64_t upper_events = 0;        // that name the upper device, of all inside
+    std::vector<ShrinkerCalls> shrinkers;  // in the order of their first call, the first 16
+    std::vector<TaskWait> waits;           // the longest 8, in the order of time; one not ended is among them
+    std::uint64_t wait_count = 0;
+    double waited_s = 0;  // in all those that ended
 };
 
 // How many of the reclaims one thread entered with one gfp mask.
@@ -149,6 +186,23 @@ struct ReclaimCount {
     int tid = 0;
     std::string gfp_flags;
     std::uint64_t count = 0;
+    // From here on absent in older evidence; over those that ended.
+    double total_s = 0;
+    double longest_s = 0;
+    std::uint64_t reclaimed_pages = 0;
+    double waited_s = 0;  // asleep in uninterruptible state
+};
+
+// What tracing cost, measured in the run itself: windows with and without the events, in the order
+// with-without-without-with, so that a drift falls on both. A block is four windows.
+struct TraceOverhead {
+    double window_s = 0;       // length of one window
+    std::uint64_t blocks = 0;  // in which the device completed bytes in all four windows
+    double with_bytes_s = 0;   // bytes that the upper device completed in a second, over those blocks
+    double without_bytes_s = 0;
+    double ratio = 0;      // with to without, median of the blocks
+    double ratio_low = 0;  // half of the blocks lie between these two (quartiles)
+    double ratio_high = 0;
 };
 
 struct TraceSummary {
@@ -166,6 +220,10 @@ struct TraceSummary {
     std::vector<Reclaim> reclaims;  // a few: the first, the longest, those with upper events, those not ended
     std::vector<TraceEvent> throttles;    // the last few, outside reclaims too
     std::vector<TraceEvent> last_events;  // the last event of each daemon thread
+    // From here on absent in older evidence.
+    std::vector<std::string> weaker;  // sentences: what this kernel cannot show, and what suffers from it
+    std::vector<ShrinkerCalls> shrinkers;   // of all reclaims, the first 32 of them
+    std::optional<TraceOverhead> overhead;  // nullopt: not measured in this run
 };
 
 // The window in which nothing completed.

@@ -130,6 +130,28 @@ void fields(Visit& visit, T& it) {
     visit("detail", it.detail);
 }
 
+template <class Visit, Is<ShrinkerCalls> T>
+void fields(Visit& visit, T& it) {
+    visit("function", it.function);
+    visit("superblock", it.superblock);
+    visit("side", it.side);
+    visit("calls", it.calls);
+    visit("pruned", it.pruned);
+    visit("total_s", it.total_s);
+    visit("ended", it.ended);
+}
+
+template <class Visit, Is<TaskWait> T>
+void fields(Visit& visit, T& it) {
+    visit("begin_s", it.begin_s);
+    visit("duration_s", it.duration_s);
+    visit("at_most", it.at_most);
+    visit("stack", it.stack);
+    visit("event", it.event);
+    visit("device", it.device);
+    visit("superblock", it.superblock);
+}
+
 template <class Visit, Is<Reclaim> T>
 void fields(Visit& visit, T& it) {
     visit("tid", it.tid);
@@ -140,6 +162,16 @@ void fields(Visit& visit, T& it) {
     visit("reclaimed_pages", it.reclaimed_pages);
     visit("inside", it.inside);
     visit("inside_count", it.inside_count);
+    visit("thread", it.thread);
+    visit("order", it.order);
+    visit("gfp_bits", it.gfp_bits);
+    visit("gfp_fs", it.gfp_fs);
+    visit("gfp_io", it.gfp_io);
+    visit("upper_events", it.upper_events);
+    visit("shrinkers", it.shrinkers);
+    visit("waits", it.waits);
+    visit("wait_count", it.wait_count);
+    visit("waited_s", it.waited_s);
 }
 
 template <class Visit, Is<ReclaimCount> T>
@@ -147,6 +179,21 @@ void fields(Visit& visit, T& it) {
     visit("tid", it.tid);
     visit("gfp_flags", it.gfp_flags);
     visit("count", it.count);
+    visit("total_s", it.total_s);
+    visit("longest_s", it.longest_s);
+    visit("reclaimed_pages", it.reclaimed_pages);
+    visit("waited_s", it.waited_s);
+}
+
+template <class Visit, Is<TraceOverhead> T>
+void fields(Visit& visit, T& it) {
+    visit("window_s", it.window_s);
+    visit("blocks", it.blocks);
+    visit("with_bytes_s", it.with_bytes_s);
+    visit("without_bytes_s", it.without_bytes_s);
+    visit("ratio", it.ratio);
+    visit("ratio_low", it.ratio_low);
+    visit("ratio_high", it.ratio_high);
 }
 
 template <class Visit, Is<TraceSummary> T>
@@ -165,6 +212,9 @@ void fields(Visit& visit, T& it) {
     visit("reclaims", it.reclaims);
     visit("throttles", it.throttles);
     visit("last_events", it.last_events);
+    visit("weaker", it.weaker);
+    visit("shrinkers", it.shrinkers);
+    visit("overhead", it.overhead);
 }
 
 template <class Visit, Is<Stall> T>

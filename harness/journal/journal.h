@@ -25,6 +25,7 @@ enum class Kind {
     subtree_control,  // path of cgroup.subtree_control in which we enabled memory
     process,          // what it is; note: "PID START_TIME"
     trace_instance,   // path
+    trace_probes,     // path of a group of probe events in tracefs, …/events/GROUP
 };
 
 struct Object {

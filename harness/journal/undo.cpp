@@ -216,6 +216,35 @@ Status remove_trace_instance(const Object& object) {
     return removed;
 }
 
+// Takes each event of the group off the machine's one list of probe events, and no other. The folder of the
+// group goes with the last of them. Busy for as long as an instance has one of them on.
+Status remove_trace_probes(const Object& object) {
+    const auto events = object.name.rfind("/events/");
+    if (events == std::string::npos) {
+        return fail(ErrorKind::invalid_input, object.name + " is no group of trace events");
+    }
+    const auto list = object.name.substr(0, events) + "/kprobe_events";
+    const auto group = object.name.substr(events + 8);
+    Status removed;
+    const bool gone = wait_until(gone_time, [&] {
+        const auto names = list_directory(object.name);
+        if (!names) {
+            removed = names.error().errnum == ENOENT ? Status{} : Status(fail(names.error()));
+            return true;
+        }
+        removed = call_bounded("removing " + object.name, gone_time, [&]() -> Status {
+            for (const auto& name : *names) {
+                if (name != "enable" && name != "filter") {  // the group's own files
+                    REFLUX_CHECK(write_file(list, fmt::format("-:{}/{}\n", group, name)));
+                }
+            }
+            return {};
+        });
+        return !removed && removed.error().errnum != EBUSY;
+    });
+    return gone || !removed ? removed : fail(ErrorKind::timed_out, object.name + " is still there");
+}
+
 Status undo_object(const Object& object, Mode mode) {
     switch (object.kind) {
         case Kind::directory:
@@ -234,15 +263,18 @@ Status undo_object(const Object& object, Mode mode) {
             return end_process(object, mode);
         case Kind::trace_instance:
             return remove_trace_instance(object);
+        case Kind::trace_probes:
+            return remove_trace_probes(object);
     }
     return {};
 }
 
-// A trace instance outlives the mount through which it is reached: with that gone, the journal's path would
-// say that the instance is gone.
-const Object* instance_in(const Object& object, const std::vector<Object>& stuck) {
+// A trace instance, or a probe event, outlives the mount through which it is reached: with that gone, the
+// journal's path would say that it is gone.
+const Object* traced_in(const Object& object, const std::vector<Object>& stuck) {
     const auto found = std::find_if(stuck.begin(), stuck.end(), [&](const Object& other) {
-        return object.kind == Kind::mount && other.kind == Kind::trace_instance &&
+        return object.kind == Kind::mount &&
+               (other.kind == Kind::trace_instance || other.kind == Kind::trace_probes) &&
                other.name.starts_with(object.name + "/");
     });
     return found == stuck.end() ? nullptr : &*found;
@@ -323,9 +355,8 @@ UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Obje
     std::vector<Object> objects;
     std::copy_if(journal.objects().rbegin(), journal.objects().rend(), std::back_inserter(objects), which);
     for (const auto& object : objects) {
-        if (const Object* instance = instance_in(object, stuck)) {
-            report.leftovers.push_back(
-                fmt::format("{}: kept for {}", to_string(object), to_string(*instance)));
+        if (const Object* traced = traced_in(object, stuck)) {
+            report.leftovers.push_back(fmt::format("{}: kept for {}", to_string(object), to_string(*traced)));
             continue;
         }
         auto done = undo_object(object, mode);

@@ -11,7 +11,9 @@ namespace {
 
 // Fields of /sys/block/…/stat, counted from 0.
 constexpr std::size_t reads_field = 0;
+constexpr std::size_t sectors_read_field = 2;
 constexpr std::size_t writes_field = 4;
+constexpr std::size_t sectors_written_field = 6;
 constexpr std::size_t in_flight_field = 8;
 constexpr std::size_t discards_field = 11;  // 4.18
 constexpr std::size_t flushes_field = 15;   // 5.5
@@ -63,6 +65,8 @@ Result<BlockCounters> block_counters(const std::string& sys_root, const std::str
     for (const auto field : {reads_field, writes_field, discards_field, flushes_field}) {
         counters.completed += field < stat.size() ? stat[field] : 0;
     }
+    constexpr std::uint64_t sector_bytes = 512;  // whatever the device's own are
+    counters.bytes = sector_bytes * (stat[sectors_read_field] + stat[sectors_written_field]);
     counters.in_flight = stat[in_flight_field];
     if (const auto inflight = numbers_in(device + "/inflight"); inflight && inflight->size() == 2) {
         counters.in_flight = inflight->front() + inflight->back();  // reads, writes

@@ -13,6 +13,7 @@ namespace reflux::observe {
 struct BlockCounters {
     std::uint64_t completed = 0;  // reads, writes, discards and flushes since the device was made
     std::uint64_t in_flight = 0;  // accepted and not completed
+    std::uint64_t bytes = 0;      // of the reads and writes that completed
 };
 // `sys_root` is "/sys"; `number` is "7:1". Documentation/block/stat.rst
 Result<BlockCounters> block_counters(const std::string& sys_root, const std::string& number);

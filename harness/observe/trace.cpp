@@ -16,26 +16,34 @@ namespace {
 struct Wanted {
     std::string_view name;
     std::string_view older = {};
+    std::string_view without = {};  // what suffers where it is missing; empty: nothing that is worth a word
 };
 
+constexpr std::string_view switch_event = "sched/sched_switch";
+constexpr std::string_view uninterruptible = "prev_state == 2";  // TASK_UNINTERRUPTIBLE, as the event has it
+
 constexpr std::array wanted_events = {
-    Wanted{"vmscan/mm_vmscan_direct_reclaim_begin"},
-    Wanted{"vmscan/mm_vmscan_direct_reclaim_end"},
-    Wanted{"vmscan/mm_vmscan_memcg_reclaim_begin"},
-    Wanted{"vmscan/mm_vmscan_memcg_reclaim_end"},
-    Wanted{"vmscan/mm_shrink_slab_start"},
-    Wanted{"vmscan/mm_shrink_slab_end"},
-    Wanted{"vmscan/mm_vmscan_throttled"},  // 5.16
-    Wanted{"writeback/folio_wait_writeback", "writeback/wait_on_page_writeback"},
-    Wanted{"writeback/balance_dirty_pages"},
-    Wanted{"ext4/ext4_evict_inode"},
-    Wanted{"jbd2/jbd2_handle_start"},
-    Wanted{"xfs/xfs_trans_alloc"},
+    Wanted{"vmscan/mm_vmscan_direct_reclaim_begin"}, Wanted{"vmscan/mm_vmscan_direct_reclaim_end"},
+    Wanted{"vmscan/mm_vmscan_memcg_reclaim_begin"}, Wanted{"vmscan/mm_vmscan_memcg_reclaim_end"},
+    Wanted{"vmscan/mm_shrink_slab_start"}, Wanted{"vmscan/mm_shrink_slab_end"},
+    // 5.16
+    Wanted{"vmscan/mm_vmscan_throttled", "",
+           "throttling by reclaim is seen in stacks only, and its pauses are not counted"},
+    Wanted{"writeback/folio_wait_writeback", "writeback/wait_on_page_writeback",
+           "the device whose writeback a thread waits for is not known"},
+    Wanted{"writeback/balance_dirty_pages", "", "dirty throttling is seen in stacks only"},
+    Wanted{"ext4/ext4_evict_inode"}, Wanted{"jbd2/jbd2_handle_start"}, Wanted{"xfs/xfs_trans_alloc"},
     Wanted{"xfs/xfs_inodegc_queue"},          // 5.14
     Wanted{"xfs/xfs_inode_set_reclaimable"},  // 5.14
-    Wanted{"xfs/xfs_destroy_inode"},
-    Wanted{"f2fs/f2fs_evict_inode"},
+    Wanted{"xfs/xfs_destroy_inode"}, Wanted{"f2fs/f2fs_evict_inode"},
+    Wanted{"ext4/ext4_es_shrink_scan_enter"}, Wanted{"jbd2/jbd2_shrink_scan_enter"},  // 5.14
 };
+
+// Traced also while the rest is off to measure what it costs: they are few, and the recursion rests on them.
+bool is_reclaim_event(std::string_view name) {
+    return name.starts_with("vmscan/mm_vmscan_direct_reclaim_") ||
+           name.starts_with("vmscan/mm_vmscan_memcg_reclaim_");
+}
 
 constexpr std::size_t most_a_drain = 4U << 20U;
 
@@ -103,27 +111,89 @@ Status TraceInstance::start(const std::vector<int>& tids) {
                     "trace: no thread to follow; that would trace the whole machine");
     }
     REFLUX_CHECK(follow(tids));
+    const auto format = directory_ + "/events/vmscan/mm_vmscan_direct_reclaim_begin/format";
+    parser_.set_gfp_table(GfpTable::parse(read_file(format).value_or("")));
+    return enable_events(tids);
+}
+
+Result<bool> TraceInstance::enable(std::string_view name) {
+    const auto done = write_file(fmt::format("{}/events/{}/enable", directory_, name), "1");
+    if (!done && done.error().errnum != ENOENT) {
+        return fail(done.error());
+    }
+    if (done) {
+        present_.emplace_back(name);
+    }
+    return done.has_value();
+}
+
+Status TraceInstance::enable_events(const std::vector<int>& tids) {
     // Probed here and not in create(): a module's tracepoints come with the module, when its filesystem is
     // mounted.
     present_.clear();
     missing_.clear();
+    weaker_.clear();
     for (const auto& wanted : wanted_events) {
-        bool enabled = false;
-        for (const auto name : {wanted.name, wanted.older}) {
-            if (name.empty() || enabled) {
-                continue;
-            }
-            const auto done = write_file(fmt::format("{}/events/{}/enable", directory_, name), "1");
-            if (!done && done.error().errnum != ENOENT) {
-                return fail(done.error());
-            }
-            if (done) {
-                enabled = true;
-                present_.emplace_back(name);
-            }
+        REFLUX_TRY(bool enabled, enable(wanted.name));
+        if (!enabled && !wanted.older.empty()) {
+            REFLUX_TRY(enabled, enable(wanted.older));
         }
         if (!enabled) {
             missing_.emplace_back(wanted.name);
+            if (!wanted.without.empty()) {
+                weaker_.push_back(fmt::format("no {}: {}", wanted.name, wanted.without));
+            }
+        }
+    }
+    for (const auto& event : probes_.events) {
+        REFLUX_TRY(const bool enabled, enable(probes_.group + "/" + event));
+        if (!enabled) {
+            probes_.problem = "the instance does not show " + event;
+        }
+    }
+    if (!probes_.problem.empty()) {
+        weaker_.push_back(
+            fmt::format("no probe of prune_*_sb ({}): the superblock of a shrinker is known only where an "
+                        "event in it names a device, so a call of the upper filesystem's shrinker that frees "
+                        "nothing is not seen",
+                        probes_.problem));
+    }
+    return enable_switches(tids);
+}
+
+Status TraceInstance::enable_switches(const std::vector<int>& tids) {
+    const auto event = fmt::format("{}/events/{}", directory_, switch_event);
+    if (::access(event.c_str(), F_OK) != 0) {
+        missing_.emplace_back(switch_event);
+        weaker_.emplace_back("no sched_switch: how long a thread slept inside a reclaim is not known");
+        return {};
+    }
+    // The kernel takes a filter of less than a page.
+    constexpr std::size_t longest_filter = 4000;
+    std::string filter(uninterruptible);
+    for (const int tid : tids) {
+        filter += fmt::format(" || next_pid == {}", tid);
+    }
+    if (filter.size() > longest_filter) {
+        filter = uninterruptible;
+        weaker_.emplace_back(
+            "too many threads to trace each one's switch back: a sleep's time is an upper bound");
+    }
+    REFLUX_CHECK(write_file(event + "/filter", filter));
+    if (const auto set = write_file(event + "/trigger", fmt::format("stacktrace if {}", uninterruptible));
+        !set) {
+        weaker_.push_back(
+            fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is "
+                        "known only by the event in front of it",
+                        set.error().message));
+    }
+    return enable(switch_event).map([](bool /*enabled*/) {});
+}
+
+Status TraceInstance::set_detail(bool on) {
+    for (const auto& name : present_) {
+        if (!is_reclaim_event(name)) {
+            REFLUX_CHECK(write_file(fmt::format("{}/events/{}/enable", directory_, name), on ? "1" : "0"));
         }
     }
     return {};
@@ -193,6 +263,19 @@ evidence::TraceSummary TraceInstance::summary() const {
     summary.available = true;
     summary.events = present_;
     summary.missing = missing_;
+    summary.weaker = weaker_;
+    if (std::any_of(summary.reclaims.begin(), summary.reclaims.end(),
+                    [](const auto& one) { return !one.gfp_bits; })) {
+        summary.weaker.emplace_back(
+            "the event's format has no table of gfp bits: masks are read by name only");
+    }
+    // 5.10 before 5.10.103 writes the stacks of triggers to the machine's own trace.
+    if (parser_.sleeps() > 0 && parser_.stacks() == 0) {
+        summary.weaker.emplace_back(
+            "the stacks of sleeps do not arrive in this kernel's instance: what one inside a reclaim waits "
+            "for "
+            "is known only by the event in front of it");
+    }
     // The pipe's marks and the buffers' own counts speak of the same losses.
     summary.lost_events = std::max(summary.lost_events, overwritten_);
     return summary;

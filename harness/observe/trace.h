@@ -9,6 +9,7 @@
 #include "harness/evidence/evidence.h"
 #include "harness/observe/bounded_text.h"
 #include "harness/observe/trace_parser.h"
+#include "harness/observe/trace_probes.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -34,14 +35,20 @@ class TraceInstance {
     void set_devices(TraceDevices devices) { parser_.set_devices(std::move(devices)); }
     // The CLOCK_MONOTONIC time in seconds that is at_s 0; call before the first drain.
     void set_run_start(double monotonic_s) { parser_.set_run_start(monotonic_s); }
+    // Events that were defined in the same tracefs before create(); call before start().
+    void set_probes(TraceProbes probes) { probes_ = std::move(probes); }
     // Raw text is kept in this file from now on, the first and the last `half_bytes` of it (bounded_text.h).
     Status keep_text(const std::string& path, std::size_t half_bytes);
 
-    // Follows the threads, and those that they make later, and turns the wanted events on. No tids is an
-    // error: it would trace the whole machine.
+    // Follows the threads, and those that they make later, and turns the wanted events on; besides their
+    // sleeps in uninterruptible state: a sched_switch into one, with the stack, and the one back. No tids is
+    // an error: it would trace the whole machine.
     Status start(const std::vector<int>& tids);
     // Follows these threads as well. One that has ended drops out by itself.
     Status follow(const std::vector<int>& tids);
+    // Everything but the begin and the end of reclaims off and on again, to compare the two. Waits for the
+    // kernel, some milliseconds an event. Call after start().
+    Status set_detail(bool on);
     // Reads what is there (at most 4 MiB a call, some 50 ms) and parses it; gives the bytes read, 0 when
     // there was nothing.
     Result<std::size_t> drain();
@@ -60,6 +67,10 @@ class TraceInstance {
   private:
     explicit TraceInstance(std::string directory) : directory_(std::move(directory)), parser_(0) {}
     Status set_up(std::uint64_t buffer_kib);
+    // false: this kernel does not have it.
+    Result<bool> enable(std::string_view name);
+    Status enable_events(const std::vector<int>& tids);
+    Status enable_switches(const std::vector<int>& tids);
     [[nodiscard]] std::uint64_t count_overwritten() const;
 
     std::string directory_;
@@ -69,6 +80,8 @@ class TraceInstance {
     std::optional<BoundedText> text_;
     std::vector<std::string> present_;  // "vmscan/mm_vmscan_direct_reclaim_begin", …
     std::vector<std::string> missing_;
+    std::vector<std::string> weaker_;
+    TraceProbes probes_;
 };
 
 }  // namespace reflux::observe

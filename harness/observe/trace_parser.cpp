@@ -1,8 +1,7 @@
 #include "harness/observe/trace_parser.h"
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -11,160 +10,36 @@ namespace {
 
 constexpr std::size_t longest_line = 16384;  // the kernel cuts at one page
 constexpr std::size_t longest_detail = 512;
-constexpr std::size_t kept_inside = 16;  // first ones, and as many last ones
 constexpr std::size_t kept_with_upper = 8;
 constexpr std::size_t kept_throttles = 16;
 constexpr std::size_t most_threads = 512;
 
-std::string_view without_blanks(std::string_view text) {
-    const auto begin = text.find_first_not_of(' ');
-    if (begin == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+bool is_prune(std::string_view event) {
+    return event == "prune_dcache_sb" || event == "prune_icache_sb";
 }
 
-template <class Number>
-bool read_number_of(std::string_view text, Number& number) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc{} && end == text.data() + text.size();
+// Events of a filesystem that say only whose shrinker it is that runs.
+bool is_scan(std::string_view event) {
+    return event == "ext4_es_shrink_scan_enter" || event == "jbd2_shrink_scan_enter";
 }
 
-std::size_t digits_at(std::string_view text) {
-    return std::min(text.find_first_not_of("0123456789"), text.size());
+// Whether an event inside a call of this shrinker names the superblock of the shrinker: an eviction in that
+// of inodes and dentries, a scan in the one that scans so.
+bool names_owner(std::string_view function, std::string_view event) {
+    constexpr std::array evictions{"ext4_evict_inode", "f2fs_evict_inode", "xfs_destroy_inode",
+                                   "xfs_inodegc_queue", "xfs_inode_set_reclaimable"};
+    if (function == "super_cache_scan") {
+        return is_prune(event) || std::find(evictions.begin(), evictions.end(), event) != evictions.end();
+    }
+    return (function == "ext4_es_scan" && event == "ext4_es_shrink_scan_enter") ||
+           (function == "jbd2_journal_shrink_scan" && event == "jbd2_shrink_scan_enter");
 }
 
-// Takes the text up to the first blank, and the blanks after it, off `text`.
-std::string_view take_word(std::string_view& text) {
-    const auto word = text.substr(0, text.find(' '));
-    text.remove_prefix(word.size());
-    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    return word;
-}
-
-// "            dd-1234   (   1234) ": name and thread in front of the CPU.
-bool read_head(std::string_view head, TraceLine& line) {
-    head = without_blanks(head);
-    if (head.ends_with(')')) {  // the thread group, with option record-tgid
-        const auto open = head.rfind('(');
-        head = open == std::string_view::npos ? std::string_view{} : without_blanks(head.substr(0, open));
-    }
-    const auto dash = head.rfind('-');
-    if (dash == std::string_view::npos || !read_number_of(head.substr(dash + 1), line.tid) || line.tid < 0) {
-        return false;
-    }
-    line.comm = head.substr(0, dash);
-    return true;
-}
-
-// "001] .N...   12.345678: event: fields", what follows the bracket.
-bool read_tail(std::string_view tail, TraceLine& line) {
-    const auto close = tail.find(']');
-    if (close == std::string_view::npos || !read_number_of(tail.substr(0, close), line.cpu)) {
-        return false;
-    }
-    tail.remove_prefix(close + 1);
-    tail.remove_prefix(std::min(tail.find_first_not_of(' '), tail.size()));
-    take_word(tail);  // irqs-off, need-resched, …
-    auto time = take_word(tail);
-    if (!time.ends_with(':')) {
-        return false;
-    }
-    time.remove_suffix(1);
-    if (digits_at(time) == 0) {  // nor a sign, nor "nan"
-        return false;
-    }
-    const auto colon = tail.find(':');
-    if (!read_number_of(time, line.time_s) || colon == std::string_view::npos || colon == 0) {
-        return false;
-    }
-    line.event = tail.substr(0, colon);
-    line.fields = without_blanks(tail.substr(colon + 1));
-    return std::all_of(line.event.begin(), line.event.end(),
-                       [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
-}
-
-// "7:1" or "7,1" at the beginning of `text`.
-std::optional<std::string> read_device_number(std::string_view text) {
-    const auto major = digits_at(text);
-    if (major == 0 || major >= text.size() || (text[major] != ':' && text[major] != ',')) {
-        return std::nullopt;
-    }
-    const auto minor = digits_at(text.substr(major + 1));
-    if (minor == 0) {
-        return std::nullopt;
-    }
-    return std::string(text.substr(0, major)) + ":" + std::string(text.substr(major + 1, minor));
+double duration_of(const evidence::Reclaim& one) {
+    return one.end_s.value_or(one.begin_s) - one.begin_s;
 }
 
 }  // namespace
-
-std::optional<TraceLine> parse_trace_line(std::string_view line) {
-    // A task's name may hold brackets too, but it is too short for all that must follow them.
-    for (auto at = line.find('['); at != std::string_view::npos; at = line.find('[', at + 1)) {
-        TraceLine parsed;
-        if (read_head(line.substr(0, at), parsed) && read_tail(line.substr(at + 1), parsed)) {
-            return parsed;
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<std::uint64_t> parse_lost_events(std::string_view line) {
-    constexpr std::string_view mark = "[LOST ";
-    const auto at = line.find(mark);
-    if (!line.starts_with("CPU:") || at == std::string_view::npos) {
-        return std::nullopt;
-    }
-    line.remove_prefix(at + mark.size());
-    std::uint64_t count = 1;
-    std::from_chars(line.data(), line.data() + line.size(), count);
-    return line.find("EVENTS]") == std::string_view::npos ? std::nullopt : std::optional(count);
-}
-
-std::optional<std::string_view> trace_field(std::string_view fields, std::string_view key) {
-    for (auto at = fields.find(key); at != std::string_view::npos; at = fields.find(key, at + 1)) {
-        const auto end = at + key.size();
-        if ((at == 0 || fields[at - 1] == ' ') && end < fields.size() && fields[end] == '=') {
-            auto value = fields.substr(end + 1);
-            return value.substr(0, value.find(' '));
-        }
-    }
-    return std::nullopt;
-}
-
-std::string trace_device(std::string_view fields) {
-    if (fields.starts_with("bdi ")) {
-        const auto name = fields.substr(4);
-        return read_device_number(name).value_or(std::string(name.substr(0, name.find(':'))));
-    }
-    for (const std::string_view head : {"dev = (", "dev "}) {
-        if (fields.starts_with(head)) {
-            return read_device_number(fields.substr(head.size())).value_or("");
-        }
-    }
-    return {};
-}
-
-void TraceParser::OpenReclaim::add(evidence::TraceEvent event) {
-    ++reclaim.inside_count;
-    if (reclaim.inside.size() < kept_inside) {
-        reclaim.inside.push_back(std::move(event));
-    } else if (last.size() < kept_inside) {
-        last.push_back(std::move(event));
-    } else {
-        last[oldest] = std::move(event);
-        oldest = (oldest + 1) % last.size();
-    }
-}
-
-evidence::Reclaim TraceParser::OpenReclaim::whole() const {
-    evidence::Reclaim all = reclaim;
-    for (std::size_t i = 0; i < last.size(); ++i) {
-        all.inside.push_back(last[(oldest + i) % last.size()]);
-    }
-    return all;
-}
 
 void TraceParser::feed(std::string_view text) {
     while (!text.empty()) {
@@ -192,6 +67,10 @@ void TraceParser::feed(std::string_view text) {
 }
 
 void TraceParser::take_line(std::string_view line) {
+    if (take_stack(line)) {
+        return;
+    }
+    stack_of_.reset();
     if (const auto parsed = parse_trace_line(line); parsed) {
         take_event(*parsed);
     } else if (const auto lost = parse_lost_events(line); lost) {
@@ -201,22 +80,45 @@ void TraceParser::take_line(std::string_view line) {
     }
 }
 
-evidence::TraceEvent TraceParser::event_of(const TraceLine& line) const {
-    evidence::TraceEvent event{.at_s = line.time_s - run_start_s_,
-                               .tid = line.tid,
-                               .event = std::string(line.event),
-                               .device = trace_device(line.fields),
-                               .detail = std::string(line.fields.substr(0, longest_detail))};
-    if (!event.device.empty() && event.device == devices_.upper_alias) {
-        event.device = devices_.upper;
-    } else if (!event.device.empty() && event.device == devices_.lower_alias) {
-        event.device = devices_.lower;
+bool TraceParser::take_stack(std::string_view line) {
+    if (const auto frame = stack_of_ ? parse_stack_frame(line) : std::nullopt) {
+        if (const auto open = open_.find(*stack_of_); open != open_.end()) {
+            open->second.add_frame(*frame);
+        }
+        return true;
     }
-    return event;
+    const auto head = parse_stack_head(line);
+    if (head) {
+        ++stacks_;
+        stack_of_ = head;
+    }
+    return head.has_value();
+}
+
+evidence::TraceEvent TraceParser::event_of(const TraceLine& line) const {
+    return {.at_s = line.time_s - run_start_s_,
+            .tid = line.tid,
+            .event = std::string(line.event),
+            .device = devices_.resolved(trace_device(line.fields)),
+            .detail = std::string(line.fields.substr(0, longest_detail))};
 }
 
 void TraceParser::take_event(const TraceLine& line) {
+    if (line.event == "sched_switch") {
+        take_switch(line);
+        return;
+    }
     auto event = event_of(line);
+    const auto open = open_.find(line.tid);
+    if (open != open_.end()) {
+        open->second.awake(event.at_s);
+    }
+    if (is_scan(line.event)) {
+        if (open != open_.end()) {
+            take_shrinker(line, open->second, event);
+        }
+        return;
+    }
     if (last_events_.size() < most_threads || last_events_.contains(line.tid)) {
         last_events_[line.tid] = event;
     }
@@ -231,61 +133,132 @@ void TraceParser::take_event(const TraceLine& line) {
         return;
     }
     if (line.event == "balance_dirty_pages" || line.event == "mm_vmscan_throttled") {
-        ++totals_.throttle_count;
-        if (totals_.throttles.size() == kept_throttles) {
-            totals_.throttles.erase(totals_.throttles.begin());
-        }
-        totals_.throttles.push_back(event);
+        count_throttle(event);
     }
-    if (const auto open = open_.find(line.tid); open != open_.end()) {
-        count_inside(open->second, event);
-        open->second.add(std::move(event));
+    if (open != open_.end()) {
+        take_shrinker(line, open->second, event);
+        const bool upper = count_inside(event);
+        open->second.add(std::move(event), upper);
     }
 }
 
-void TraceParser::count_inside(OpenReclaim& open, const evidence::TraceEvent& event) {
+// One task goes and another comes: a sleep of the first begins, one of the second ends. Of both only threads
+// in a reclaim matter.
+void TraceParser::take_switch(const TraceLine& line) {
+    const double at_s = line.time_s - run_start_s_;
+    int next = -1;
+    read_number_of(last_trace_field(line.fields, "next_pid").value_or(""), next);
+    if (const auto open = open_.find(next); open != open_.end()) {
+        open->second.wakes(at_s);
+    }
+    if (last_trace_field(line.fields, "prev_state").value_or("").substr(0, 1) != "D") {
+        return;
+    }
+    ++sleeps_;
+    if (const auto open = open_.find(line.tid); open != open_.end()) {
+        const auto* shrinker = open->second.inside_shrinker();
+        open->second.sleeps(at_s, shrinker != nullptr ? owners_.find(shrinker->second) : "");
+    }
+}
+
+void TraceParser::take_shrinker(const TraceLine& line, ReclaimRecord& open,
+                                const evidence::TraceEvent& event) {
+    if (line.event == "mm_shrink_slab_start") {
+        const auto shrinker = traced_shrinker(line.fields);
+        open.shrinker_begins(shrinker, event.at_s);
+        if (auto* row = shrinkers_.row(shrinker)) {
+            ++row->calls;
+            row->ended = false;
+        }
+        return;
+    }
+    if (line.event == "mm_shrink_slab_end") {
+        const auto ended = open.shrinker_ends(event.at_s);
+        auto* row = ended ? shrinkers_.row({.function = ended->function, .object = ended->object}) : nullptr;
+        if (row != nullptr) {
+            row->total_s += ended->took_s;
+            row->ended = true;
+        }
+        return;
+    }
+    const auto* inside = open.inside_shrinker();
+    if (inside == nullptr || !names_owner(inside->first, line.event)) {
+        return;
+    }
+    owners_.learn(inside->second, event.device, is_prune(line.event) || is_scan(line.event));
+    if (is_prune(line.event) && open.prunes()) {
+        if (auto* row = shrinkers_.row({.function = inside->first, .object = inside->second})) {
+            ++row->pruned;
+        }
+    }
+}
+
+void TraceParser::count_throttle(const evidence::TraceEvent& event) {
+    ++totals_.throttle_count;
+    if (totals_.throttles.size() == kept_throttles) {
+        totals_.throttles.erase(totals_.throttles.begin());
+    }
+    totals_.throttles.push_back(event);
+}
+
+// true: it names the upper device.
+bool TraceParser::count_inside(const evidence::TraceEvent& event) {
     if (event.event == "mm_shrink_slab_start") {
         ++totals_.slab_shrink_count;
     }
     if (event.device.empty()) {
-        return;
+        return false;
     }
     if (event.device == devices_.upper) {
         ++totals_.upper_event_count;
-        open.upper = true;
-    } else if (event.device == devices_.lower) {
-        ++totals_.lower_event_count;
+        return true;
     }
+    totals_.lower_event_count += event.device == devices_.lower ? 1 : 0;
+    return false;
 }
 
-void TraceParser::count_reclaim(int tid, const std::string& mask) {
+evidence::ReclaimCount* TraceParser::count_of(int tid, const std::string& mask) {
     constexpr std::size_t most_counts = 64;
     auto& counts = totals_.counts;
     const auto known = std::find_if(counts.begin(), counts.end(), [&](const evidence::ReclaimCount& row) {
         return row.tid == tid && row.gfp_flags == mask;
     });
     if (known != counts.end()) {
-        ++known->count;
-    } else if (counts.size() < most_counts) {
-        counts.push_back({.tid = tid, .gfp_flags = mask, .count = 1});
+        return &*known;
     }
+    if (counts.size() >= most_counts) {
+        return nullptr;
+    }
+    counts.push_back({.tid = tid, .gfp_flags = mask, .count = 0});
+    return &counts.back();
 }
 
 void TraceParser::begin_reclaim(const TraceLine& line, std::string kind) {
-    const double begin_s = line.time_s - run_start_s_;
-    end_reclaim(line.tid, begin_s, 0);  // its end was lost: no task enters reclaim twice (PF_MEMALLOC)
-    ++totals_.reclaim_count;
-    const std::string mask(trace_field(line.fields, "gfp_flags").value_or("").substr(0, longest_detail));
-    count_reclaim(line.tid, mask);
-    if (open_.size() >= most_threads) {
-        return;
+    evidence::Reclaim reclaim;
+    reclaim.tid = line.tid;
+    reclaim.kind = std::move(kind);
+    reclaim.begin_s = line.time_s - run_start_s_;
+    reclaim.gfp_flags = trace_field(line.fields, "gfp_flags").value_or("").substr(0, longest_detail);
+    reclaim.thread = line.comm;
+    if (int order = 0; read_number_of(trace_field(line.fields, "order").value_or(""), order)) {
+        reclaim.order = order;
     }
-    OpenReclaim open;
-    open.reclaim.tid = line.tid;
-    open.reclaim.kind = std::move(kind);
-    open.reclaim.begin_s = begin_s;
-    open.reclaim.gfp_flags = mask;
-    open_[line.tid] = std::move(open);
+    if (gfp_table_) {
+        reclaim.gfp_bits = gfp_table_->bits_of(reclaim.gfp_flags);
+        if (reclaim.gfp_bits) {
+            reclaim.gfp_fs = gfp_table_->has(*reclaim.gfp_bits, "__GFP_FS");
+            reclaim.gfp_io = gfp_table_->has(*reclaim.gfp_bits, "__GFP_IO");
+        }
+    }
+    end_reclaim(line.tid, reclaim.begin_s,
+                0);  // its end was lost: no task enters reclaim twice (PF_MEMALLOC)
+    ++totals_.reclaim_count;
+    if (auto* row = count_of(line.tid, reclaim.gfp_flags)) {
+        ++row->count;
+    }
+    if (open_.size() < most_threads) {
+        open_.emplace(line.tid, ReclaimRecord(std::move(reclaim)));
+    }
 }
 
 void TraceParser::end_reclaim(int tid, double end_s, std::uint64_t reclaimed_pages) {
@@ -293,43 +266,50 @@ void TraceParser::end_reclaim(int tid, double end_s, std::uint64_t reclaimed_pag
     if (open == open_.end()) {
         return;  // it had begun before the trace did
     }
-    open->second.reclaim.end_s = end_s;
-    open->second.reclaim.reclaimed_pages = reclaimed_pages;
+    open->second.end(end_s, reclaimed_pages);
+    const auto& ended = open->second.head();
+    if (auto* row = count_of(tid, ended.gfp_flags)) {
+        const double took = duration_of(ended);
+        row->total_s += took;
+        row->longest_s = std::max(row->longest_s, took);
+        row->reclaimed_pages += reclaimed_pages;
+        row->waited_s += ended.waited_s;
+    }
     keep(open->second);
     open_.erase(open);
 }
 
-void TraceParser::keep(const OpenReclaim& ended) {
-    const auto duration = [](const evidence::Reclaim& one) {
-        return one.end_s.value_or(one.begin_s) - one.begin_s;
-    };
+void TraceParser::keep(const ReclaimRecord& ended) {
+    const double took = duration_of(ended.head());
     if (!first_) {
-        first_ = ended.whole();
+        first_ = ended;
     }
-    if (!longest_ || duration(ended.reclaim) > duration(*longest_)) {
-        longest_ = ended.whole();
+    if (!longest_ || took > duration_of(longest_->head())) {
+        longest_ = ended;
     }
-    if (!ended.upper) {
+    if (ended.head().upper_events == 0) {
         return;
     }
     if (with_upper_.size() < kept_with_upper) {
-        with_upper_.push_back(ended.whole());
+        with_upper_.push_back(ended);
         return;
     }
-    const auto shortest = std::min_element(
-        with_upper_.begin(), with_upper_.end(),
-        [&](const evidence::Reclaim& a, const evidence::Reclaim& b) { return duration(a) < duration(b); });
-    if (duration(ended.reclaim) > duration(*shortest)) {
-        *shortest = ended.whole();
+    const auto shortest = std::min_element(with_upper_.begin(), with_upper_.end(),
+                                           [&](const ReclaimRecord& a, const ReclaimRecord& b) {
+                                               return duration_of(a.head()) < duration_of(b.head());
+                                           });
+    if (took > duration_of(shortest->head())) {
+        *shortest = ended;
     }
 }
 
 evidence::TraceSummary TraceParser::summary() const {
     evidence::TraceSummary summary = totals_;
+    summary.shrinkers = shrinkers_.rows(owners_, devices_);
     std::set<std::pair<int, double>> known;
-    const auto add = [&](evidence::Reclaim one) {
-        if (known.emplace(one.tid, one.begin_s).second) {
-            summary.reclaims.push_back(std::move(one));
+    const auto add = [&](const ReclaimRecord& one) {
+        if (known.emplace(one.head().tid, one.head().begin_s).second) {
+            summary.reclaims.push_back(one.whole(owners_, devices_));
         }
     };
     if (first_) {
@@ -342,7 +322,7 @@ evidence::TraceSummary TraceParser::summary() const {
         add(one);
     }
     for (const auto& [tid, one] : open_) {
-        add(one.whole());
+        add(one);
     }
     std::stable_sort(
         summary.reclaims.begin(), summary.reclaims.end(),

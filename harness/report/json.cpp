@@ -60,6 +60,40 @@ Json proof_json(const verdict::Verdict& verdict) {
             {"throttles", proof.throttles}};
 }
 
+Json recursion_proof_json(const verdict::Verdict& verdict) {
+    if (!verdict.recursion_proof) {
+        return nullptr;
+    }
+    const verdict::RecursionProof& proof = *verdict.recursion_proof;
+    return {{"tid", proof.tid},
+            {"thread", proof.thread},
+            {"kind", proof.kind},
+            {"upper", proof.upper},
+            {"mask", proof.mask},
+            {"order", proof.order ? Json(*proof.order) : Json(nullptr)},
+            {"begin_s", proof.begin_s},
+            {"duration_s", proof.duration_s ? Json(*proof.duration_s) : Json(nullptr)},
+            {"ended", proof.ended},
+            {"reclaimed_pages", proof.reclaimed_pages},
+            {"shrinkers", proof.shrinkers},
+            {"waits", proof.waits},
+            {"stack", proof.stack}};
+}
+
+// What tracing cost; null: it was not measured in this run.
+Json trace_overhead_json(const evidence::Evidence& evidence) {
+    if (!evidence.trace.overhead) {
+        return nullptr;
+    }
+    const evidence::TraceOverhead& cost = *evidence.trace.overhead;
+    return {{"ratio", cost.ratio},
+            {"ratio_low", cost.ratio_low},
+            {"ratio_high", cost.ratio_high},
+            {"blocks", cost.blocks},
+            {"with_bytes_s", cost.with_bytes_s},
+            {"without_bytes_s", cost.without_bytes_s}};
+}
+
 }  // namespace
 
 std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verdict& verdict,
@@ -85,6 +119,9 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["engine"] = evidence.engine;
     json["mitigations"] = mitigations_json(evidence);
     json["proof"] = proof_json(verdict);
+    json["recursion_proof"] = recursion_proof_json(verdict);
+    json["trace_weaker"] = evidence.trace.weaker;
+    json["trace_overhead"] = trace_overhead_json(evidence);
     json["guest"] = guest_json(evidence);
     json["time_factor"] = evidence.limits.time_factor;
     json["leftovers"] = evidence.leftovers;

@@ -1,7 +1,10 @@
 #include "harness/report/text.h"
 
+#include "harness/verdict/words.h"
+
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -124,6 +127,37 @@ void add_stack(const Verdict& verdict, std::vector<std::string>& lines) {
     }
 }
 
+// At most two lines: the reclaim, and what happened in it.
+void add_recursion(const Verdict& verdict, std::vector<std::string>& lines) {
+    if (!verdict.recursion_proof) {
+        return;
+    }
+    const verdict::RecursionProof& proof = *verdict.recursion_proof;
+    lines.push_back(fmt::format(
+        "strongest reclaim: {}[{}], {}{}, {}, at {:.1f} s {}{}, {} pages{}",
+        proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.kind,
+        proof.order ? fmt::format(" of order {}", *proof.order) : "", proof.mask, proof.begin_s,
+        proof.duration_s ? "for " + verdict::time_words(*proof.duration_s) : "for an unknown time",
+        proof.ended ? "" : " and not ended", proof.reclaimed_pages,
+        proof.upper ? "; it reached the upper filesystem" : ""));
+    std::vector<std::string> parts;
+    const auto add = [&parts](std::string_view what, const std::vector<std::string>& sentences) {
+        constexpr std::size_t shown = 2;
+        if (!sentences.empty()) {
+            const auto some = std::span(sentences).first(std::min(shown, sentences.size()));
+            parts.push_back(fmt::format("{} {}{}", what, fmt::join(some, "; "),
+                                        sentences.size() > shown
+                                            ? fmt::format(" and {} more", sentences.size() - shown)
+                                            : std::string()));
+        }
+    };
+    add("slept in", proof.waits);
+    add("called", proof.shrinkers);
+    if (!parts.empty()) {
+        lines.push_back(fmt::format("  it {}", fmt::join(parts, "; it ")));
+    }
+}
+
 std::string list_of(const std::vector<std::string>& words) {
     return words.empty() ? "anything" : fmt::format("{}", fmt::join(words, " or "));
 }
@@ -200,11 +234,12 @@ std::string explain(const Evidence& evidence, const Verdict& verdict) {
     std::vector<std::string> after;
     add_cycle(verdict, after);
     add_stack(verdict, after);
+    add_recursion(verdict, after);
     after.push_back(expectation(verdict));
 
     // Reasons take the room that is left.
     const std::size_t room = std::max<std::size_t>(
-        static_cast<std::size_t>(explain_max_lines) - std::min<std::size_t>(lines.size() + after.size(), 20),
+        static_cast<std::size_t>(explain_max_lines) - std::min<std::size_t>(lines.size() + after.size(), 22),
         2);
     for (const std::string& reason : fitting_reasons(verdict, room)) {
         lines.push_back("  - " + reason);

@@ -153,7 +153,10 @@ Status Session::start_workload() {
                                                        .capacity = scenario_.stack.upper_size,
                                                        .time_limit = scenario_.judge.time_budget}));
     const std::string instance = "reflux-" + plan_.run_id;
+    const std::string probes = observe::probe_group(instance);
     if (!stack_->tracefs.empty()) {
+        // In this order: an event cannot go while an instance has it on.
+        REFLUX_CHECK(journal_->intend(journal::Kind::trace_probes, stack_->tracefs + "/events/" + probes));
         REFLUX_CHECK(
             journal_->intend(journal::Kind::trace_instance, stack_->tracefs + "/instances/" + instance));
     }
@@ -161,7 +164,9 @@ Status Session::start_workload() {
                                  .memcg = &*memcg_,
                                  .workload = &*shared_,
                                  .trace_instance = instance,
-                                 .folder = plan_.folder},
+                                 .trace_probes = probes,
+                                 .folder = plan_.folder,
+                                 .measure_trace = scenario_.observe.trace_overhead == "measure"},
                      evidence_);
     REFLUX_CHECK(watcher_->start());
     SpawnOptions options;

@@ -1,6 +1,7 @@
 #include "harness/run/watcher.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/mountinfo.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/progress.h"
 #include "harness/verdict/stack.h"
@@ -18,6 +19,9 @@ constexpr Seconds daemon_deadline{0.2};
 constexpr Seconds trace_stop_time{10};
 constexpr Seconds trace_end_time{10};  // to read it to its end: some 50 MiB of text a CPU, half a second
 constexpr std::size_t most_log_lines = 200;
+constexpr double trace_window_s = 0.5;  // of those with and without the trace
+// Nothing completed for so long: this is no time to be without a trace.
+constexpr double trace_window_idle_s = 1;
 // Snapshots are taken when nothing has completed for these shares of the stall window.
 constexpr double snapshot_interval = 0.25;
 
@@ -25,6 +29,13 @@ constexpr double snapshot_interval = 0.25;
 template <class T>
 std::optional<T> if_known(const Result<T>& result) {
     return result ? std::optional<T>(*result) : std::nullopt;
+}
+
+// The device number of the superblock that is mounted there; empty: nothing is.
+std::string superblock_at(const std::vector<Mount>& all, const std::string& mount_point) {
+    const auto found = std::find_if(all.rbegin(), all.rend(),
+                                    [&](const Mount& mount) { return mount.mount_point == mount_point; });
+    return found == all.rend() ? std::string() : found->device;
 }
 
 }  // namespace
@@ -63,6 +74,7 @@ void Watcher::start_trace() {
         trace_problem_ = "there is no daemon to trace";
         return;
     }
+    auto probes = observe::define_probes(plan_.stack->tracefs, plan_.trace_probes);
     auto instance =
         observe::TraceInstance::create(plan_.stack->tracefs, plan_.trace_instance, trace_buffer_kib);
     if (!instance) {
@@ -72,10 +84,14 @@ void Watcher::start_trace() {
     const auto alias = [](const stack::BlockDevice& device) {
         return observe::btrfs_bdi_name("/sys", device.name).value_or("");
     };
+    const auto mounted = mounts().value_or(std::vector<Mount>{});
     instance->set_devices({.upper = plan_.stack->upper_device.number,
                            .lower = plan_.stack->lower_device.number,
                            .upper_alias = alias(plan_.stack->upper_device),
-                           .lower_alias = alias(plan_.stack->lower_device)});
+                           .lower_alias = alias(plan_.stack->lower_device),
+                           .upper_superblock = superblock_at(mounted, plan_.stack->upper_mount),
+                           .lower_superblock = superblock_at(mounted, plan_.stack->lower_mount)});
+    instance->set_probes(std::move(probes));
     instance->set_run_start(start_s_);
     auto ready = instance->keep_text(plan_.folder + "/trace.txt", trace_text_half);
     if (ready) {
@@ -85,6 +101,34 @@ void Watcher::start_trace() {
         trace_problem_ = ready.error().message;
     }
     trace_ = std::move(*instance);
+    if (plan_.measure_trace && ready) {
+        meter_.emplace(trace_window_s);
+    }
+}
+
+void Watcher::measure_trace() {
+    if (!meter_ || !trace_ || last_.device_completed == 0) {
+        return;
+    }
+    const auto bytes = [this] {
+        const auto counters = observe::block_counters("/sys", plan_.stack->upper_device.number);
+        return counters ? counters->bytes : 0;
+    };
+    const bool was_on = meter_->with_events();
+    std::optional<bool> on;
+    if (idle_s() > trace_window_idle_s) {
+        meter_->restart();
+    } else {
+        on = meter_->next(now_s(), bytes());
+    }
+    if (meter_->with_events() != was_on) {
+        if (const auto set = trace_->set_detail(meter_->with_events()); !set) {
+            trace_problem_ = set.error().message;
+        }
+    }
+    if (on || (!meter_->begun() && idle_s() <= trace_window_idle_s)) {
+        meter_->begin(now_s(), bytes());
+    }
 }
 
 evidence::ProgressPoint Watcher::sample() {
@@ -152,6 +196,7 @@ void Watcher::tick() {
         take_snapshot();
     }
     drain();
+    measure_trace();
 }
 
 void Watcher::drain() {
@@ -208,7 +253,16 @@ void Watcher::keep_stall() {
     // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits.
     drain();
     if (trace_) {
-        evidence_.trace = trace_->summary();
+        keep_trace();
+    }
+}
+
+void Watcher::keep_trace() {
+    evidence_.trace = trace_->summary();
+    if (meter_) {
+        evidence_.trace.overhead = meter_->result();
+        evidence_.trace.weaker.emplace_back(
+            "half of the time only reclaims themselves were traced, to measure what the rest costs");
     }
 }
 
@@ -251,7 +305,7 @@ void Watcher::end_trace() {
         more = drain_trace();
     }
     if (!evidence_.stall) {
-        evidence_.trace = trace_->summary();
+        keep_trace();
     }
     const auto closed = trace_->close();
     if (!stopped) {

@@ -9,6 +9,7 @@
 #include "harness/observe/task_stacks.h"
 #include "harness/observe/trace.h"
 #include "harness/pressure/memcg.h"
+#include "harness/run/overhead_meter.h"
 #include "harness/stack/stack.h"
 #include "harness/workload/progress.h"
 
@@ -26,8 +27,10 @@ struct WatcherPlan {
     const stack::Stack* stack = nullptr;
     const pressure::Memcg* memcg = nullptr;
     const workload::SharedState* workload = nullptr;
-    std::string trace_instance;  // name; journalled by the caller
+    std::string trace_instance;  // name; journalled by the caller, as is
+    std::string trace_probes;    // the name of the group of probe events
     std::string folder;          // run folder: trace.txt goes there
+    bool measure_trace = false;  // turn the trace off and on to see what it costs
 };
 
 class Watcher {
@@ -72,12 +75,15 @@ class Watcher {
     bool drain_trace();
     void drain_kernel_log();
     void end_trace();
+    void keep_trace();
+    void measure_trace();
 
     WatcherPlan plan_;
     evidence::Evidence& evidence_;
     observe::StackMembers members_;
     std::optional<observe::TraceInstance> trace_;
     std::string trace_problem_;
+    std::optional<OverheadMeter> meter_;
     observe::KernelLog kernel_log_ = observe::KernelLog::open();
     UniqueFd dmesg_;  // the run's slice of the kernel log, whole
     int generator_pid_ = 0;

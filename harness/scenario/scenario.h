@@ -55,6 +55,11 @@ struct Vm {
     std::string setup;            // shell text, run in the guest as root before the harness; empty: none
 };
 
+struct Observe {
+    std::string trace_overhead = "off";  // measure: turn the trace off and on to see what it costs; a run
+                                         // without pressure only, for half of it is traced less | off
+};
+
 struct Judge {
     Seconds stall_window{8};  // no completion for this long, with requests in flight
     Seconds time_budget{30};  // the workload must be done in this
@@ -84,6 +89,7 @@ struct Scenario {
     Workload workload;
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
     Vm vm;
+    Observe observe;
     Judge judge;
     Relief relief;
     Expect expect;

@@ -1,4 +1,5 @@
 #include "harness/verdict/recursion.h"
+#include "harness/verdict/recursion_proof.h"
 #include "harness/verdict/stall.h"
 #include "harness/verdict/verdict.h"
 #include "harness/verdict/watch.h"
@@ -320,12 +321,14 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
     RecursionFinding recursion = judge_recursion(evidence, tasks);
     verdict.recursion = recursion.recursion;
     verdict.reasons.insert(verdict.reasons.end(), recursion.reasons.begin(), recursion.reasons.end());
+    verdict.recursion_proof = evidence.trace.available ? strongest_reclaim(evidence) : std::nullopt;
     judge_relief(evidence, verdict);
     if (exited && !exit_first) {
         verdict.reasons.push_back(fmt::format("the daemon ended at {:.1f} s, after the stall was found",
                                               evidence.daemon_exit->at_s));
     }
     add_guest(evidence, verdict);
+    verdict.reasons.insert(verdict.reasons.end(), recursion.notes.begin(), recursion.notes.end());
     constexpr std::size_t shown = 2;
     for (std::size_t i = 0; i < std::min(shown, evidence.kernel_log.size()); ++i) {
         verdict.reasons.push_back("kernel log: " + evidence.kernel_log[i]);

@@ -1,5 +1,6 @@
 #include "harness/verdict/recursion.h"
 
+#include "harness/verdict/recursion_proof.h"
 #include "harness/verdict/words.h"
 
 #include <algorithm>
@@ -17,10 +18,11 @@ using evidence::TraceSummary;
 
 namespace {
 
-// "GFP_HIGHUSER_MOVABLE, which may call into filesystems"
-std::string describe_mask(const std::string& gfp_flags) {
-    const std::string reach = reach_of(gfp_flags);
-    return text_or(gfp_flags, "gfp mask not traced") + (reach.empty() ? "" : ", which " + reach);
+// Of a mask alone, by its names.
+std::string describe_names(const std::string& gfp_flags) {
+    Reclaim reclaim;
+    reclaim.gfp_flags = gfp_flags;
+    return describe_mask(reclaim);
 }
 
 std::string reclaim_reason(const TraceSummary& trace) {
@@ -45,7 +47,7 @@ std::string reclaim_reason(const TraceSummary& trace) {
     std::vector<std::string> described;
     described.reserve(masks.size());
     for (const auto& [mask, count] : masks) {
-        described.push_back((count > 0 ? fmt::format("{} with ", count) : "") + describe_mask(mask));
+        described.push_back((count > 0 ? fmt::format("{} with ", count) : "") + describe_names(mask));
     }
     constexpr std::size_t shown = 3;
     if (described.size() > shown) {
@@ -109,6 +111,21 @@ void add_missing(const TraceSummary& trace, const evidence::Devices& devices, Re
     }
 }
 
+void add_notes(const TraceSummary& trace, RecursionFinding& finding) {
+    for (const std::string& sentence : trace.weaker) {
+        finding.notes.push_back("weaker here: " + sentence);
+    }
+    if (trace.overhead) {
+        constexpr double mebibyte = 1048576.0;
+        const evidence::TraceOverhead& cost = *trace.overhead;
+        finding.notes.push_back(fmt::format(
+            "with the trace the device completed {:.3f} of what it did without (median of {}, half of them "
+            "from {:.3f} to {:.3f}; {:.0f} and {:.0f} MiB/s)",
+            cost.ratio, counted(cost.blocks, "block"), cost.ratio_low, cost.ratio_high,
+            cost.with_bytes_s / mebibyte, cost.without_bytes_s / mebibyte));
+    }
+}
+
 RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_reclaim) {
     const TraceSummary& trace = evidence.trace;
     RecursionFinding finding;
@@ -124,7 +141,7 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
         if (event != nullptr) {
             finding.reasons.back() +=
                 fmt::format(": {} of thread {} in a {} reclaim ({}){}", event->event, inside->tid,
-                            text_or(inside->kind, "traced"), describe_mask(inside->gfp_flags),
+                            text_or(inside->kind, "traced"), describe_mask(*inside),
                             inside->end_s ? "" : " that has not ended");
         }
     } else if (entered || seen_in_reclaim != nullptr) {
@@ -153,6 +170,7 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
         }
     }
     add_missing(trace, evidence.devices, finding);
+    add_notes(trace, finding);
     return finding;
 }
 

@@ -15,6 +15,7 @@ namespace reflux::verdict {
 struct RecursionFinding {
     std::optional<Recursion> recursion;
     std::vector<std::string> reasons;
+    std::vector<std::string> notes;  // on the trace itself: what it cannot show here, what it cost
 };
 // `tasks`: those of the stall, empty if there was none.
 RecursionFinding judge_recursion(const evidence::Evidence& evidence, const std::vector<Watched>& tasks);

@@ -64,6 +64,24 @@ struct Proof {
     std::uint64_t throttles = 0;
 };
 
+// The reclaim that shows most of how far reclaim went: one that reached the upper filesystem before one that
+// did not, one that has not ended before one that did, then the longest.
+struct RecursionProof {
+    int tid = 0;
+    std::string thread;  // comm; empty: older evidence
+    std::string kind;    // "memcg" | "direct"
+    bool upper = false;  // an event inside it names the upper device
+    std::string mask;    // names, bits and what they allow
+    std::optional<int> order;
+    double begin_s = 0;
+    std::optional<double> duration_s;  // up to the stall's detection, if it has not ended
+    bool ended = false;
+    std::uint64_t reclaimed_pages = 0;
+    std::vector<std::string> shrinkers;  // a sentence each, those of the upper filesystem first
+    std::vector<std::string> waits;      // a sentence each, one not ended first, then the longest
+    std::vector<std::string> stack;      // of its longest wait, innermost first; empty: not traced
+};
+
 struct Verdict {
     Outcome outcome = Outcome::inconclusive;
     std::optional<Recursion> recursion;  // nullopt: cannot be known from this evidence
@@ -73,6 +91,7 @@ struct Verdict {
     std::vector<std::string> reasons;  // sentences, each a fact; the first one decides the outcome
     std::vector<std::string> cycle;    // deadlock only: one line an edge, "A -> B: the fact that shows it"
     std::optional<Proof> proof;        // when there was a stall and a thread that explains it
+    std::optional<RecursionProof> recursion_proof;  // where a reclaim was traced
 };
 
 // Judges. Never fails: evidence that does not suffice is `inconclusive`, with what is missing as a reason.
@@ -102,10 +121,15 @@ struct Verdict {
 //     inconclusive. Only their completions count as progress: a writer that overwrites cached pages
 //     "progresses" in a hang too.
 //
-// Recursion: upper, if an event inside a reclaim of a daemon thread names the upper device; reclaim, if a
-// reclaim was traced, or a stack of a daemon thread shows one; none, if the trace was available, lost nothing
-// and saw none (or there is no daemon at all); else nullopt. A stack alone never shows "upper": no frame
-// names a device.
+// Recursion: upper, if an event inside a reclaim of a daemon thread names the upper device: an eviction, a
+// transaction, a wait for its writeback, or, where the kernel has kprobes, prune_dcache_sb or prune_icache_sb
+// of its superblock. The last two are the upper filesystem's shrinker being called: super_cache_scan comes to
+// them only with __GFP_FS and the superblock's lock in hand, and returns before them otherwise, so that its
+// own event (mm_shrink_slab_start) shows nothing: it comes for daemons that are marked as IO flushers too.
+// Nor does a shrinker that only forgets memory of its own count (extent status, checkpoint lists). That a
+// prune found nothing to free is no excuse, the recursion was open. Reclaim, if a reclaim was traced, or a
+// stack of a daemon thread shows one; none, if the trace was available, lost nothing and saw none (or there
+// is no daemon at all); else nullopt. A stack alone never shows "upper": no frame names a device.
 //
 // Relief: of the first rung that released (evidence::ReliefRung says when one has). What was read back after
 // it decides no outcome, for the stall has decided; a loss of what an fsync had acknowledged is a reason that

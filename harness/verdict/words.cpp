@@ -33,6 +33,14 @@ std::string thread_list(const std::vector<int>& tids) {
     return fmt::format("thread{} {}{}", tids.size() == 1 ? "" : "s", join(numbers, ", "), more);
 }
 
+std::string time_words(double seconds) {
+    constexpr double milli = 1e-3;
+    constexpr double micro = 1e-6;
+    return seconds >= 1       ? fmt::format("{:.1f} s", seconds)
+           : seconds >= milli ? fmt::format("{:.1f} ms", seconds / milli)
+                              : fmt::format("{:.0f} us", seconds / micro);
+}
+
 std::string name_of(const evidence::TaskSample& task) {
     return fmt::format("{}[{}]", task.name.empty() ? "task" : task.name, task.tid);
 }

@@ -16,6 +16,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::string counted(std::uint64_t count, std::string_view noun);
 // "thread 7", "threads 7, 8, 9"; a long list is cut with "and N more".
 std::string thread_list(const std::vector<int>& tids);
+// "5.2 s", "19.5 ms", "37 us"
+std::string time_words(double seconds);
 // "refluxd[4243]"
 std::string name_of(const evidence::TaskSample& task);
 std::string number_or_unknown(const std::optional<std::uint64_t>& number);

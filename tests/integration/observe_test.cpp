@@ -237,7 +237,19 @@ TEST_F(Observe, TraceShowsTheReclaimsOfAWriterUnderALimit) {
     EXPECT_THAT(summary.events, testing::Contains("vmscan/mm_vmscan_memcg_reclaim_begin"));
     EXPECT_GT(summary.reclaim_count, 0U);
     ASSERT_FALSE(summary.reclaims.empty());
+    const bool sleeps_traced =
+        summary.weaker.empty() || !std::ranges::any_of(summary.weaker, [](const auto& it) {
+            return it.find("sleep") != std::string::npos;
+        });
     for (const auto& reclaim : summary.reclaims) {
+        EXPECT_EQ(reclaim.order, 0);
+        EXPECT_TRUE(reclaim.gfp_bits) << reclaim.gfp_flags;
+        EXPECT_TRUE(reclaim.gfp_fs);
+        EXPECT_EQ(reclaim.wait_count > 0, !reclaim.waits.empty());
+        for (const auto& wait : reclaim.waits) {
+            EXPECT_GE(wait.begin_s, reclaim.begin_s);
+            EXPECT_TRUE(!sleeps_traced || !wait.stack.empty());
+        }
         EXPECT_EQ(reclaim.tid, tid);
         EXPECT_EQ(reclaim.kind, "memcg");
         EXPECT_THAT(reclaim.gfp_flags, HasSubstr("GFP_"));

@@ -51,7 +51,7 @@ Evidence full() {
                 {"m"},
                 1,
                 2,
-                {{4240, "GFP_NOIO", 7}},
+                {{4240, "GFP_NOIO", 7, 1.5, 0.5, 9, 0.25}},
                 3,
                 4,
                 5,
@@ -59,6 +59,21 @@ Evidence full() {
                 {{4240, "memcg", 8.1, 8.3, "GFP_NOIO", 32, {event}, 77}},
                 {event},
                 {event}};
+    const evidence::ShrinkerCalls shrinker{"super_cache_scan", "7:1", "upper", 3, 2, 0.5, false};
+    auto& reclaim = it.trace.reclaims.back();
+    reclaim.thread = "refluxd";
+    reclaim.order = 2;
+    reclaim.gfp_bits = 0x100cca;
+    reclaim.gfp_fs = true;
+    reclaim.gfp_io = false;
+    reclaim.upper_events = 3;
+    reclaim.shrinkers = {shrinker};
+    reclaim.waits = {{8.15, 0.1, true, {"folio_wait_writeback"}, "folio_wait_writeback", "7:1", "7:0"}};
+    reclaim.wait_count = 4;
+    reclaim.waited_s = 0.25;
+    it.trace.weaker = {"no kprobes: x"};
+    it.trace.shrinkers = {shrinker};
+    it.trace.overhead = evidence::TraceOverhead{0.5, 6, 1e9, 1.1e9, 0.9, 0.8, 1.25};
     it.workload = {true, true, "finished", "fsync x: EIO", 3, 4, 5, 6.5};
     it.verification = {true, "skipped", 1, 2, 3, "first", "acknowledged", "anew"};
     it.daemon_exit = evidence::DaemonExit{true, 4.5, 1, 9, true, "bye"};
@@ -83,6 +98,11 @@ TEST(EvidenceJson, WritesAndReadsEveryField) {
     EXPECT_EQ(read->limits.memcg_limit_bytes, 67108864U);
     EXPECT_EQ(read->trace.reclaims.at(0).end_s, 8.3);
     EXPECT_EQ(read->trace.reclaims.at(0).inside.at(0).device, "7:1");
+    EXPECT_EQ(read->trace.reclaims.at(0).gfp_bits, 0x100ccaU);
+    EXPECT_EQ(read->trace.reclaims.at(0).gfp_io, false);
+    EXPECT_EQ(read->trace.reclaims.at(0).waits.at(0).duration_s, 0.1);
+    EXPECT_EQ(read->trace.reclaims.at(0).shrinkers.at(0).side, "upper");
+    EXPECT_EQ(read->trace.overhead->ratio_high, 1.25);
     EXPECT_EQ(read->relief.at(0).freed_tids, std::vector<int>{4240});
     EXPECT_EQ(read->daemon_exit->signal, 9);
     EXPECT_EQ(read->progress.at(0).memory_pressure_full_avg10, 10.25);

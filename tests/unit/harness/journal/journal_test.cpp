@@ -123,6 +123,30 @@ TEST_F(JournalTest, UndoRemovesATraceInstanceAndPassesTheErrorOfItsHelperOn) {
     EXPECT_THAT(reread(), ElementsAre("trace_instance " + folder_ / "full"));
 }
 
+TEST_F(JournalTest, UndoOfProbesThatWereNeverMadeIsNoError) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    folder_.write("tracefs/kprobe_events", "");
+    std::filesystem::create_directories(folder_ / "tracefs/events");
+    ASSERT_TRUE(journal->intend(Kind::trace_probes, folder_ / "tracefs/events/reflux_1"));
+    EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, ElementsAre());
+    EXPECT_THAT(reread(), ElementsAre());
+    EXPECT_EQ(std::filesystem::file_size(folder_ / "tracefs/kprobe_events"), 0U) << "nothing was written";
+}
+
+TEST_F(JournalTest, UndoOfProbesPassesTheKernelsErrorOn) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->intend(Kind::mount, folder_ / "tracefs"));
+    ASSERT_TRUE(journal->intend(Kind::trace_probes, folder_ / "tracefs/events/reflux_1"));
+    folder_.write("tracefs/events/reflux_1/prune_icache_sb/enable", "");  // and no kprobe_events
+    const auto report = undo(*journal, Mode::orderly);
+    ASSERT_EQ(report.leftovers.size(), 2U) << "the mount is kept for them";
+    EXPECT_THAT(report.leftovers[0], HasSubstr("kprobe_events"));
+    EXPECT_THAT(reread(), ElementsAre("mount " + folder_ / "tracefs",
+                                      "trace_probes " + folder_ / "tracefs/events/reflux_1"));
+}
+
 TEST_F(JournalTest, UndoKeepsTheMountOfATraceInstanceThatStays) {
     auto journal = Journal::create(root_, "run");
     ASSERT_TRUE(journal);

@@ -36,6 +36,17 @@ TEST(TraceInstance, ANameInUseIsRefused) {
     EXPECT_TRUE(std::filesystem::exists(tree.path("instances/run-1")));
 }
 
+TEST(TraceProbes, StandInAGroupNamedAfterTheRun) {
+    EXPECT_EQ(probe_group("reflux-20261121T155146-26668-2"), "reflux_20261121T155146_26668_2");
+}
+
+TEST(TraceProbes, AKernelWithoutThemIsAProblemAndNoError) {
+    TemporaryTree tree;
+    const auto none = define_probes(tree.path(), "reflux_1");
+    EXPECT_THAT(none.events, testing::IsEmpty());
+    EXPECT_THAT(none.problem, HasSubstr("no kprobe events"));
+}
+
 std::string bounded(const TemporaryTree& tree, const std::vector<std::string>& pieces, std::size_t half) {
     auto text = BoundedText::create(tree.path("trace.txt"), half);
     EXPECT_TRUE(text);

@@ -84,6 +84,8 @@ small_file = "8KiB"
 large_file = "16MiB"
 [mitigation]
 apply = ["io_flusher", "mlock"]
+[observe]
+trace_overhead = "measure"
 [judge]
 stall_window = "1500ms"
 time_budget = "2min"
@@ -115,6 +117,7 @@ recursion = ["none", "upper"]
     EXPECT_EQ(loaded->workload.small_file, kibibytes(8));
     EXPECT_EQ(loaded->workload.large_file, mebibytes(16));
     EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
+    EXPECT_EQ(loaded->observe.trace_overhead, "measure");
     EXPECT_EQ(loaded->judge.stall_window, Seconds(1.5));
     EXPECT_EQ(loaded->judge.time_budget, Seconds(120));
     EXPECT_THAT(loaded->relief.rungs, ElementsAre("abort", "wait"));
