@@ -125,6 +125,7 @@ TEST_F(VmTest, AGuestThatHangsWithInterruptsOnTellsItsTasksAndIsDestroyed) {
 
 // The stack needs nothing of /tmp, which is the guest's memory: of so much that what is left does not press.
 TEST_F(VmTest, AGuestWhoseTmpIsFullGivesItsVerdict) {
+    REFLUX_LONG_TEST();
     const Ran ran = run("fuse-ext4-own-cgroup --set workload.work=256MiB --set vm.memory=2GiB",
                         "dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null || df /tmp");
     expect_ended(ran);

@@ -5,6 +5,7 @@
 #include "tests/integration/support/inventory.h"
 #include "tests/support/temporary_folder.h"
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct Ran {
 // Runs a shell command in which "$REFLUX" is the program; at most `time`.
 Ran run_shell(const std::string& script, Seconds time = Seconds(150));
 Ran run_reflux(const std::string& arguments, Seconds time = Seconds(150));
+
+// First line of a test that takes long and that a shorter one beside it mostly covers.
+#define REFLUX_LONG_TEST()                     \
+    if (std::getenv("REFLUX_LONG") == nullptr) \
+    GTEST_SKIP() << "takes a minute or more: scripts/test --long (REFLUX_LONG=1) runs it"
 
 // Tests that need root and FUSE; each is followed by a comparison of the machine before and after. The run
 // folders of one that failed are kept below the build folder, in failed/.
