@@ -1,4 +1,5 @@
 // The command line of reflux: options to verbs, nothing else.
+#include "harness/run/audit_verbs.h"
 #include "harness/run/batch.h"
 #include "harness/run/guest_session.h"
 #include "harness/run/matrix.h"
@@ -6,8 +7,10 @@
 #include "harness/run/vm_verbs.h"
 #include "harness/workload/verbs.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -117,6 +120,71 @@ void add_readers(CLI::App& app, ExitCode& code) {
     });
 }
 
+constexpr const char* audit_help =
+    "A thread is marked when PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE both stand in its flags "
+    "(/proc/PID/task/TID/stat),\n"
+    "as PR_SET_IO_FLUSHER sets them. Of a foreign program every thread counts, unless --only or --except "
+    "says which\n"
+    "are on the I/O path; of refluxd all but its control thread.\n"
+    "Exit status: 0 every thread on the I/O path is marked; 1 some are not; 2 usage; 3 there is no such "
+    "process, or\n"
+    "it cannot be read.";
+constexpr const char* exec_help =
+    "The mark is read back before the program is started in this very process; flags survive exec.\n"
+    "Exit status: the program's; before it is started 2 usage, or no such program; 3 the mitigation is "
+    "refused (the\n"
+    "program is not started); 4 it did not take.";
+
+void add_audit(CLI::App& app, ExitCode& code) {
+    static reflux::run::AuditOptions options;
+    auto* audit = app.add_subcommand("audit", "which threads of a process are marked as I/O flushers");
+    audit->footer(audit_help);
+    audit->add_option("pid", options.pid, "any process, or one of its threads")
+        ->required()
+        ->check(CLI::PositiveNumber);
+    auto* only = audit->add_option("--only", options.io_path.only,
+                                   "threads on the I/O path, by number or name: 'io-*'");
+    auto* except = audit->add_option("--except", options.io_path.except, "all but these are on the I/O path");
+    for (auto* list : {only, except}) {
+        list->type_name("TID|NAME,...")->expected(1)->take_all()->delimiter(',');
+    }
+    only->excludes(except);
+    audit->add_flag("--json", options.json, "one JSON object on stdout, nothing else there");
+    audit->callback([&code] { code = reflux::run::audit_verb(options); });
+}
+
+// `program`: what stands after "--".
+void add_exec(CLI::App& app, ExitCode& code, const std::vector<std::string>& program) {
+    static reflux::run::ExecOptions options;
+    static std::string command;
+    auto* exec = app.add_subcommand("exec", "become a program, with every thread of it under a mitigation");
+    exec->footer(exec_help);
+    exec->add_option("--mitigation", options.mitigations, "of `reflux list mitigations`: io_flusher")
+        ->type_name("NAME")
+        ->required()
+        ->expected(1)
+        ->take_all();
+    exec->add_option("command", command, "after `--`: the program and its arguments")->required();
+    options.program = program;
+    exec->callback([&code] {
+        if (options.program.empty()) {
+            throw CLI::ValidationError("command",
+                                       "put -- before the program: reflux exec --mitigation M -- PROGRAM");
+        }
+        code = reflux::run::exec_verb(options);
+    });
+}
+
+// The words after `exec … --`: they are another program's, and CLI11 would take some of them apart.
+std::vector<std::string> program_of(int argc, char** argv) {
+    if (argc < 2 || std::string_view(argv[1]) != "exec") {
+        return {};
+    }
+    const auto* dashes = std::find(argv + 2, argv + argc, std::string_view("--"));
+    return dashes == argv + argc ? std::vector<std::string>{}
+                                 : std::vector<std::string>(dashes + 1, argv + argc);
+}
+
 // By these the harness starts itself again inside the pressed cgroup; they are not for people.
 void add_internal(CLI::App& app, int& status) {
     static reflux::run::GuestSession guest;
@@ -153,9 +221,13 @@ int parse_and_run(int argc, char** argv) {
     add_matrix(app, code);
     add_readers(app, code);
     add_vm(app, code);
+    const auto program = program_of(argc, argv);
+    add_audit(app, code);
+    add_exec(app, code, program);
     add_internal(app, internal_status);
     try {
-        app.parse(argc, argv);
+        // Of the program no more than its name.
+        app.parse(argc - std::max(0, static_cast<int>(program.size()) - 1), argv);
     } catch (const CLI::ParseError& error) {
         // CLI11 prints help, version and errors; every error of the command line is ours as "usage".
         return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);

@@ -1,5 +1,6 @@
 #include "backend/base/child.h"
 
+#include "backend/base/exec_arguments.h"
 #include "backend/base/kernel_file.h"
 
 #include <algorithm>
@@ -93,17 +94,11 @@ void close_others(const std::vector<int>& keep) {
 }
 
 [[noreturn]] void exec_child(const std::vector<std::string>& argv, int error_fd) {
-    std::vector<char*> pointers;
-    pointers.reserve(argv.size() + 1);
-    for (const auto& argument : argv) {
-        pointers.push_back(const_cast<char*>(argument.c_str()));  // NOLINT(*-const-cast): execv's signature
-    }
-    pointers.push_back(nullptr);
     const auto program = find_program(argv.front());
     if (!program) {
         report_and_exit(error_fd, fmt::format("{}: no such program in PATH", argv.front()));
     }
-    ::execv(program->c_str(), pointers.data());
+    ::execv(program->c_str(), exec_arguments(argv).data());
     report_and_exit(error_fd, system_error("exec " + *program).message);
 }
 

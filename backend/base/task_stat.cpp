@@ -2,9 +2,29 @@
 
 #include "backend/base/kernel_file.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 namespace reflux {
+namespace {
+
+// Those of the threads in `tids` that still exist.
+Result<std::vector<ThreadStat>> read_existing(const std::string& folder,
+                                              const std::vector<std::string>& tids) {
+    std::vector<ThreadStat> threads;
+    for (const auto& tid : tids) {
+        auto stat = read_task_stat(fmt::format("{}/{}/stat", folder, tid));
+        if (stat) {
+            threads.push_back({.tid = std::atoi(tid.c_str()), .stat = *std::move(stat)});
+        } else if (stat.error().errnum != ENOENT && stat.error().errnum != ESRCH) {
+            return fail(std::move(stat).error());
+        }
+    }
+    return threads;
+}
+
+}  // namespace
 
 Result<TaskStat> parse_task_stat(std::string_view text) {
     const auto open = text.find('(');
@@ -36,6 +56,26 @@ Result<TaskStat> read_task_stat(const std::string& path) {
     REFLUX_TRY(const auto text, read_file(path));
     auto stat = parse_task_stat(text);
     return stat ? stat : Result<TaskStat>(fail(stat.error().within(path)));
+}
+
+Result<std::vector<ThreadStat>> read_threads(const std::string& process_folder) {
+    constexpr int most_rounds = 16;
+    const std::string folder = process_folder + "/task";
+    REFLUX_TRY(auto tids, list_directory(folder));
+    for (int round = 0; round < most_rounds; ++round) {
+        REFLUX_TRY(auto threads, read_existing(folder, tids));
+        if (threads.empty()) {
+            return fail_errno("read " + folder, ESRCH);
+        }
+        REFLUX_TRY(auto tids_now, list_directory(folder));
+        if (std::includes(tids.begin(), tids.end(), tids_now.begin(), tids_now.end())) {
+            std::sort(threads.begin(), threads.end(),
+                      [](const ThreadStat& a, const ThreadStat& b) { return a.tid < b.tid; });
+            return threads;
+        }
+        tids = std::move(tids_now);
+    }
+    return fail(ErrorKind::timed_out, folder + ": threads are made faster than they can be read");
 }
 
 }  // namespace reflux

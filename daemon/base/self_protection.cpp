@@ -1,15 +1,7 @@
 #include "daemon/base/self_protection.h"
 
-#include "backend/base/kernel_file.h"
+#include "backend/base/io_flusher.h"
 #include "backend/base/task_stat.h"
-
-#include <cstdlib>
-
-#include <sys/prctl.h>
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
 
 namespace reflux {
 namespace {
@@ -27,34 +19,22 @@ std::string role_of(const std::string& name) {
 }  // namespace
 
 Result<std::vector<ThreadInfo>> list_threads() {
-    const std::string folder = "/proc/self/task";
-    REFLUX_TRY(const auto tids, list_directory(folder));
+    REFLUX_TRY(const auto all, read_threads("/proc/self"));
     std::vector<ThreadInfo> threads;
-    for (const auto& tid : tids) {
-        const auto stat = read_task_stat(folder + "/" + tid + "/stat");
-        if (!stat) {
-            continue;  // it has ended since the folder was read
-        }
-        threads.push_back({.tid = std::atoi(tid.c_str()),
-                           .name = stat->name,
-                           .role = role_of(stat->name),
-                           .flags = stat->flags,
-                           .io_flusher = (stat->flags & pf_io_flusher) == pf_io_flusher});
+    threads.reserve(all.size());
+    for (const auto& [tid, stat] : all) {
+        threads.push_back({.tid = tid,
+                           .name = stat.name,
+                           .role = role_of(stat.name),
+                           .flags = stat.flags,
+                           .io_flusher = is_io_flusher(stat)});
     }
     return threads;
 }
 
 Status become_io_flusher() {
-    if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0) {
-        return {};
-    }
-    const int error = errno;
-    return fail(
-        {.kind = ErrorKind::unsupported,
-         .message = error == EPERM
-                        ? "--io-flusher: prctl PR_SET_IO_FLUSHER is refused: it needs CAP_SYS_RESOURCE"
-                        : system_error("--io-flusher: prctl PR_SET_IO_FLUSHER (Linux 5.6)", error).message,
-         .errnum = error});
+    auto marked = mark_io_flusher();
+    return marked ? marked : Status(fail(marked.error().within("--io-flusher")));
 }
 
 Status check_io_flushers() {

@@ -27,8 +27,7 @@ inline constexpr const char* control_thread_name = "refluxd-ctl";
 // All threads of this process, from /proc/self/task.
 Result<std::vector<ThreadInfo>> list_threads();
 
-// prctl(PR_SET_IO_FLUSHER) on the calling thread. Threads that it starts later inherit it, those that exist
-// do not: call it first. unsupported where the kernel refuses.
+// mark_io_flusher() (backend/base/io_flusher.h), for the option: call it before there are threads.
 Status become_io_flusher();
 // Reads back from every thread that the mark is there.
 Status check_io_flushers();

@@ -1,9 +1,11 @@
 #include "harness/mitigation/mitigation.h"
 
+#include "backend/base/io_flusher.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/task_stat.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace reflux::mitigation {
 namespace {
@@ -11,24 +13,21 @@ namespace {
 // Field 9 of every thread's stat.
 evidence::Mitigation io_flusher_read_back(const Row& row, const Daemon& daemon) {
     evidence::Mitigation result{.name = row.name, .applied = false, .detail = {}};
-    const std::string folder = fmt::format("{}/{}/task", daemon.proc, daemon.pid);
-    const auto tids = list_directory(folder);
-    if (!tids) {
-        result.detail = tids.error().message;
+    const auto threads = read_threads(fmt::format("{}/{}", daemon.proc, daemon.pid));
+    if (!threads) {
+        result.detail = threads.error().message;
         return result;
     }
     std::vector<std::string> marked;
-    for (const auto& tid : *tids) {
-        const auto stat = read_task_stat(fmt::format("{}/{}/stat", folder, tid));
-        if (!stat || (stat->flags & pf_io_flusher) != pf_io_flusher) {
+    for (const auto& [tid, stat] : *threads) {
+        if (!is_io_flusher(stat)) {
             result.detail =
-                stat ? fmt::format("thread {} ({}) is not marked: flags {:#x}", tid, stat->name, stat->flags)
-                     : stat.error().message;
+                fmt::format("thread {} ({}) is not marked: flags {:#x}", tid, stat.name, stat.flags);
             return result;
         }
-        marked.push_back(fmt::format("{} {:#x}", tid, stat->flags));
+        marked.push_back(fmt::format("{} {:#x}", tid, stat.flags));
     }
-    result.applied = !marked.empty();
+    result.applied = true;
     result.detail =
         fmt::format("PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE on every thread: {}", fmt::join(marked, ", "));
     return result;
@@ -60,6 +59,26 @@ evidence::Mitigation own_cgroup_read_back(const Row& row, const Daemon& daemon) 
     return result;
 }
 
+std::optional<Row> row_of(const std::string& name) {
+    for (const auto& row : table()) {
+        if (row.name == name) {
+            return row;
+        }
+    }
+    return std::nullopt;
+}
+
+// For an error.
+std::string names_in_table(bool for_programs) {
+    std::vector<std::string> names;
+    for (const auto& row : table()) {
+        if (!for_programs || row.mark_caller != nullptr) {
+            names.push_back(row.name);
+        }
+    }
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
 }  // namespace
 
 const std::vector<Row>& table() {
@@ -68,7 +87,8 @@ const std::vector<Row>& table() {
          .description = "prctl(PR_SET_IO_FLUSHER) before the daemon makes its first thread",
          .needs_sys_resource = true,
          .effect = {.daemon_arguments = {"--io-flusher"}},
-         .read_back = io_flusher_read_back},
+         .read_back = io_flusher_read_back,
+         .mark_caller = mark_io_flusher},
         {.name = "own_cgroup",
          .description = "the daemon in a memory cgroup of its own, without the limit",
          .needs_sys_resource = false,
@@ -79,15 +99,24 @@ const std::vector<Row>& table() {
 }
 
 Result<Row> find(const std::string& name) {
-    std::vector<std::string> names;
-    for (const auto& row : table()) {
-        if (row.name == name) {
-            return row;
-        }
-        names.push_back(row.name);
+    if (auto row = row_of(name)) {
+        return *std::move(row);
     }
     return fail(ErrorKind::invalid_input,
-                fmt::format("unknown mitigation '{}'; there are: {}", name, fmt::join(names, ", ")));
+                fmt::format("unknown mitigation '{}'; there are: {}", name, names_in_table(false)));
+}
+
+Result<Row> find_for_programs(const std::string& name) {
+    auto row = row_of(name);
+    if (row && row->mark_caller != nullptr) {
+        return *std::move(row);
+    }
+    return fail(ErrorKind::invalid_input,
+                fmt::format("{}; a program can be started with: {}",
+                            row ? fmt::format("mitigation '{}' is no property of a program ({})", name,
+                                              row->description)
+                                : fmt::format("unknown mitigation '{}'", name),
+                            names_in_table(true)));
 }
 
 }  // namespace reflux::mitigation

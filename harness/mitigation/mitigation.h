@@ -30,11 +30,16 @@ struct Row {
     bool needs_sys_resource = false;  // CAP_SYS_RESOURCE
     Effect effect;
     evidence::Mitigation (*read_back)(const Row&, const Daemon&) = nullptr;
+    // Marks the calling, single-threaded process so that a program that it becomes keeps the mark; null: the
+    // mitigation is no property of a process.
+    Status (*mark_caller)() = nullptr;
 };
 
 const std::vector<Row>& table();
 
 // The row of a name; the error lists the names there are.
 Result<Row> find(const std::string& name);
+// The same among those that any program can be started with.
+Result<Row> find_for_programs(const std::string& name);
 
 }  // namespace reflux::mitigation

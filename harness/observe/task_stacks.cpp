@@ -12,8 +12,6 @@
 namespace reflux::observe {
 namespace {
 
-constexpr std::uint64_t pf_kthread = 0x00200000;  // include/linux/sched.h
-
 template <class Number>
 std::optional<Number> number_of(std::string_view text) {
     Number number{};

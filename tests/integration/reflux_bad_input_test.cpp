@@ -121,7 +121,9 @@ void expect_complete(const std::string& verb, const std::string& help) {
 TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
     // With what a help must name.
     const std::vector<std::pair<std::string, std::vector<std::string>>> verbs{
-        {"", {"probe", "list", "check", "run", "matrix", "explain", "clean", "vm", "Exit status: 0"}},
+        {"",
+         {"probe", "list", "check", "run", "matrix", "explain", "clean", "vm", "audit", "exec",
+          "Exit status: 0"}},
         {"probe", {}},
         {"list", {"what"}},
         {"check", {"file"}},
@@ -129,6 +131,8 @@ TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
         {"matrix", {"scenario", "--set", "--repeat", "--kernels", "--jobs", "-o,--out", "--json"}},
         {"explain", {"run_folder", "--json"}},
         {"clean", {}},
+        {"audit", {"pid", "--only", "--except", "--json", "Exit status: 0"}},
+        {"exec", {"--mitigation", "command", "Exit status: "}},
         {"vm", {"list", "fetch", "shell"}},
         {"vm list", {}},
         {"vm fetch", {"kernel"}},

@@ -210,10 +210,7 @@ TEST_F(RefluxdTest, GoesIntoTheBackground) {
 }
 
 TEST_F(RefluxdTest, IoFlusherMarksEveryThreadOrSaysWhatIsMissing) {
-    constexpr std::uint64_t cap_sys_resource = std::uint64_t{1} << 24U;
-    const auto text = read_file("/proc/self/status").value();
-    const auto capabilities = std::stoull(text.substr(text.find("CapEff:") + 7), nullptr, 16);
-    if ((capabilities & cap_sys_resource) == 0) {
+    if (!holds_sys_resource()) {
         expect_refused({"serve", image_, mountpoint_, "--io-flusher"}, 3, "CAP_SYS_RESOURCE");
         return;
     }

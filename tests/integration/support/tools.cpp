@@ -31,6 +31,12 @@ std::string run_tool(const std::vector<std::string>& argv) {
     return result ? trimmed(result->output) : "";
 }
 
+bool holds_sys_resource() {
+    constexpr std::uint64_t cap_sys_resource = std::uint64_t{1} << 24U;
+    const auto text = read_file("/proc/self/status").value();
+    return (std::stoull(text.substr(text.find("CapEff:") + 7), nullptr, 16) & cap_sys_resource) != 0;
+}
+
 bool own_mount_namespace() {
     static const bool own =
         ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;

@@ -15,6 +15,9 @@ bool comes_true(const std::function<bool()>& condition);
 // Runs a command that must succeed within 30 s; gives what it printed, without the newline at its end.
 std::string run_tool(const std::vector<std::string>& argv);
 
+// CAP_SYS_RESOURCE, which PR_SET_IO_FLUSHER needs.
+bool holds_sys_resource();
+
 // From now on this process mounts in a namespace of its own, so that no mount is left even when a test dies.
 // false: refused (not root).
 bool own_mount_namespace();

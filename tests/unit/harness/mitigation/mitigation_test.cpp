@@ -68,5 +68,16 @@ TEST(Table, UnknownNamesAreToldWhatThereIs) {
     EXPECT_THAT(row.error().message, HasSubstr("io_flusher"));
 }
 
+TEST(Table, OnlySomeMitigationsAreOfPrograms) {
+    EXPECT_TRUE(find_for_programs("io_flusher"));
+    for (const std::string name : {"own_cgroup", "io_flush"}) {
+        const auto row = find_for_programs(name);
+        ASSERT_FALSE(row);
+        EXPECT_EQ(row.error().kind, ErrorKind::invalid_input);
+        EXPECT_THAT(row.error().message, HasSubstr("'" + name + "'"));
+        EXPECT_THAT(row.error().message, testing::EndsWith("can be started with: io_flusher"));
+    }
+}
+
 }  // namespace
 }  // namespace reflux::mitigation
