@@ -1,5 +1,6 @@
 #include "backend/base/child.h"
 
+#include "backend/base/exec_arguments.h"
 #include "backend/base/kernel_file.h"
 
 #include <algorithm>

@@ -69,7 +69,7 @@ std::optional<Row> row_of(const std::string& name) {
 }
 
 // For an error.
-std::string names(bool for_programs) {
+std::string names_in_table(bool for_programs) {
     std::vector<std::string> names;
     for (const auto& row : table()) {
         if (!for_programs || row.mark_caller != nullptr) {
@@ -103,7 +103,7 @@ Result<Row> find(const std::string& name) {
         return *std::move(row);
     }
     return fail(ErrorKind::invalid_input,
-                fmt::format("unknown mitigation '{}'; there are: {}", name, names(false)));
+                fmt::format("unknown mitigation '{}'; there are: {}", name, names_in_table(false)));
 }
 
 Result<Row> find_for_programs(const std::string& name) {
@@ -116,7 +116,7 @@ Result<Row> find_for_programs(const std::string& name) {
                             row ? fmt::format("mitigation '{}' is no property of a program ({})", name,
                                               row->description)
                                 : fmt::format("unknown mitigation '{}'", name),
-                            names(true)));
+                            names_in_table(true)));
 }
 
 }  // namespace reflux::mitigation

@@ -1,6 +1,6 @@
 #include "harness/run/audit_verbs.h"
 
-#include "backend/base/child.h"
+#include "backend/base/exec_arguments.h"
 #include "backend/base/kernel_file.h"
 #include "harness/mitigation/mitigation.h"
 
@@ -83,9 +83,10 @@ std::string table_row(std::string_view tid, std::string_view name, std::string_v
 constexpr const char* explanation =
     "\n"
     "UNMARKED: what this thread allocates may enter reclaim that waits for I/O, its own included.\n"
-    "A mark is inherited by the threads that a marked thread makes, never by those that exist, and kept over "
-    "exec:\n"
-    "`reflux exec --mitigation io_flusher -- PROGRAM` starts a program whose threads all have it.\n";
+    "The threads that a marked thread makes are marked, those that exist already are not, and exec keeps "
+    "marks:\n"
+    "`reflux exec --mitigation io_flusher -- PROGRAM` starts a program in which all threads are.\n"
+    "(A thread that took its own mark off again cannot be told from one that never had it.)\n";
 
 Json thread_json(const AuditedThread& audited) {
     const auto& stat = audited.thread.stat;
