@@ -1,7 +1,10 @@
 #include "harness/report/text.h"
 
+#include "harness/report/wrap.h"
+
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -15,8 +18,11 @@ using verdict::Verdict;
 
 namespace {
 
-constexpr std::size_t most_cycle_lines = 4;
-constexpr std::size_t most_stack_lines = 9;
+using Lines = std::vector<std::string>;
+
+constexpr std::size_t most_cycle_edges = 6;
+constexpr std::size_t most_waiting_lines = 5;
+constexpr std::size_t room_for_waiting = 3;  // whatever the reasons need
 
 std::string_view recursion_word(const Verdict& verdict) {
     return verdict.recursion ? verdict::to_string(*verdict.recursion) : "unknown";
@@ -75,53 +81,108 @@ std::string setting(const Evidence& evidence) {
     return text;
 }
 
-void add_cycle(const Verdict& verdict, std::vector<std::string>& lines) {
-    if (verdict.cycle.empty()) {
-        return;
-    }
-    lines.emplace_back("wait cycle, each line with the fact that shows it:");
-    // The closing edges are last; of many blocked threads the first ones stand for all.
-    const std::size_t count = verdict.cycle.size();
-    for (std::size_t i = 0; i < count; ++i) {
-        if (count > most_cycle_lines && i == 2) {
-            lines.push_back(fmt::format("  (and {} more like it)", count - most_cycle_lines));
-            i = count - 2;
-        }
-        lines.push_back("  " + verdict.cycle[i]);
-    }
+void append(Lines& lines, Lines more) {
+    std::ranges::move(more, std::back_inserter(lines));
 }
 
-void add_stack(const Verdict& verdict, std::vector<std::string>& lines) {
-    if (!verdict.proof) {
-        return;
+Lines headline(const Evidence& evidence, const Verdict& verdict) {
+    Lines lines = wrapped(
+        fmt::format("{}: {}, recursion {}: {}", or_dash(evidence.scenario),
+                    verdict::to_string(verdict.outcome), recursion_word(verdict), meaning(verdict.outcome)),
+        {.indent = "", .hang = "    "});
+    append(lines, wrapped(setting(evidence), {.indent = "  ", .hang = "    "}));
+    return lines;
+}
+
+// The cycle itself comes first in the verdict; of many threads that wait behind it the first ones stand for
+// all.
+Lines cycle_lines(const Verdict& verdict) {
+    if (verdict.cycle.empty()) {
+        return {};
     }
-    const verdict::Proof& proof = *verdict.proof;
-    lines.push_back(
-        fmt::format("{}[{}], state {}, {} context switches in {:.1f} s; deciding frames have a *:",
-                    proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.state, proof.switches,
-                    proof.watched_s));
-    if (proof.stack.empty()) {
-        lines.emplace_back("    (no stack)");
+    Lines lines = {
+        "wait cycle (A -> B: A goes on only when B does something), each line with the fact that shows it:"};
+    const std::size_t count = verdict.cycle.size();
+    const std::size_t shown = std::min(count, most_cycle_edges);
+    for (std::size_t i = 0; i < shown; ++i) {
+        const std::size_t most = i == 0 ? 3 : i < 4 ? 2 : 1;
+        append(lines, wrapped(verdict.cycle[i], {.indent = "  ", .hang = "      ", .most = most}));
     }
-    std::size_t skipped = 0;
-    std::size_t shown = 0;
-    std::string row;
-    for (const std::string& function : proof.stack) {
-        const bool deciding = std::ranges::find(proof.deciding, function) != proof.deciding.end();
-        if (shown >= most_stack_lines - 1 || (!deciding && shown >= most_stack_lines / 2)) {
-            ++skipped;
+    if (count > shown) {
+        lines.push_back(fmt::format("  (and {} more threads like it)", count - shown));
+    }
+    return lines;
+}
+
+Lines waiting_lines(const Verdict& verdict, std::size_t room) {
+    const std::size_t count = verdict.waiting.size();
+    if (count == 0 || room < 3) {
+        return {};
+    }
+    Lines lines = {"who else waits, as seen last:"};
+    const std::size_t shown = count < room ? count : room - 2;
+    for (std::size_t i = 0; i < shown; ++i) {
+        append(lines, wrapped(verdict.waiting[i], {.indent = "  ", .hang = "", .most = 1}));
+    }
+    if (count > shown) {
+        lines.push_back(fmt::format("  ({} more in verdict.json)", count - shown));
+    }
+    return lines;
+}
+
+// The innermost frames and those that decide, on a line or two; "..." stands for what lies between.
+std::string short_stack(const verdict::Proof& proof) {
+    constexpr std::size_t innermost = 3;
+    std::string text;
+    bool skipped = false;
+    for (std::size_t i = 0; i < proof.stack.size(); ++i) {
+        const bool deciding = std::ranges::find(proof.deciding, proof.stack[i]) != proof.deciding.end();
+        if (!deciding && i >= innermost) {
+            skipped = true;
             continue;
         }
-        lines.push_back(fmt::format("  {} {}", deciding ? '*' : ' ', function));
-        ++shown;
+        text += fmt::format("{}{}{}{}", text.empty() ? "" : " <- ", skipped ? "... <- " : "",
+                            deciding ? "*" : "", proof.stack[i]);
+        skipped = false;
     }
-    if (skipped > 0) {
-        lines.push_back(fmt::format("    ({} more frames in the evidence)", skipped));
+    return text.empty() ? "(no stack)" : text + (skipped ? " <- ..." : "");
+}
+
+Lines stack_lines(const Verdict& verdict) {
+    if (!verdict.proof) {
+        return {};
     }
-    if (!proof.gfp_flags.empty() || !proof.last_event.empty()) {
-        lines.push_back(fmt::format("  its reclaim's mask: {}; its last trace event: {}",
-                                    or_dash(proof.gfp_flags), or_dash(proof.last_event)));
+    const verdict::Proof& proof = *verdict.proof;
+    Lines lines = wrapped(
+        fmt::format(
+            "{}[{}], state {}, {} context switches in {:.1f} s; its stack, innermost first (* decides):",
+            proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.state, proof.switches,
+            proof.watched_s),
+        {.indent = "", .hang = "", .most = 1});
+    const bool said = !verdict.cycle.empty();  // what the reclaim was, by the first edge
+    append(lines, wrapped(short_stack(proof), {.indent = "  ", .hang = "  ", .most = said ? 2U : 3U}));
+    if (!said && (!proof.gfp_flags.empty() || !proof.last_event.empty())) {
+        append(lines, wrapped(fmt::format("its reclaim's mask: {}; its last trace event: {}",
+                                          or_dash(proof.gfp_flags), or_dash(proof.last_event)),
+                              {.indent = "  ", .hang = "    "}));
     }
+    return lines;
+}
+
+// The first reason decides; they are cut at the end.
+Lines reason_lines(const Verdict& verdict, std::size_t room) {
+    Lines lines;
+    const std::size_t count = verdict.reasons.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        Lines reason = wrapped(verdict.reasons[i], {.indent = "  - ", .hang = "    "});
+        const std::size_t rest = i + 1 < count ? 1 : 0;  // a line for what would be left out
+        if (i > 0 && lines.size() + reason.size() + rest > room) {
+            lines.push_back(fmt::format("  - ({} more in verdict.json)", count - i));
+            break;
+        }
+        append(lines, std::move(reason));
+    }
+    return lines;
 }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -148,17 +209,6 @@ std::string expectation(const Verdict& verdict) {
                        verdict::to_string(verdict.outcome), recursion_word(verdict));
 }
 
-// Lines keep their number: a reason with line breaks in it (a daemon's last words) becomes one line.
-std::string flat(std::string line) {
-    constexpr std::size_t longest = 400;
-    std::ranges::replace(line, '\n', ' ');
-    if (line.size() > longest) {
-        line.resize(longest);
-        line += "...";
-    }
-    return line;
-}
-
 std::string relief_word(const Verdict& verdict) {
     if (!verdict.relief) {
         return "-";
@@ -171,31 +221,29 @@ std::string relief_word(const Verdict& verdict) {
 }  // namespace
 
 std::string explain(const Evidence& evidence, const Verdict& verdict) {
-    std::vector<std::string> lines;
-    lines.push_back(fmt::format("{}: {}, recursion {}: {}", or_dash(evidence.scenario),
-                                verdict::to_string(verdict.outcome), recursion_word(verdict),
-                                meaning(verdict.outcome)));
-    lines.push_back("  " + setting(evidence));
-    std::vector<std::string> after;
-    add_cycle(verdict, after);
-    add_stack(verdict, after);
-    after.push_back(expectation(verdict));
+    const Lines head = headline(evidence, verdict);
+    const Lines cycle = cycle_lines(verdict);
+    const Lines stack = stack_lines(verdict);
+    const Lines end = wrapped(expectation(verdict), {.indent = "", .hang = "    "});
 
-    // Reasons take the room that is left; the first one decides, so they are cut at the end.
-    const std::size_t room = std::max<std::size_t>(
-        static_cast<std::size_t>(explain_max_lines) - std::min<std::size_t>(lines.size() + after.size(), 20),
-        2);
-    for (std::size_t i = 0; i < verdict.reasons.size(); ++i) {
-        if (i + 1 == room && verdict.reasons.size() > room) {
-            lines.push_back(fmt::format("  - ({} more in verdict.json)", verdict.reasons.size() - i));
-            break;
-        }
-        lines.push_back("  - " + verdict.reasons[i]);
-    }
-    lines.insert(lines.end(), after.begin(), after.end());
+    // Reasons and waiting tasks share the room that is left.
+    constexpr std::size_t all = explain_max_lines;
+    const std::size_t fixed = head.size() + cycle.size() + stack.size() + end.size();
+    const std::size_t room = all - std::min(fixed, all - 3);
+    const std::size_t wanted = reason_lines(verdict, all).size();
+    const std::size_t for_waiting = std::min(
+        std::max(room - std::min(wanted, room), std::min(room_for_waiting, room / 2)), most_waiting_lines);
+    const Lines waiting = waiting_lines(verdict, for_waiting);
+
+    Lines lines = head;
+    append(lines, reason_lines(verdict, room - waiting.size()));
+    append(lines, cycle);
+    append(lines, waiting);
+    append(lines, stack);
+    append(lines, end);
     std::string text;
-    for (std::string& line : lines) {
-        text += flat(std::move(line)) + "\n";
+    for (const std::string& line : lines) {
+        text += line + "\n";
     }
     return text;
 }

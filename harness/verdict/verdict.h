@@ -70,6 +70,7 @@ struct Verdict {
     std::vector<std::string> reasons;  // sentences, each a fact; the first one decides the outcome
     std::vector<std::string> cycle;    // deadlock only: one line an edge, "A -> B: the fact that shows it"
     std::optional<Proof> proof;        // when there was a stall and a thread that explains it
+    std::vector<std::string> waiting;  // of a stall: who else waits, "A -> B: why"; B is "?" where not known
 };
 
 // Judges. Never fails: evidence that does not suffice is `inconclusive`, with what is missing as a reason.
