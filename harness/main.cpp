@@ -102,6 +102,7 @@ void add_readers(CLI::App& app, ExitCode& code) {
     static std::string folder;
     static std::vector<std::string> files;
     static bool json = false;
+    static bool dot = false;
     app.add_subcommand("probe", "what this machine can run, and the reason for each thing that it cannot")
         ->callback([&code] { code = reflux::run::probe_verb(); });
     auto* list = app.add_subcommand("list", "scenarios, mitigations, engines and front ends");
@@ -113,8 +114,15 @@ void add_readers(CLI::App& app, ExitCode& code) {
     check->callback([&code] { code = reflux::run::check_verb(files); });
     auto* explain = app.add_subcommand("explain", "judge saved evidence again and say why; no root needed");
     explain->add_option("run_folder", folder, "the folder of a run")->required();
-    explain->add_flag("--json", json, "the verdict as `run --json` prints it");
-    explain->callback([&code] { code = reflux::run::explain_verb(folder, json); });
+    auto* as_json = explain->add_flag("--json", json, "the verdict as `run --json` prints it");
+    explain->add_flag("--dot", dot, "the wait graph of a stall for Graphviz: | dot -Tsvg > graph.svg")
+        ->excludes(as_json);
+    explain->callback([&code] {
+        using reflux::run::ExplainAs;
+        code = reflux::run::explain_verb(folder, json  ? ExplainAs::json
+                                                 : dot ? ExplainAs::dot
+                                                       : ExplainAs::text);
+    });
     app.add_subcommand("clean", "remove what an interrupted run left")->callback([&code] {
         code = reflux::run::clean_verb();
     });

@@ -124,6 +124,7 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["trace_overhead"] = trace_overhead_json(evidence);
     json["guest"] = guest_json(evidence);
     json["time_factor"] = evidence.limits.time_factor;
+    json["waiting"] = verdict.waiting;
     json["leftovers"] = evidence.leftovers;
     // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
     return json.dump(2, ' ', false, Json::error_handler_t::replace);

@@ -13,7 +13,7 @@ namespace reflux::report {
 //   ({outcome, recursion}, lists), met, reasons, cycle, run_dir, duration_s;
 //   kernel, cgroup_version, upper_fs, lower_fs, front_end, placement, engine, mitigations
 //   ([{name, applied, detail}]), proof (null or the blocked thread: tid, thread, state, watched_s, switches,
-//   cpu_ticks, stack, deciding, gfp_flags, last_event and event counts), leftovers.
+//   cpu_ticks, stack, deciding, gfp_flags, last_event and event counts), waiting, leftovers.
 std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verdict& verdict,
                          const std::string& run_dir);
 

@@ -1,9 +1,11 @@
 #include "harness/report/text.h"
 
+#include "harness/report/wrap.h"
 #include "harness/verdict/words.h"
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,8 +20,11 @@ using verdict::Verdict;
 
 namespace {
 
-constexpr std::size_t most_cycle_lines = 4;
-constexpr std::size_t most_stack_lines = 9;
+using Lines = std::vector<std::string>;
+
+constexpr std::size_t most_cycle_edges = 6;
+constexpr std::size_t most_waiting_lines = 5;
+constexpr std::size_t room_for_waiting = 3;  // whatever the reasons need
 
 std::string_view recursion_word(const Verdict& verdict) {
     return verdict.recursion ? verdict::to_string(*verdict.recursion) : "unknown";
@@ -78,68 +83,141 @@ std::string setting(const Evidence& evidence) {
     return text;
 }
 
-void add_cycle(const Verdict& verdict, std::vector<std::string>& lines) {
-    if (verdict.cycle.empty()) {
-        return;
-    }
-    lines.emplace_back("wait cycle, each line with the fact that shows it:");
-    // The closing edges are last; of many blocked threads the first ones stand for all.
-    const std::size_t count = verdict.cycle.size();
-    for (std::size_t i = 0; i < count; ++i) {
-        if (count > most_cycle_lines && i == 2) {
-            lines.push_back(fmt::format("  (and {} more like it)", count - most_cycle_lines));
-            i = count - 2;
-        }
-        lines.push_back("  " + verdict.cycle[i]);
-    }
+void append(Lines& lines, Lines more) {
+    std::ranges::move(more, std::back_inserter(lines));
 }
 
-void add_stack(const Verdict& verdict, std::vector<std::string>& lines) {
-    if (!verdict.proof) {
-        return;
+Lines headline(const Evidence& evidence, const Verdict& verdict) {
+    Lines lines = wrapped(
+        fmt::format("{}: {}, recursion {}: {}", or_dash(evidence.scenario),
+                    verdict::to_string(verdict.outcome), recursion_word(verdict), meaning(verdict.outcome)),
+        {.indent = "", .hang = "    "});
+    append(lines, wrapped(setting(evidence), {.indent = "  ", .hang = "    "}));
+    return lines;
+}
+
+// The cycle itself comes first in the verdict; of many threads that wait behind it the first ones stand for
+// all.
+Lines cycle_lines(const Verdict& verdict) {
+    if (verdict.cycle.empty()) {
+        return {};
     }
-    const verdict::Proof& proof = *verdict.proof;
-    lines.push_back(
-        fmt::format("{}[{}], state {}, {} context switches in {:.1f} s; deciding frames have a *:",
-                    proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.state, proof.switches,
-                    proof.watched_s));
-    if (proof.stack.empty()) {
-        lines.emplace_back("    (no stack)");
+    Lines lines = {
+        "wait cycle (A -> B: A goes on only when B does something), each line with the fact that shows it:"};
+    const std::size_t count = verdict.cycle.size();
+    const std::size_t shown = std::min(count, most_cycle_edges);
+    for (std::size_t i = 0; i < shown; ++i) {
+        const std::size_t most = i == 0 ? 3 : i < 4 ? 2 : 1;
+        append(lines, wrapped(verdict.cycle[i], {.indent = "  ", .hang = "      ", .most = most}));
     }
-    std::size_t skipped = 0;
-    std::size_t shown = 0;
-    std::string row;
-    for (const std::string& function : proof.stack) {
-        const bool deciding = std::ranges::find(proof.deciding, function) != proof.deciding.end();
-        if (shown >= most_stack_lines - 1 || (!deciding && shown >= most_stack_lines / 2)) {
-            ++skipped;
+    if (count > shown) {
+        lines.push_back(fmt::format("  (and {} more threads like it)", count - shown));
+    }
+    return lines;
+}
+
+Lines waiting_lines(const Verdict& verdict, std::size_t room) {
+    const std::size_t count = verdict.waiting.size();
+    if (count == 0 || room < 3) {
+        return {};
+    }
+    Lines lines = {"who else waits, as seen last:"};
+    const std::size_t shown = count < room ? count : room - 2;
+    for (std::size_t i = 0; i < shown; ++i) {
+        append(lines, wrapped(verdict.waiting[i], {.indent = "  ", .hang = "", .most = 1}));
+    }
+    if (count > shown) {
+        lines.push_back(fmt::format("  ({} more in verdict.json)", count - shown));
+    }
+    return lines;
+}
+
+// The innermost frames and those that decide, on a line or two; "..." stands for what lies between.
+std::string short_stack(const verdict::Proof& proof) {
+    constexpr std::size_t innermost = 3;
+    std::string text;
+    bool skipped = false;
+    for (std::size_t i = 0; i < proof.stack.size(); ++i) {
+        const bool deciding = std::ranges::find(proof.deciding, proof.stack[i]) != proof.deciding.end();
+        if (!deciding && i >= innermost) {
+            skipped = true;
             continue;
         }
-        lines.push_back(fmt::format("  {} {}", deciding ? '*' : ' ', function));
-        ++shown;
+        text += fmt::format("{}{}{}{}", text.empty() ? "" : " <- ", skipped ? "... <- " : "",
+                            deciding ? "*" : "", proof.stack[i]);
+        skipped = false;
     }
-    if (skipped > 0) {
-        lines.push_back(fmt::format("    ({} more frames in the evidence)", skipped));
+    return text.empty() ? "(no stack)" : text + (skipped ? " <- ..." : "");
+}
+
+Lines stack_lines(const Verdict& verdict) {
+    if (!verdict.proof) {
+        return {};
     }
-    if (!proof.gfp_flags.empty() || !proof.last_event.empty()) {
-        lines.push_back(fmt::format("  its reclaim's mask: {}; its last trace event: {}",
-                                    or_dash(proof.gfp_flags), or_dash(proof.last_event)));
+    const verdict::Proof& proof = *verdict.proof;
+    Lines lines = wrapped(
+        fmt::format(
+            "{}[{}], state {}, {} context switches in {:.1f} s; its stack, innermost first (* decides):",
+            proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.state, proof.switches,
+            proof.watched_s),
+        {.indent = "", .hang = "", .most = 1});
+    const bool said = !verdict.cycle.empty();  // what the reclaim was, by the first edge
+    append(lines, wrapped(short_stack(proof), {.indent = "  ", .hang = "  ", .most = said ? 2U : 3U}));
+    if (!said && (!proof.gfp_flags.empty() || !proof.last_event.empty())) {
+        append(lines, wrapped(fmt::format("its reclaim's mask: {}; its last trace event: {}",
+                                          or_dash(proof.gfp_flags), or_dash(proof.last_event)),
+                              {.indent = "  ", .hang = "    "}));
     }
+    return lines;
+}
+
+// The first reason decides, and what relief showed is not left out before the rest.
+Lines reason_lines(const Verdict& verdict, std::size_t room) {
+    std::vector<Lines> reasons;
+    std::size_t total = 0;
+    for (const std::string& reason : verdict.reasons) {
+        reasons.push_back(wrapped(reason, {.indent = "  - ", .hang = "    "}));
+        total += reasons.back().size();
+    }
+    std::size_t left_out = 0;
+    const auto of_relief = [&](std::size_t i) {
+        return verdict.relief && std::ranges::find(verdict.relief->sentences, verdict.reasons[i]) !=
+                                     verdict.relief->sentences.end();
+    };
+    for (const bool relief_too : {false, true}) {
+        for (std::size_t i = reasons.size(); i-- > 1 && total + std::min<std::size_t>(left_out, 1) > room;) {
+            if (!reasons[i].empty() && (relief_too || !of_relief(i))) {
+                total -= reasons[i].size();
+                reasons[i].clear();
+                ++left_out;
+            }
+        }
+    }
+    Lines lines;
+    for (Lines& reason : reasons) {
+        append(lines, std::move(reason));
+    }
+    if (left_out > 0) {
+        lines.push_back(fmt::format("  - ({} more in verdict.json)", left_out));
+    }
+    return lines;
 }
 
 // At most two lines: the reclaim, and what happened in it.
-void add_recursion(const Verdict& verdict, std::vector<std::string>& lines) {
+Lines recursion_lines(const Verdict& verdict) {
     if (!verdict.recursion_proof) {
-        return;
+        return {};
     }
     const verdict::RecursionProof& proof = *verdict.recursion_proof;
-    lines.push_back(fmt::format(
-        "strongest reclaim: {}[{}], {}{}, {}, at {:.1f} s {}{}, {} pages{}",
-        proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.kind,
-        proof.order ? fmt::format(" of order {}", *proof.order) : "", proof.mask, proof.begin_s,
-        proof.duration_s ? "for " + verdict::time_words(*proof.duration_s) : "for an unknown time",
-        proof.ended ? "" : " and not ended", proof.reclaimed_pages,
-        proof.upper ? "; it reached the upper filesystem" : ""));
+    Lines lines = wrapped(
+        fmt::format(
+            "strongest reclaim: {}[{}], {}{}, {}, at {:.1f} s {}{}, {} pages{}",
+            proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.kind,
+            proof.order ? fmt::format(" of order {}", *proof.order) : "", proof.mask, proof.begin_s,
+            proof.duration_s ? "for " + verdict::time_words(*proof.duration_s) : "for an unknown time",
+            proof.ended ? "" : " and not ended", proof.reclaimed_pages,
+            proof.upper ? "; it reached the upper filesystem" : ""),
+        {.most = 1});
     std::vector<std::string> parts;
     const auto add = [&parts](std::string_view what, const std::vector<std::string>& sentences) {
         constexpr std::size_t shown = 2;
@@ -154,8 +232,9 @@ void add_recursion(const Verdict& verdict, std::vector<std::string>& lines) {
     add("slept in", proof.waits);
     add("called", proof.shrinkers);
     if (!parts.empty()) {
-        lines.push_back(fmt::format("  it {}", fmt::join(parts, "; it ")));
+        append(lines, wrapped(fmt::format("it {}", fmt::join(parts, "; it ")), {.indent = "  ", .most = 1}));
     }
+    return lines;
 }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -182,17 +261,6 @@ std::string expectation(const Verdict& verdict) {
                        verdict::to_string(verdict.outcome), recursion_word(verdict));
 }
 
-// Lines keep their number: a reason with line breaks in it (a daemon's last words) becomes one line.
-std::string flat(std::string line) {
-    constexpr std::size_t longest = 400;
-    std::ranges::replace(line, '\n', ' ');
-    if (line.size() > longest) {
-        line.resize(longest);
-        line += "...";
-    }
-    return line;
-}
-
 std::string relief_word(const Verdict& verdict) {
     if (!verdict.relief) {
         return "-";
@@ -202,52 +270,34 @@ std::string relief_word(const Verdict& verdict) {
                : verdict.relief->rung;
 }
 
-// At most `room` (2 or more) of them: the first one decides, and what relief showed is not left out, so they
-// are cut at the end but for that.
-std::vector<std::string> fitting_reasons(const Verdict& verdict, std::size_t room) {
-    std::vector<std::string> reasons = verdict.reasons;
-    if (reasons.size() <= room) {
-        return reasons;
-    }
-    const auto keep = [&](const std::string& reason) {
-        return verdict.relief &&
-               std::ranges::find(verdict.relief->sentences, reason) != verdict.relief->sentences.end();
-    };
-    for (std::size_t i = reasons.size(); i-- > 1 && reasons.size() >= room;) {
-        if (!keep(reasons[i])) {
-            reasons.erase(reasons.begin() + static_cast<std::ptrdiff_t>(i));
-        }
-    }
-    reasons.resize(std::min(reasons.size(), room - 1));
-    reasons.push_back(fmt::format("({} more in verdict.json)", verdict.reasons.size() - reasons.size()));
-    return reasons;
-}
-
 }  // namespace
 
 std::string explain(const Evidence& evidence, const Verdict& verdict) {
-    std::vector<std::string> lines;
-    lines.push_back(fmt::format("{}: {}, recursion {}: {}", or_dash(evidence.scenario),
-                                verdict::to_string(verdict.outcome), recursion_word(verdict),
-                                meaning(verdict.outcome)));
-    lines.push_back("  " + setting(evidence));
-    std::vector<std::string> after;
-    add_cycle(verdict, after);
-    add_stack(verdict, after);
-    add_recursion(verdict, after);
-    after.push_back(expectation(verdict));
+    const Lines head = headline(evidence, verdict);
+    const Lines cycle = cycle_lines(verdict);
+    const Lines stack = stack_lines(verdict);
+    const Lines recursion = recursion_lines(verdict);
+    const Lines end = wrapped(expectation(verdict), {.indent = "", .hang = "    "});
 
-    // Reasons take the room that is left.
-    const std::size_t room = std::max<std::size_t>(
-        static_cast<std::size_t>(explain_max_lines) - std::min<std::size_t>(lines.size() + after.size(), 22),
-        2);
-    for (const std::string& reason : fitting_reasons(verdict, room)) {
-        lines.push_back("  - " + reason);
-    }
-    lines.insert(lines.end(), after.begin(), after.end());
+    // Reasons and waiting tasks share the room that is left.
+    constexpr std::size_t all = explain_max_lines;
+    const std::size_t fixed = head.size() + cycle.size() + stack.size() + recursion.size() + end.size();
+    const std::size_t room = all - std::min(fixed, all - 3);
+    const std::size_t wanted = reason_lines(verdict, all).size();
+    const std::size_t for_waiting = std::min(
+        std::max(room - std::min(wanted, room), std::min(room_for_waiting, room / 2)), most_waiting_lines);
+    const Lines waiting = waiting_lines(verdict, for_waiting);
+
+    Lines lines = head;
+    append(lines, reason_lines(verdict, room - waiting.size()));
+    append(lines, cycle);
+    append(lines, waiting);
+    append(lines, stack);
+    append(lines, recursion);
+    append(lines, end);
     std::string text;
-    for (std::string& line : lines) {
-        text += flat(std::move(line)) + "\n";
+    for (const std::string& line : lines) {
+        text += line + "\n";
     }
     return text;
 }

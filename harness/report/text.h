@@ -8,12 +8,13 @@
 
 namespace reflux::report {
 
-// At most this many lines come out of explain().
+// At most this many lines come out of explain(), of at most 120 columns.
 inline constexpr int explain_max_lines = 25;
 
-// Plain lines that somebody who was not there understands: headline, what stalled when, the wait cycle, the
-// blocked daemon thread's stack (deciding frames marked with '*'), what reclaim did, which rung of the relief
-// ladder freed it, and whether the expectation was met. Ends with a newline.
+// Plain lines that somebody who was not there understands: headline, what stalled when, what reclaim did,
+// which rung of the relief ladder freed it, the wait cycle, who else waits, the blocked daemon thread's stack
+// (deciding frames marked with '*'), and whether the expectation was met. What has no room is cut, with its
+// number; the verdict has it. Ends with a newline.
 std::string explain(const evidence::Evidence& evidence, const verdict::Verdict& verdict);
 
 // "fuse-ext4-shared-memcg  deadlock  upper  abort 1.2 s  met", columns padded for a table; no newline.

@@ -1,7 +1,9 @@
 #include "harness/run/run_folder.h"
 
+#include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "harness/evidence/json.h"
+#include "harness/report/dot.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
 #include "harness/run/requirements.h"
@@ -45,6 +47,22 @@ std::string repro_text(const std::string& folder, const std::string& scenario,
         "exec \"${{REFLUX:-{}}}\" run \"$(dirname \"$0\")\"/{} --out \"${{1:-{}}}\"{}\n",
         own_path(), shell_quoted(scenario + ".toml"), std::filesystem::path(folder).parent_path().string(),
         more);
+}
+
+// The wait graph, and its picture where Graphviz is installed: nothing rests on that.
+Status write_wait_graph(const std::string& folder, const evidence::Evidence& evidence,
+                        const verdict::Verdict& verdict) {
+    const std::string dot = folder + "/wait-graph.dot";
+    const std::string picture = folder + "/wait-graph.svg";
+    REFLUX_CHECK(replace_file(dot, report::wait_graph_dot(evidence, verdict, verdict::wait_graph(evidence))));
+    if (const auto program = find_program("dot")) {
+        const auto drawn = run_command({*program, "-Tsvg", "-o", picture, dot}, Seconds(10));
+        if (!drawn || !drawn->exit || !drawn->exit->ok()) {
+            std::error_code ignored;
+            std::filesystem::remove(picture, ignored);
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -93,6 +111,7 @@ Status write_results(const std::string& folder, const evidence::Evidence& eviden
     REFLUX_CHECK(replace_file(folder + "/verdict.txt", report::explain(evidence, verdict)));
     if (evidence.stall) {
         REFLUX_CHECK(replace_file(folder + "/stacks.txt", stacks_text(*evidence.stall)));
+        REFLUX_CHECK(write_wait_graph(folder, evidence, verdict));
     }
     return {};
 }

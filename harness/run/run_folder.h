@@ -19,8 +19,8 @@ Result<std::string> make_run_folder(const std::string& out, const scenario::Scen
 // As one word of a shell's command line.
 std::string shell_quoted(const std::string& text);
 
-// Writes evidence.json, verdict.json, verdict.txt, and stacks.txt and dmesg.txt where there is something to
-// write.
+// Writes evidence.json, verdict.json, verdict.txt; after a stall stacks.txt and wait-graph.dot, and
+// wait-graph.svg where Graphviz's `dot` is installed.
 Status write_results(const std::string& folder, const evidence::Evidence& evidence,
                      const verdict::Verdict& verdict);
 

@@ -7,6 +7,7 @@
 #include "harness/mitigation/mitigation.h"
 #include "harness/probe/machine.h"
 #include "harness/probe/probe.h"
+#include "harness/report/dot.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
 #include "harness/run/requirements.h"
@@ -139,7 +140,7 @@ ExitCode check_verb(const std::vector<std::string>& files) {
     return code;
 }
 
-ExitCode explain_verb(const std::string& folder, bool json) {
+ExitCode explain_verb(const std::string& folder, ExplainAs form) {
     const std::string file = folder + "/evidence.json";
     const auto text = read_file(file);
     if (!text) {
@@ -151,10 +152,16 @@ ExitCode explain_verb(const std::string& folder, bool json) {
         return complain(evidence.error().within(file));
     }
     const auto verdict = verdict::judge(*evidence);
-    if (json) {
-        fmt::print("[{}]\n", report::verdict_json(*evidence, verdict, folder));
-    } else {
-        fmt::print("{}", report::explain(*evidence, verdict));
+    switch (form) {
+        case ExplainAs::text:
+            fmt::print("{}", report::explain(*evidence, verdict));
+            break;
+        case ExplainAs::json:
+            fmt::print("[{}]\n", report::verdict_json(*evidence, verdict, folder));
+            break;
+        case ExplainAs::dot:
+            fmt::print("{}", report::wait_graph_dot(*evidence, verdict, verdict::wait_graph(*evidence)));
+            break;
     }
     return ExitCode::met;
 }

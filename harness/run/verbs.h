@@ -13,7 +13,8 @@ ExitCode probe_verb();
 ExitCode list_verb(const std::string& what);
 // Files or names; none: every scenario in the search path.
 ExitCode check_verb(const std::vector<std::string>& files);
-ExitCode explain_verb(const std::string& folder, bool json);
+enum class ExplainAs { text, json, dot };
+ExitCode explain_verb(const std::string& folder, ExplainAs form);
 ExitCode clean_verb();
 
 }  // namespace reflux::run

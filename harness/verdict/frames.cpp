@@ -20,6 +20,8 @@ constexpr Frame row(std::string_view function, Region region) {
     return {.function = function, .wait = std::nullopt, .region = region, .generic = false};
 }
 
+// A row a line, however many there are.
+// clang-format off
 constexpr auto table = std::to_array<Frame>({
     // The scheduler and its helpers (only in stacks that did not come from /proc/PID/stack).
     helper("__schedule"),
@@ -254,7 +256,11 @@ constexpr auto table = std::to_array<Frame>({
     row("btrfs_buffered_write", Region::write_path),
     row("f2fs_write_begin", Region::write_path),
     row("fuse_file_write_iter", Region::write_path),
+    row("loop_process_work", Region::loop_worker),  // 5.14-
+    row("loop_workfn", Region::loop_worker),
+    row("loop_queue_work", Region::loop_worker),  // -5.13
 });
+// clang-format on
 
 }  // namespace
 
@@ -310,6 +316,8 @@ std::string_view to_string(Region region) {
             return "compaction";
         case Region::write_path:
             return "filesystem write";
+        case Region::loop_worker:
+            return "loop device's worker";
     }
     return "unknown";
 }
@@ -329,6 +337,24 @@ bool is_filesystem_wait(Wait wait) {
         case Wait::block_request:
         case Wait::io_completion:
             return true;
+        default:
+            return false;
+    }
+}
+
+bool ends_by_io(const Frame& frame) {
+    constexpr auto of_buffers =
+        std::to_array<std::string_view>({"__wait_on_buffer", "__ext4_find_entry", "xfs_buf_iowait"});
+    if (!frame.wait || frame.generic) {
+        return false;
+    }
+    switch (*frame.wait) {
+        case Wait::folio_writeback:
+        case Wait::block_request:
+        case Wait::io_completion:
+            return true;
+        case Wait::buffer:
+            return std::ranges::find(of_buffers, frame.function) != of_buffers.end();
         default:
             return false;
     }

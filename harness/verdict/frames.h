@@ -35,10 +35,11 @@ std::string_view to_string(Wait wait);
 enum class Region {
     memcg_reclaim,
     direct_reclaim,
-    shrinker,    // a slab shrinker
-    eviction,    // inodes being evicted
-    compaction,  // of memory
-    write_path,  // a filesystem's write
+    shrinker,     // a slab shrinker
+    eviction,     // inodes being evicted
+    compaction,   // of memory
+    write_path,   // a filesystem's write
+    loop_worker,  // a loop device's I/O, done on its backing file
 };
 std::string_view to_string(Region region);
 
@@ -53,6 +54,9 @@ struct Frame {
     std::optional<Region> region;
     bool generic = false;  // a helper of many waits; the next frame outward may say which
 };
+// True if the function waits for nothing but I/O of the device below: it ends when that completes. A helper
+// does not tell, for the same bit or completion may be in the hands of a task.
+bool ends_by_io(const Frame& frame);
 // The row for a function name; compiler suffixes (".constprop.0", ".isra.0", …) are ignored.
 const Frame* find_frame(std::string_view function);
 

@@ -187,14 +187,15 @@ void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks
 }  // namespace
 
 void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Verdict& verdict) {
+    const WaitGraph graph = wait_graph(evidence, tasks);
+    verdict.waiting = waiting_lines(graph);
     if (is_stopped(evidence, tasks)) {
         verdict.outcome = Outcome::inconclusive;
         verdict.reasons.push_back("the daemon is stopped (SIGSTOP?): all of its threads are in state T; " +
                                   stall_sentence(evidence));
         return;
     }
-    const WaitGraph graph = wait_graph(evidence, tasks);
-    if (graph.closed) {
+    if (!graph.cycle.empty()) {
         verdict.outcome = Outcome::deadlock;
         const auto blocked = std::ranges::find_if(
             tasks, [&](const Watched& task) { return task.last.tid == graph.blocked.front(); });
@@ -202,7 +203,7 @@ void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Ve
             fmt::format("{}; {} without a context switch for {:.1f} s, for something that "
                         "only it can complete",
                         stall_sentence(evidence), where(*blocked), blocked->last_s - blocked->first_s));
-        verdict.cycle = graph.edges;
+        verdict.cycle = cycle_lines(graph);
         verdict.proof = make_proof(evidence, *blocked);
         return;
     }

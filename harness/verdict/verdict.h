@@ -91,6 +91,7 @@ struct Verdict {
     std::vector<std::string> reasons;  // sentences, each a fact; the first one decides the outcome
     std::vector<std::string> cycle;    // deadlock only: one line an edge, "A -> B: the fact that shows it"
     std::optional<Proof> proof;        // when there was a stall and a thread that explains it
+    std::vector<std::string> waiting;  // of a stall: who else waits, "A -> B: why"; B is "?" where not known
     std::optional<RecursionProof> recursion_proof;  // where a reclaim was traced
 };
 

@@ -103,6 +103,7 @@ TEST_F(BadInputTest, ExplainOfNoRunFolder) {
     EXPECT_EQ(run_reflux("explain " + folder_.path()).code, 2);
     folder_.write("evidence.json", "not json");
     EXPECT_EQ(run_reflux("explain " + folder_.path()).code, 2);
+    EXPECT_EQ(run_reflux("explain --json --dot " + folder_.path()).code, 2);
 }
 
 // Every line of a help that names an option, an argument or a verb also says what it is for.
@@ -129,7 +130,7 @@ TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
         {"check", {"file"}},
         {"run", {"scenario", "--set", "--repeat", "--out", "--vm [KERNEL]", "--json", "--keep"}},
         {"matrix", {"scenario", "--set", "--repeat", "--kernels", "--jobs", "-o,--out", "--json"}},
-        {"explain", {"run_folder", "--json"}},
+        {"explain", {"run_folder", "--json", "--dot"}},
         {"clean", {}},
         {"audit", {"pid", "--only", "--except", "--json", "Exit status: 0"}},
         {"exec", {"--mitigation", "command", "Exit status: "}},

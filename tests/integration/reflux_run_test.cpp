@@ -154,6 +154,9 @@ TEST_F(RunTest, ExplainJudgesASavedRunAgainWithoutRoot) {
                               folder_.path(), out(), saved));
     EXPECT_EQ(again.code, 0) << again.errors;
     EXPECT_EQ(again.output, *read_file(saved + "/verdict.txt"));
+    const Ran graph = run_reflux("explain --dot " + saved);
+    EXPECT_THAT(graph.output, ::testing::StartsWith("digraph wait {\n"));
+    EXPECT_EQ(graph.output, *read_file(saved + "/wait-graph.dot"));
 }
 
 TEST_F(RunTest, RepeatsAreCountedAndSeveralScenariosMakeATable) {

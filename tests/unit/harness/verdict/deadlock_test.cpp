@@ -210,16 +210,43 @@ TEST(Deadlock, ThreadBehindTheInodeLockMustNotMove) {
     EXPECT_NE(verdict::judge(evidence).outcome, Outcome::deadlock);
 }
 
+TEST(Deadlock, ThreadsBehindTheInodeLockFollowTheCycle) {
+    const verdict::Verdict verdict = verdict::judge(testing::fixture("deadlock-threads-inode-lock"));
+    ASSERT_EQ(verdict.cycle.size(), 6U);
+    EXPECT_THAT(verdict.cycle[0], HasSubstr("refluxd-io/0[4242] -> upper device 7:1"));
+    EXPECT_THAT(verdict.cycle[3], HasSubstr("request 812 -> refluxd-io/0[4242]"));
+    EXPECT_THAT(verdict.cycle[4],
+                HasSubstr("refluxd-io/1[4243] -> refluxd-io/0[4242]: it waits at the lock of "
+                          "ext4_buffered_write_iter"));
+    EXPECT_THAT(verdict.cycle[5], HasSubstr("refluxd-io/2[4244] -> refluxd-io/0[4242]"));
+}
+
+TEST(Deadlock, NeedsEveryRequestThatIsTakenInTheHandsOfABlockedThread) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    evidence.stall->daemon.in_flight.at(0).tid = 4241;  // takes none by its role, yet holds one
+    EXPECT_NE(verdict::judge(evidence).outcome, Outcome::deadlock);
+}
+
+TEST(Deadlock, HoldsWithARequestThatOnlyBlockedThreadsCanTake) {
+    Evidence evidence = testing::fixture("deadlock-v1-writeback");
+    auto& requests = evidence.stall->daemon.in_flight;
+    requests.push_back(requests.at(0));
+    requests.back().tid = 0;
+    EXPECT_EQ(verdict::judge(evidence).outcome, Outcome::deadlock);
+}
+
 TEST(Deadlock, EveryEdgeOfTheCycleNamesItsFact) {
     const verdict::Verdict verdict = verdict::judge(testing::fixture("deadlock-v1-writeback"));
-    ASSERT_EQ(verdict.cycle.size(), 3U);
+    ASSERT_EQ(verdict.cycle.size(), 4U);
     EXPECT_THAT(verdict.cycle[0], HasSubstr("refluxd[4240] -> upper device 7:1"));
     EXPECT_THAT(verdict.cycle[0], HasSubstr("folio_wait_writeback of 7:1 (bdi 7:1: ino=14 index=8)"));
     EXPECT_THAT(verdict.cycle[0], HasSubstr("GFP_HIGHUSER_MOVABLE"));
     EXPECT_THAT(verdict.cycle[1], HasSubstr("upper device 7:1 -> connection 58"));
     EXPECT_THAT(verdict.cycle[1], HasSubstr("1 waiting"));
-    EXPECT_THAT(verdict.cycle[2], HasSubstr("connection 58 -> daemon thread 4240"));
-    EXPECT_THAT(verdict.cycle[2], HasSubstr("request 812 (write of 4096 bytes at 40960, 8.2 s old)"));
+    EXPECT_THAT(verdict.cycle[2],
+                HasSubstr("connection 58 -> request 812: write of 4096 bytes at 40960, 8.2 s old"));
+    EXPECT_THAT(verdict.cycle[3], HasSubstr("request 812 -> refluxd[4240]: "));
+    EXPECT_THAT(verdict.cycle[3], HasSubstr("all daemon threads that take requests are blocked"));
     ASSERT_TRUE(verdict.proof);
     EXPECT_EQ(verdict.proof->tid, daemon_tid);
     EXPECT_EQ(verdict.proof->gfp_flags, "GFP_HIGHUSER_MOVABLE");

@@ -6,6 +6,7 @@
 #include "harness/evidence/json.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -40,5 +41,13 @@ inline std::vector<std::string> fixture_names() {
     std::ranges::sort(names);
     return names;
 }
+
+// For INSTANTIATE_TEST_SUITE_P over fixture_names().
+inline constexpr auto fixture_case_name = [](const auto& param) {
+    std::string name = param.param;
+    std::ranges::replace_if(
+        name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+    return name;
+};
 
 }  // namespace reflux::testing

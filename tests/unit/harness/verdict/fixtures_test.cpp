@@ -2,7 +2,6 @@
 #include "harness/verdict/verdict.h"
 #include "tests/unit/harness/verdict/fixture.h"
 
-#include <cctype>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -32,12 +31,8 @@ TEST_P(Fixture, IsJudgedAsExpected) {
     EXPECT_EQ(verdict.outcome == verdict::Outcome::deadlock, !verdict.cycle.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Fixture, ::testing::ValuesIn(testing::fixture_names()), [](const auto& param) {
-    std::string name = param.param;
-    std::ranges::replace_if(
-        name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-    return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, Fixture, ::testing::ValuesIn(testing::fixture_names()),
+                         testing::fixture_case_name);
 
 TEST(Fixtures, ShowEveryOutcomeAndEveryRecursion) {
     std::set<std::string_view> outcomes;

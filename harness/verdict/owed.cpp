@@ -1,0 +1,125 @@
+#include "harness/verdict/owed.h"
+
+#include "harness/verdict/wait_nodes.h"
+#include "harness/verdict/words.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace reflux::verdict {
+
+using evidence::Evidence;
+using evidence::ProgressPoint;
+using evidence::Request;
+
+namespace {
+
+std::string describe(const Request& request) {
+    return fmt::format("request {} ({})", request.id, shape_of(request));
+}
+
+}  // namespace
+
+Owed owed_requests(const Evidence& evidence) {
+    Owed owed;
+    owed.answered = evidence.stall->daemon.answered;
+    if (owed.answered) {
+        owed.in_flight = evidence.stall->daemon.in_flight;
+    }
+    if (const ProgressPoint* point = counters_in_stall(evidence); point != nullptr) {
+        owed.waiting = point->fuse_waiting;
+        owed.device_in_flight = point->device_in_flight;
+    }
+    return owed;
+}
+
+std::vector<std::string> owed_facts(const Owed& owed) {
+    std::vector<std::string> facts;
+    if (!owed.in_flight.empty()) {
+        facts.push_back(fmt::format("the daemon holds {}", counted(owed.in_flight.size(), "request")));
+    }
+    if (owed.waiting.value_or(0) > 0) {
+        facts.push_back(fmt::format("the connection counts {} waiting", *owed.waiting));
+    }
+    if (owed.device_in_flight > 0) {
+        facts.push_back(fmt::format("the device has {} I/O in flight", owed.device_in_flight));
+    }
+    return facts;
+}
+
+std::string shape_of(const Request& request) {
+    return fmt::format("{} of {} bytes at {}, {:.1f} s old", text_or(request.operation, "I/O"),
+                       request.length, request.offset, request.age_s);
+}
+
+const Request* request_of(const Owed& owed, int tid) {
+    const auto found = std::ranges::find(owed.in_flight, tid, &Request::tid);
+    return found == owed.in_flight.end() ? nullptr : &*found;
+}
+
+std::vector<int> other_takers(const Evidence& evidence, const std::vector<int>& blocked,
+                              const std::vector<Watched>& tasks) {
+    std::vector<int> others;
+    for (const int tid : evidence.daemon_io_tids) {
+        if (!contains(blocked, tid)) {
+            others.push_back(tid);
+        }
+    }
+    if (evidence.daemon_io_tids.empty()) {
+        for (const Watched& task : tasks) {
+            if (is_daemon(evidence, task.last) && !contains(blocked, task.last.tid)) {
+                others.push_back(task.last.tid);
+            }
+        }
+    }
+    return others;
+}
+
+std::string way_out(const Owed& owed, const std::vector<int>& others, const std::vector<int>& blocked,
+                    const std::vector<Watched>& tasks) {
+    for (const Request& request : owed.in_flight) {
+        if (request.tid != 0 && !contains(blocked, request.tid) && !contains(others, request.tid)) {
+            return fmt::format("{} is in the hands of thread {}, which is not blocked likewise",
+                               describe(request), request.tid);
+        }
+    }
+    if (others.empty()) {
+        return "";
+    }
+    if (!owed.answered) {
+        return fmt::format("the daemon did not tell which thread holds which request, so {} might answer",
+                           thread_list(others));
+    }
+    for (const int tid : others) {
+        const auto task =
+            std::ranges::find_if(tasks, [tid](const Watched& it) { return it.last.tid == tid; });
+        if (task == tasks.end()) {
+            return fmt::format("daemon thread {} was not sampled, so it might answer", tid);
+        }
+        if (const Request* held = request_of(owed, tid); held != nullptr) {
+            return fmt::format("{} holds {} and is not blocked likewise", name_of(task->last),
+                               describe(*held));
+        }
+        if (task->classified.wait != Wait::idle) {
+            return fmt::format("{} is neither idle nor blocked likewise, so it might answer",
+                               name_of(task->last));
+        }
+    }
+    for (const Request& request : owed.in_flight) {
+        if (!contains(blocked, request.tid)) {
+            return fmt::format("{} is not in the hands of a blocked thread, and {} idle", describe(request),
+                               thread_list(others) + (others.size() == 1 ? " is" : " are"));
+        }
+    }
+    if (owed.in_flight.empty()) {
+        return fmt::format("no blocked thread holds a request, and {} could take one", thread_list(others));
+    }
+    if (!owed.waiting || *owed.waiting > owed.in_flight.size()) {
+        return fmt::format("{} could take a request: the daemon holds {}, the connection counts {} waiting",
+                           thread_list(others), owed.in_flight.size(), number_or_unknown(owed.waiting));
+    }
+    return "";
+}
+
+}  // namespace reflux::verdict

@@ -1,0 +1,38 @@
+// What the daemon owes to its device, and who could give it: rule 3 of wait_graph.h.
+#pragma once
+
+#include "harness/evidence/evidence.h"
+#include "harness/verdict/watch.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reflux::verdict {
+
+// As far as it is known.
+struct Owed {
+    bool answered = false;  // the daemon's own list is known
+    std::vector<evidence::Request> in_flight;
+    std::optional<std::uint64_t> waiting;  // the connection's count
+    std::uint64_t device_in_flight = 0;
+};
+// `evidence.stall` must be set.
+Owed owed_requests(const evidence::Evidence& evidence);
+// The facts that something is owed; empty: nothing is known to be.
+std::vector<std::string> owed_facts(const Owed& owed);
+
+// "write of 4096 bytes at 40960, 8.2 s old"
+std::string shape_of(const evidence::Request& request);
+// A request in that thread's hands, the first in the list; nullptr: none.
+const evidence::Request* request_of(const Owed& owed, int tid);
+
+// The daemon threads that take requests, or may, and are not blocked.
+std::vector<int> other_takers(const evidence::Evidence& evidence, const std::vector<int>& blocked,
+                              const std::vector<Watched>& tasks);
+// Why a thread that is not blocked could still answer; empty: none can.
+std::string way_out(const Owed& owed, const std::vector<int>& others, const std::vector<int>& blocked,
+                    const std::vector<Watched>& tasks);
+
+}  // namespace reflux::verdict
