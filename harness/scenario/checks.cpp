@@ -41,10 +41,12 @@ class Checker {
         if (scenario_.question.empty()) {
             return blame({"question"}, "question is missing: one sentence that says what the run answers");
         }
-        if (!scenario_.control.empty() && scenario_.control == scenario_.name) {
-            return blame({"control"},
-                         fmt::format("control = '{}' is this scenario itself; a control has control = \"\"",
-                                     scenario_.control));
+        for (const auto& [key, name] :
+             {std::pair{"control", scenario_.control}, std::pair{"baseline", scenario_.baseline}}) {
+            if (!name.empty() && name == scenario_.name) {
+                return blame({key}, fmt::format("{0} = '{1}' is this scenario itself; a {0} has {0} = \"\"",
+                                                key, name));
+            }
         }
         return {};
     }

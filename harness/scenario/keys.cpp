@@ -257,6 +257,7 @@ std::vector<Key> make_keys() {
         text_key("because", REFLUX_FIELD(because)),
         text_key("source", REFLUX_FIELD(source)),
         name_key("control", REFLUX_FIELD(control)),
+        name_key("baseline", REFLUX_FIELD(baseline)),
         word_key("stack.lower", filesystems, REFLUX_FIELD(stack.lower)),
         word_key("stack.upper", filesystems, REFLUX_FIELD(stack.upper)),
         word_key("stack.front_end", {"fuse", "loop"}, REFLUX_FIELD(stack.front_end)),
@@ -325,6 +326,9 @@ const Key* find_key(std::string_view path) {
 }
 
 std::string unknown_key_message(std::string_view path) {
+    if (path == "base") {
+        return "base can be set in a file only";  // the file's loader takes it before its keys
+    }
     std::vector<std::string> paths;
     std::vector<std::string> same_name;  // right key, wrong or no section
     std::vector<std::string> section;

@@ -199,6 +199,29 @@ Result<Scenario> load(const std::string& name_or_file, const std::vector<Overrid
                             did_you_mean(near_words(name_or_file, names))));
 }
 
+Result<Scenario> load_named(const Scenario& by, const std::string& name,
+                            const std::vector<Override>& overrides) {
+    const fs::path beside = fs::path(by.file).parent_path() / (name + std::string(suffix));
+    return is_file(beside) ? load_file(beside.string(), overrides) : load(name, overrides);
+}
+
+Status check_named(const Scenario& scenario) {
+    for (const auto& [key, name] :
+         {std::pair{"control", scenario.control}, std::pair{"baseline", scenario.baseline}}) {
+        const auto named = name.empty() ? Scenario{} : load_named(scenario, name);
+        if (!named) {
+            return fail(named.error().within(key).within(scenario.file));
+        }
+        if (name == scenario.baseline && is_cure(*named)) {
+            return fail(ErrorKind::invalid_input,
+                        fmt::format("{}: baseline = '{}' is a cure itself: it has a baseline, or applies a "
+                                    "mitigation",
+                                    scenario.file, name));
+        }
+    }
+    return {};
+}
+
 std::vector<Listed> list_all() {
     std::vector<Listed> listed;
     for (const auto& [name, file] : scenario_files()) {

@@ -37,6 +37,12 @@ std::vector<std::string> search_path();
 // NAME (looked up in search_path) or a path (it has a '/' or ends in .toml).
 Result<Scenario> load(const std::string& name_or_file, const std::vector<Override>& overrides = {});
 
+// The scenario that another one names as its control or baseline: NAME.toml beside its file, else as load().
+Result<Scenario> load_named(const Scenario& by, const std::string& name,
+                            const std::vector<Override>& overrides = {});
+// Its control and its baseline can be loaded, and the baseline is no cure itself.
+Status check_named(const Scenario& scenario);
+
 // Every *.toml in search_path, sorted by name, first folder wins. Files that do not load are errors in the
 // list.
 struct Listed {

@@ -83,6 +83,7 @@ struct Scenario {
     std::string because;   // why this outcome is expected
     std::string source;    // thread, commit or report that it comes from
     std::string control;   // name of the scenario that is its control without pressure; empty: none
+    std::string baseline;  // of a cure: name of the scenario that stalls without it; empty: it is no cure
     Stack stack;
     Daemon daemon;
     Memcg memcg;
@@ -95,5 +96,10 @@ struct Scenario {
     Expect expect;
     Expect expect_v2;  // where the memory controller is cgroup v2; what is empty is as in expect
 };
+
+// Something is done in it against a stall, so that its completion says nothing by itself.
+inline bool is_cure(const Scenario& scenario) {
+    return !scenario.baseline.empty() || !scenario.mitigations.empty();
+}
 
 }  // namespace reflux::scenario

@@ -62,6 +62,7 @@ two
 lines"""
 source = "here"
 control = "other"
+baseline = "worse"
 [stack]
 lower = "xfs"
 upper = "btrfs"
@@ -101,6 +102,7 @@ recursion = ["none", "upper"]
     EXPECT_EQ(loaded->because, "two\nlines");
     EXPECT_EQ(loaded->source, "here");
     EXPECT_EQ(loaded->control, "other");
+    EXPECT_EQ(loaded->baseline, "worse");
     EXPECT_EQ(loaded->stack.lower, "xfs");
     EXPECT_EQ(loaded->stack.upper, "btrfs");
     EXPECT_EQ(loaded->stack.lower_size, gibibytes(4));
@@ -213,6 +215,8 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
          "s.toml:2: control: expected the name of a scenario, without folder and .toml, "
          "found the text 'a/b.toml'"},
         {"control = \"s\"", "s.toml:2: control = 's' is this scenario itself; a control has control = \"\""},
+        {"baseline = \"s\"",
+         "s.toml:2: baseline = 's' is this scenario itself; a baseline has baseline = \"\""},
     };
     for (const Bad& one : bad) {
         EXPECT_EQ(error_of(question + one.text + "\n"), one.error) << one.text;
@@ -324,14 +328,19 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "--set stack.upper_size=100MiB: stack.upper_size = 100MiB is not a multiple of daemon.zone_size = "
         "64MiB");
     EXPECT_EQ(
-        error_of(question, {{"base", "other"}}),
-        "--set base=other: unknown key 'base'; known: question, because, source, control, stack.lower, "
-        "stack.upper, stack.front_end, stack.lower_size, stack.upper_size, daemon.engine, daemon.threads, "
+        error_of(question, {{"nothing", "other"}}),
+        "--set nothing=other: unknown key 'nothing'; known: question, because, source, control, baseline, "
+        "stack.lower, stack.upper, stack.front_end, stack.lower_size, stack.upper_size, daemon.engine, "
+        "daemon.threads, "
         "daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, workload.seed, "
         "workload.workers, workload.work, workload.small_file, workload.large_file, mitigation.apply, "
         "vm.memory, vm.cpus, vm.cgroup, vm.setup, judge.stall_window, judge.time_budget, judge.rung_time, "
         "relief.rungs, relief.rung_time, expect.outcome, expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion");
+}
+
+TEST_F(LoadTest, TheBaseIsNoOverride) {
+    EXPECT_EQ(error_of(question, {{"base", "other"}}), "--set base=other: base can be set in a file only");
 }
 
 TEST_F(LoadTest, ParseOverrideSplitsAtTheFirstEqualsSign) {
@@ -406,6 +415,38 @@ TEST_F(LoadTest, NamesAreLookedUpInTheSearchPathFirstFolderWins) {
     EXPECT_TRUE(saw_broken);
     EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
     EXPECT_EQ(std::count(names.begin(), names.end(), "fuse-ext4-shared-memcg"), 1);
+}
+
+TEST_F(LoadTest, WhatActsAgainstAStallIsACure) {
+    EXPECT_FALSE(is_cure(*load_file(write("s.toml", question))));
+    EXPECT_TRUE(is_cure(*load_file(write("s.toml", question + "baseline = \"other\"\n"))));
+    EXPECT_TRUE(is_cure(*load_file(path("s.toml"), {{"mitigation.apply", "io_flusher"}, {"baseline", ""}})));
+}
+
+TEST_F(LoadTest, NamedScenariosAreThoseBesideTheFileFirst) {
+    const auto by = load_file(write("s.toml", question));
+    write("fuse-ext4-shared-memcg.toml", "question = \"mine\"\n");
+    EXPECT_EQ(load_named(*by, "fuse-ext4-shared-memcg")->question, "mine");
+    EXPECT_EQ(load_named(*by, "fuse-ext4-shared-memcg", {{"memcg.limit", "99MiB"}})->memcg.limit,
+              mebibytes(99));
+    EXPECT_EQ(load_named(*by, "fuse-ext4-own-cgroup")->name, "fuse-ext4-own-cgroup");
+}
+
+TEST_F(LoadTest, NamesOfOthersAreChecked) {
+    const auto error = [&](const std::string& text) {
+        const auto loaded = load_file(write("s.toml", question + text));
+        const auto checked = loaded ? check_named(*loaded) : Status(fail(loaded.error()));
+        return checked ? "" : checked.error().message;
+    };
+    write("stall.toml", question);
+    write("cure.toml", question + "baseline = \"stall\"\n");
+    EXPECT_EQ(error(""), "");
+    EXPECT_EQ(error("baseline = \"stall\"\ncontrol = \"fuse-ext4-shared-memcg-control\"\n"), "");
+    EXPECT_THAT(error("control = \"stal\"\n"), HasSubstr("s.toml: control: no scenario 'stal' in "));
+    EXPECT_THAT(error("baseline = \"fuse-ext4-own-cgrou\"\n"),
+                HasSubstr("s.toml: baseline: no scenario 'fuse-ext4-own-cgrou' in "));
+    EXPECT_THAT(error("baseline = \"cure\"\n"),
+                HasSubstr("s.toml: baseline = 'cure' is a cure itself: it has a baseline"));
 }
 
 TEST_F(LoadTest, UnknownNamesListNearOnes) {

@@ -57,6 +57,26 @@ TEST_P(ShippedTest, ItsControlExistsCompletesAndDiffersOnlyInPressure) {
     EXPECT_EQ(control->workload.work, scenario->workload.work);
 }
 
+// A cure is held to a baseline that is expected to stall and differs in nothing but what the cure does.
+TEST_P(ShippedTest, ACureHasABaselineThatStallsAndAControl) {
+    const auto scenario = load_file(GetParam());
+    ASSERT_TRUE(scenario) << scenario.error().message;
+    const auto named = check_named(*scenario);
+    EXPECT_TRUE(named) << named.error().message;
+    if (!is_cure(*scenario)) {
+        EXPECT_NE(scenario->memcg.placement, Placement::apart) << "that is a cure";
+        return;
+    }
+    const auto baseline = load(scenario->baseline);
+    ASSERT_TRUE(baseline) << baseline.error().message;
+    EXPECT_THAT(baseline->expect.outcome, ElementsAre("deadlock", "livelock"));
+    EXPECT_NE(baseline->control, "");
+    EXPECT_EQ(baseline->memcg.limit, scenario->memcg.limit);
+    EXPECT_EQ(baseline->workload.work, scenario->workload.work);
+    EXPECT_EQ(baseline->stack.upper, scenario->stack.upper);
+    EXPECT_EQ(baseline->stack.lower, scenario->stack.lower);
+}
+
 INSTANTIATE_TEST_SUITE_P(Files, ShippedTest, ::testing::ValuesIn(shipped_files()),
                          [](const auto& param_info) {
                              std::string name = fs::path(param_info.param).stem().string();

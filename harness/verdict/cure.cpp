@@ -1,0 +1,128 @@
+#include "harness/verdict/cure.h"
+
+#include "harness/verdict/confidence.h"
+#include "harness/verdict/words.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace reflux::verdict {
+namespace {
+
+constexpr double too_likely = 0.05;
+
+std::string counts_of(const Tally& tally) {
+    return fmt::format("{} of {}", text_of(tally.made), tally.runs);
+}
+
+bool always_completes(const Tally& tally) {
+    return tally.runs > 0 && tally.of(Outcome::completes) == tally.runs;
+}
+
+// Of the cure's neighbours; nullptr: no run of it was made at this place.
+const Tally* find(const std::vector<Tally>& batch, const std::string& scenario, const Place& place) {
+    const auto found = std::ranges::find_if(batch, [&](const Tally& tally) {
+        return tally.scenario == scenario && tally.place == place && tally.runs > 0;
+    });
+    return found == batch.end() ? nullptr : &*found;
+}
+
+std::string not_beside(const std::string& what, const std::string& name) {
+    return fmt::format("its {} {} was not run beside it", what, name);
+}
+
+std::string wrong_with_cure(const Tally& cure) {
+    if (cure.runs == 0) {
+        return fmt::format("it was not run ({})", text_of(cure.not_made));
+    }
+    return always_completes(cure) ? "" : "it did not always complete: " + counts_of(cure);
+}
+
+std::string wrong_with_baseline(const Tally& cure, const Tally* baseline) {
+    const auto& name = cure.claim.baseline;
+    if (name.empty()) {
+        return "it names no baseline";
+    }
+    if (baseline == nullptr) {
+        return not_beside("baseline", name);
+    }
+    if (baseline->claim.cure) {
+        return fmt::format("its baseline {} was run as a cure itself", name);
+    }
+    if (baseline->troubled == 0) {
+        return fmt::format("its baseline {} was not seen to stall: {}", name, counts_of(*baseline));
+    }
+    const double spared = 1 - static_cast<double>(baseline->troubled) / baseline->runs;
+    const double chance = std::pow(spared, std::max(cure.runs, 1U));
+    return chance < too_likely
+               ? ""
+               : fmt::format(
+                     "its baseline {} does not stall often enough: {}, so that {} without a stall "
+                     "may be chance ({:.0f}%)",
+                     name, counts_of(*baseline), counted(cure.runs, "run"), chance * 100);
+}
+
+std::string wrong_with_control(const std::string& name, const Tally* control) {
+    if (name.empty()) {
+        return "neither it nor a baseline beside it names a control";
+    }
+    if (control == nullptr) {
+        return not_beside("control", name);
+    }
+    return always_completes(*control)
+               ? ""
+               : fmt::format("its control {} did not always complete: {}", name, counts_of(*control));
+}
+
+ProofOfCure prove(const Tally& cure, const std::vector<Tally>& batch) {
+    const Tally* baseline = find(batch, cure.claim.baseline, cure.place);
+    const auto& control_name =
+        cure.claim.control.empty() && baseline != nullptr ? baseline->claim.control : cure.claim.control;
+    const Tally* control = find(batch, control_name, cure.place);
+
+    ProofOfCure proof{.scenario = cure.scenario, .place = cure.place};
+    proof.missing = {wrong_with_cure(cure), wrong_with_baseline(cure, baseline),
+                     wrong_with_control(control_name, control)};
+    std::erase(proof.missing, "");
+    proof.proven = proof.missing.empty();
+    const Share completed{.count = cure.runs, .trials = cure.runs};
+    const std::string why =
+        proof.proven
+            ? fmt::format("completes {}, beside {} ({}) and {} ({})", to_string(completed),
+                          baseline->scenario, counts_of(*baseline), control->scenario, counts_of(*control))
+            : join(proof.missing, "; ");
+    proof.line = fmt::format("{}: {}: {}", name_of(cure, batch), proof.word(), why);
+    return proof;
+}
+
+}  // namespace
+
+std::vector<ProofOfCure> prove_cures(const std::vector<Tally>& batch) {
+    std::vector<ProofOfCure> proofs;
+    for (const auto& one : batch) {
+        if (one.claim.cure) {
+            proofs.push_back(prove(one, batch));
+        }
+    }
+    return proofs;
+}
+
+const ProofOfCure* find_proof(const std::vector<ProofOfCure>& proofs, const BatchRun& run) {
+    const auto found = std::ranges::find_if(proofs, [&](const ProofOfCure& proof) {
+        return proof.scenario == run.scenario && proof.place.kernel == run.place.kernel &&
+               (run.place.cgroup.empty() || proof.place.cgroup == run.place.cgroup);
+    });
+    return found == proofs.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> summary(const std::vector<Tally>& batch, const std::vector<ProofOfCure>& proofs) {
+    auto lines = count_lines(batch);
+    for (const auto& proof : proofs) {
+        lines.push_back(proof.line);
+    }
+    return lines;
+}
+
+}  // namespace reflux::verdict

@@ -1,0 +1,40 @@
+// What a batch proves of its cures. That a cure completes says nothing by itself: the stall may not come on
+// this machine at all, or the stack may be unable to complete whatever presses. So it counts only beside a
+// baseline that stalled (known-positive gate) and a control without pressure that completed, at the same
+// place.
+#pragma once
+
+#include "harness/verdict/tally.h"
+
+#include <string>
+#include <vector>
+
+namespace reflux::verdict {
+
+struct ProofOfCure {
+    std::string scenario;
+    Place place;
+    bool proven = false;               // nothing is missing
+    std::vector<std::string> missing;  // clauses: "its baseline NAME was not run beside it"
+    std::string line;                  // one for people: "NAME: cure proven: …", "NAME: cure unproven: …"
+
+    [[nodiscard]] const char* word() const { return proven ? "cure proven" : "cure unproven"; }
+};
+// One for each tally that claims a cure. Proven, when
+//  1. the cure completed, in every run that was made of it;
+//  2. its baseline, not a cure itself (a --set may make it one), was troubled (tally.h); in so many of its
+//  runs
+//     that completion of all runs of the cure is chance with less than 5%, taking the baseline's share for
+//     its probability: one run of each will do where the baseline always stalls, not where it does now and
+//     then;
+//  3. its control completed in every run that was made. It is the one that the cure names, else its
+//  baseline's.
+std::vector<ProofOfCure> prove_cures(const std::vector<Tally>& batch);
+
+// The proof that a run of a batch belongs to; nullptr: it claims no cure.
+const ProofOfCure* find_proof(const std::vector<ProofOfCure>& proofs, const BatchRun& run);
+
+// What a batch says as a whole: the lines of its counts, then those of its proofs.
+std::vector<std::string> summary(const std::vector<Tally>& batch, const std::vector<ProofOfCure>& proofs);
+
+}  // namespace reflux::verdict
