@@ -28,7 +28,8 @@ ZonedDevice::ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engin
       changed_blocks_(table_block_count(geometry_), opened.zones_changed),
       changed_count_(opened.zones_changed ? changed_blocks_.size() : 0),
       in_flight_(engine->max_in_flight()),
-      engine_(std::move(engine)) {}
+      faults_(std::make_unique<io::Faults>()),
+      engine_(io::with_faults(std::move(engine), *faults_, data_offset_)) {}
 
 ZoneError ZonedDevice::check(const DeviceRequest& request) const {
     if (request.operation == io::Operation::flush) {

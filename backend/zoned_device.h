@@ -7,6 +7,7 @@
 #include "backend/image.h"
 #include "backend/in_flight_table.h"
 #include "backend/io/engine.h"
+#include "backend/io/fault.h"
 
 #include <atomic>
 #include <cstdint>
@@ -80,6 +81,9 @@ class ZonedDevice {
     // After drain: writes the zone table and marks the image clean.
     Status close();
 
+    // What is done to requests before their I/O, on purpose. To switch them is no change of the disk.
+    [[nodiscard]] io::Faults& faults() const { return *faults_; }
+
     [[nodiscard]] std::vector<InFlightRequest> in_flight() const { return in_flight_.snapshot(); }
     [[nodiscard]] DeviceCounters counters() const;
     [[nodiscard]] ZoneSummary zone_summary() const;
@@ -120,6 +124,7 @@ class ZonedDevice {
     std::size_t changed_count_ = 0;
     InFlightTable in_flight_;
     AtomicCounters counters_;
+    std::unique_ptr<io::Faults> faults_;
     std::unique_ptr<io::Engine> engine_;  // last: its threads end before the rest goes
 };
 

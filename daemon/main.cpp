@@ -1,6 +1,7 @@
 // refluxd: wiring only.
 #include "backend/base/kernel_file.h"
 #include "backend/io/engine.h"
+#include "backend/io/fault.h"
 #include "daemon/base/detach.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
@@ -127,7 +128,12 @@ nlohmann::json list_json() {
     for (const auto& front_end : front_end_list()) {
         front_ends.push_back({{"name", front_end.name}, {"description", front_end.description}});
     }
-    return {{"engines", engines}, {"front_ends", front_ends}};
+    nlohmann::json faults = nlohmann::json::array();
+    for (const auto& fault : io::fault_list()) {
+        faults.push_back(
+            {{"name", fault.name}, {"description", fault.description}, {"options", fault.options}});
+    }
+    return {{"engines", engines}, {"front_ends", front_ends}, {"faults", faults}};
 }
 
 struct RunCommand {

@@ -45,7 +45,7 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
     serve.add_option("--engine", options.engine, engine_help())->capture_default_str();
     serve.add_option("--threads", options.threads, "I/O threads of engine threads")->capture_default_str();
     serve.add_option("--control", options.control,
-                     "Path of a unix socket that answers the lines status, zones and help with JSON");
+                     "Path of a unix socket that answers lines (status, zones, fault, help) with JSON");
     serve.add_flag("--io-flusher", options.io_flusher,
                    "Mark all threads by PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE");
     serve.add_flag("--daemonize", options.daemonize,
@@ -86,7 +86,7 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     app.require_subcommand(1);
     auto* format = app.add_subcommand("format", "Make an image");
     auto* serve = app.add_subcommand("serve", "Serve an image until SIGTERM or SIGINT");
-    auto* list = app.add_subcommand("list", "Print engines and front ends as JSON");
+    auto* list = app.add_subcommand("list", "Print engines, front ends and faults as JSON");
     describe_format(*format, raw);
     describe_serve(*serve, raw.serve);
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));

@@ -63,6 +63,14 @@ json counters_json(const DeviceCounters& counters) {
             {"errors", counters.errors}};
 }
 
+json faults_json(const ZonedDevice& device) {
+    json list = json::array();
+    for (const auto& fault : device.faults().state()) {
+        list.push_back({{"name", fault.name}, {"options", fault.options}, {"requests", fault.requests}});
+    }
+    return list;
+}
+
 json zones_json(const ZonedDevice& device) {
     const auto summary = device.zone_summary();
     json zones = {{"count", device.geometry().zone_count()},
@@ -88,6 +96,7 @@ std::string status_line(const ZonedDevice& device, const Identity& identity) {
                  {"threads", threads_json()},
                  {"in_flight", in_flight_json(device)},
                  {"counters", counters_json(device.counters())},
+                 {"faults", faults_json(device)},
                  {"zones", zones_json(device)}});
 }
 
@@ -119,6 +128,39 @@ std::string zones_line(const ZonedDevice& device) {
     return text;
 }
 
+std::string error_line(std::string_view message) {
+    return dump({{"error", message}});
+}
+
+// `words`: "fault" and what follows it.
+std::string fault_line(const std::vector<std::string>& words, const ZonedDevice& device) {
+    constexpr std::size_t name_at = 2;
+    const std::string action = words.size() > 1 ? words[1] : "";
+    const bool named = words.size() > name_at;
+    Status done;
+    if (action == "clear" && !named) {
+        device.faults().clear_all();
+    } else if (action == "clear" && words.size() == name_at + 1) {
+        done = device.faults().clear(words[name_at]);
+    } else if ((action == "set" || action == "check") && named) {
+        const std::vector<std::string> options(words.begin() + name_at + 1, words.end());
+        done = action == "set" ? device.faults().set(words[name_at], options)
+                               : io::Faults::check(words[name_at], options);
+    } else if (!action.empty()) {
+        return error_line("fault takes: nothing, set NAME OPTION..., check NAME OPTION..., clear [NAME]");
+    }
+    return done ? dump({{"faults", faults_json(device)}}) : error_line(done.error().message);
+}
+
+std::string fault_help() {
+    std::string text =
+        "the faults that are on; fault set NAME OPTION..., fault clear [NAME], fault check NAME OPTION...;";
+    for (const auto& fault : io::fault_list()) {
+        text += fmt::format(" {} {};", fault.name, fault.options);
+    }
+    return text + fmt::format(" for all: {}", io::common_fault_options());
+}
+
 std::string help_line() {
     return dump(
         {{"commands",
@@ -126,6 +168,7 @@ std::string help_line() {
            {"progress",
             "requests in flight and counters alone; for frequent polls, it reads nothing of /proc"},
            {"zones", "all zones: start, length, write_pointer (null: has none), type, condition; bytes"},
+           {"fault", fault_help()},
            {"help", "this"}}}});
 }
 
@@ -145,7 +188,10 @@ std::string answer(std::string_view line, const ZonedDevice& device, const Ident
     if (command == "help") {
         return help_line();
     }
-    return dump({{"error", fmt::format("unknown command '{}'; try help", command.substr(0, 64))}});
+    if (const auto words = split(command, ' '); !words.empty() && words.front() == "fault") {
+        return fault_line(words, device);
+    }
+    return error_line(fmt::format("unknown command '{}'; try help", command.substr(0, 64)));
 }
 
 }  // namespace reflux::control

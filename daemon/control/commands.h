@@ -2,6 +2,8 @@
 //
 //   status  what the daemon is, its threads, requests in flight, counters, zones by condition
 //   zones   an array of all zones
+//   fault   the faults that are on; `fault set NAME OPTION...` and `fault clear [NAME]` switch them (all of
+//           them without a name) and answer the same; `fault check NAME OPTION...` changes nothing
 //   help    the commands
 // Anything else is answered by {"error": ...}.
 #pragma once

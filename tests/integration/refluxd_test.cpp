@@ -230,6 +230,7 @@ TEST_F(RefluxdTest, ListIsJson) {
     EXPECT_EQ(list["engines"][0]["name"], "sync");
     EXPECT_EQ(list["engines"][1]["name"], "threads");
     EXPECT_EQ(list["front_ends"][0]["name"], "fuse");
+    EXPECT_EQ(list["faults"][0]["name"], "delay");
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "backend/base/kernel_file.h"
 #include "daemon/control/server.h"
+#include "tests/support/ending.h"
 #include "tests/support/temporary_folder.h"
 
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -102,6 +104,63 @@ TEST_F(ControlTest, AnswersLineByLineOnOneConnection) {
     EXPECT_THAT(ask(client.get(), "selfdestruct"), HasSubstr("unknown command 'selfdestruct'"));
     EXPECT_THAT(ask(client.get(), "\xff\xfe"), HasSubstr("error")) << "not UTF-8";
     EXPECT_THAT(ask(client.get(), "status\r"), HasSubstr("pid"));
+}
+
+TEST_F(ControlTest, FaultsAreSwitchedAndShown) {
+    const auto server = serve();
+    const auto client = connect();
+    const auto faults = [&](const std::string& command) {
+        return json::parse(ask(client.get(), command))["faults"];
+    };
+    EXPECT_EQ(faults("fault"), json::array());
+    const auto set = faults("fault set delay time=200ms operations=write");
+    ASSERT_EQ(set.size(), 1U);
+    EXPECT_EQ(set[0]["name"], "delay");
+    EXPECT_EQ(set[0]["options"], "time=200ms operations=write");
+    EXPECT_EQ(set[0]["requests"], 0);
+    EXPECT_EQ(faults("fault check error every=3"), set) << "a check changes nothing";
+    EXPECT_EQ(faults("fault  set  error").size(), 2U);
+    EXPECT_EQ(faults("status").size(), 2U);
+    EXPECT_EQ(faults("fault clear error"), set);
+    EXPECT_EQ(faults("fault clear"), json::array());
+    EXPECT_FALSE(device_->faults().any());
+    EXPECT_THAT(json::parse(ask(client.get(), "help"))["commands"]["fault"].get<std::string>(),
+                HasSubstr("delay time=DURATION;"));
+}
+
+TEST_F(ControlTest, FaultsThatCannotBeAreOneLineOfError) {
+    const auto server = serve();
+    const auto client = connect();
+    const auto error = [&](const std::string& command) {
+        return json::parse(ask(client.get(), command)).value("error", "");
+    };
+    EXPECT_THAT(error("fault set"), HasSubstr("fault takes: nothing, set NAME"));
+    EXPECT_THAT(error("fault unset delay"), HasSubstr("fault takes: nothing"));
+    EXPECT_THAT(error("fault clear delay error"), HasSubstr("fault takes: nothing"));
+    EXPECT_THAT(error("fault set storm"), HasSubstr("no fault 'storm'; there are: delay, "));
+    EXPECT_THAT(error("fault check delay"), HasSubstr("time is missing"));
+    EXPECT_THAT(error("fault clear storm"), HasSubstr("no fault 'storm'"));
+    EXPECT_THAT(error("fault set \xff"), HasSubstr("no fault")) << "not UTF-8";
+    EXPECT_FALSE(device_->faults().any());
+}
+
+// The control socket must answer while the disk's I/O does not come to its end.
+TEST_F(ControlTest, AnswersWhileARequestWaitsInAFault) {
+    struct Flush : DeviceRequest, test::Ending {};
+    const auto server = serve();
+    const auto client = connect();
+    ask(client.get(), "fault set delay time=600s");
+    Flush flush;
+    flush.operation = io::Operation::flush;
+    flush.done = [](DeviceRequest& request, int error) { static_cast<Flush&>(request).end(error); };
+    std::jthread submitter([&] { device_->submit(flush); });
+    json in_flight;
+    do {
+        in_flight = json::parse(ask(client.get(), "progress"))["in_flight"];
+    } while (in_flight.empty() || in_flight[0]["tid"] == 0);
+    EXPECT_EQ(in_flight[0]["op"], "flush");
+    ask(client.get(), "fault clear");
+    EXPECT_EQ(flush.wait(), 0);
 }
 
 TEST_F(ControlTest, TwoCommandsInOneWriteGetTwoAnswers) {
