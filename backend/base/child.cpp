@@ -116,16 +116,6 @@ std::string to_string(const ExitStatus& status) {
     return fmt::format("exit {}", status.code);
 }
 
-std::vector<char*> exec_arguments(const std::vector<std::string>& argv) {
-    std::vector<char*> pointers;
-    pointers.reserve(argv.size() + 1);
-    for (const auto& argument : argv) {
-        pointers.push_back(const_cast<char*>(argument.c_str()));  // NOLINT(*-const-cast): execv's signature
-    }
-    pointers.push_back(nullptr);
-    return pointers;
-}
-
 Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
     REFLUX_TRY(auto pipe, make_pipe());
     const pid_t parent = ::getpid();

@@ -40,9 +40,6 @@ struct SpawnOptions {
     bool own_group = true;        // false: stays in the caller's process group, to use its terminal
 };
 
-// As execv(3) takes them; they hold as long as `argv` does.
-std::vector<char*> exec_arguments(const std::vector<std::string>& argv);
-
 // fork + exec of argv[0] (searched in PATH); timed_out when the child has not come to its exec within 30 s.
 // An exec or cgroup failure in the child is returned here, as its error.
 Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {});
