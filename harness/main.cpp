@@ -33,6 +33,8 @@ void add_batch_options(CLI::App* verb, Options& options) {
     verb->add_option("--repeat", options.repeat, "run each scenario this often")
         ->check(CLI::Range(1U, 100000U))
         ->capture_default_str();
+    verb->add_flag("--with-baseline", options.with_baseline,
+                   "run also the baseline and the control that the scenarios name: they prove a cure");
     verb->add_flag("--json", options.json, "print one JSON array of verdicts on stdout, nothing else there");
 }
 

@@ -94,6 +94,11 @@ Json trace_overhead_json(const evidence::Evidence& evidence) {
             {"without_bytes_s", cost.without_bytes_s}};
 }
 
+// Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
+std::string text_of(const Json& json) {
+    return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verdict& verdict,
@@ -126,8 +131,16 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["time_factor"] = evidence.limits.time_factor;
     json["waiting"] = verdict.waiting;
     json["leftovers"] = evidence.leftovers;
-    // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
-    return json.dump(2, ' ', false, Json::error_handler_t::replace);
+    return text_of(json);
+}
+
+std::string with_proof(const std::string& verdict_json, const verdict::ProofOfCure& proof) {
+    auto json = Json::parse(verdict_json, nullptr, false);
+    if (!json.is_object()) {
+        return verdict_json;
+    }
+    json["proof_of_cure"] = {{"proven", proof.proven}, {"missing", proof.missing}};
+    return text_of(json);
 }
 
 }  // namespace reflux::report

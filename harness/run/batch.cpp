@@ -2,18 +2,20 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/journal/journal.h"
-#include "harness/mitigation/mitigation.h"
 #include "harness/probe/machine.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
 #include "harness/run/console.h"
 #include "harness/run/event_loop.h"
 #include "harness/run/run_folder.h"
+#include "harness/run/scenarios.h"
 #include "harness/run/session.h"
 #include "harness/run/vm_host.h"
+#include "harness/verdict/cure.h"
 #include "harness/verdict/verdict.h"
 
-#include <map>
+#include <algorithm>
+#include <iterator>
 
 #include <sys/mman.h>
 #include <sys/un.h>
@@ -27,6 +29,7 @@ struct Finished {
     evidence::Evidence evidence;
     verdict::Verdict verdict;
     std::string folder;
+    verdict::Claim claim;
 };
 
 // Of this process: two runs of one second are told apart by the pid or the number.
@@ -49,6 +52,7 @@ Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions&
     console.begin(scenario.name);
     Finished run;
     run.folder = folder;
+    run.claim = claim_of(scenario);
     run.evidence = vm ? vm->run(scenario, folder, loop, console)
                       : run_session({.scenario = scenario,
                                      .folder = folder,
@@ -104,61 +108,59 @@ void print_run(const Finished& run, bool whole) {
     }
 }
 
-// One line a run, then, where scenarios were repeated, how often each outcome came.
-void print_table(const std::vector<Finished>& runs) {
+// A batch has one kernel, whatever its name.
+verdict::BatchRun batch_run(const Finished& run) {
+    return {.scenario = run.evidence.scenario,
+            .place = {.kernel = "", .cgroup = run.evidence.environment.cgroup_version},
+            .outcome = std::string(verdict::to_string(run.verdict.outcome)),
+            .foreseen = run.verdict.met && !run.verdict.expected.outcome.empty(),
+            .claim = run.claim};
+}
+
+std::vector<verdict::Tally> tally(const std::vector<Finished>& runs) {
+    std::vector<verdict::BatchRun> batch;
+    std::ranges::transform(runs, std::back_inserter(batch), batch_run);
+    return verdict::tally(batch);
+}
+
+// One line a run.
+void print_table(const std::vector<Finished>& runs, const std::vector<verdict::ProofOfCure>& proofs) {
     fmt::print("\n");
-    std::map<std::string, std::map<std::string, unsigned>> counts;
     for (const auto& run : runs) {
-        fmt::print("{}\n", report::one_line(run.evidence, run.verdict));
-        ++counts[run.evidence.scenario][std::string(verdict::to_string(run.verdict.outcome))];
+        const auto* proof = find_proof(proofs, batch_run(run));
+        fmt::print("{}{}\n", report::one_line(run.evidence, run.verdict),
+                   proof == nullptr ? "" : fmt::format(", {}", proof->word()));
     }
-    for (const auto& [scenario, outcomes] : counts) {
-        unsigned total = 0;
-        std::vector<std::string> parts;
-        for (const auto& [outcome, count] : outcomes) {
-            total += count;
-            parts.push_back(fmt::format("{} {}", count, outcome));
-        }
-        if (total > 1) {
-            fmt::print("{}: {} of {} runs\n", scenario, fmt::join(parts, ", "), total);
-        }
+}
+
+// How often each outcome came, where scenarios were repeated, and what is proven of cures.
+void print_text(const std::vector<Finished>& runs, bool table) {
+    const auto batch = tally(runs);
+    const auto proofs = verdict::prove_cures(batch);
+    if (table) {
+        print_table(runs, proofs);
+    }
+    for (const auto& line : verdict::summary(batch, proofs)) {
+        fmt::print("{}\n", line);
     }
 }
 
 void print_json(const std::vector<Finished>& runs) {
+    const auto proofs = verdict::prove_cures(tally(runs));
     std::vector<std::string> elements;
     elements.reserve(runs.size());
     for (const auto& run : runs) {
-        elements.push_back(report::verdict_json(run.evidence, run.verdict, run.folder));
+        auto json = report::verdict_json(run.evidence, run.verdict, run.folder);
+        const auto* proof = find_proof(proofs, batch_run(run));
+        elements.push_back(proof == nullptr ? std::move(json) : report::with_proof(json, *proof));
     }
     fmt::print("[{}]\n", fmt::join(elements, ",\n"));
 }
 
 }  // namespace
 
-Result<std::vector<scenario::Scenario>> load_scenarios(const std::vector<std::string>& names,
-                                                       const std::vector<std::string>& settings) {
-    std::vector<scenario::Override> overrides;
-    for (const auto& text : settings) {
-        REFLUX_TRY(auto parsed, scenario::parse_override(text));
-        overrides.push_back(std::move(parsed));
-    }
-    std::vector<scenario::Scenario> scenarios;
-    for (const auto& name : names) {
-        REFLUX_TRY(auto loaded, scenario::load(name, overrides));
-        for (const auto& mitigation : loaded.mitigations) {
-            auto known = mitigation::find(mitigation);
-            if (!known) {
-                return fail(known.error().within(loaded.file));
-            }
-        }
-        scenarios.push_back(std::move(loaded));
-    }
-    return scenarios;
-}
-
 ExitCode run_batch(const BatchOptions& options) {
-    const auto scenarios = load_scenarios(options.scenarios, options.overrides);
+    const auto scenarios = load_scenarios(options.scenarios, options.overrides, options.with_baseline);
     if (!scenarios) {
         return complain(scenarios.error());
     }
@@ -198,8 +200,8 @@ ExitCode run_batch(const BatchOptions& options) {
     }
     if (options.json) {
         print_json(runs);
-    } else if (!one) {
-        print_table(runs);
+    } else {
+        print_text(runs, !one);
     }
     return code;
 }

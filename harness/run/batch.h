@@ -3,7 +3,6 @@
 #pragma once
 
 #include "harness/run/exit_status.h"
-#include "harness/scenario/load.h"
 
 #include <optional>
 #include <string>
@@ -19,12 +18,8 @@ struct BatchOptions {
     bool json = false;
     bool keep = false;
     std::optional<std::string> vm;  // the kernel of the virtual machine, "": the running one; nullopt: no VM
+    bool with_baseline = false;     // run also what proves the cures among the scenarios
 };
-
-// Loads scenarios (names or files), each with the overrides ("key=value"), and checks their mitigations: what
-// is wrong is told before anything is started.
-Result<std::vector<scenario::Scenario>> load_scenarios(const std::vector<std::string>& names,
-                                                       const std::vector<std::string>& overrides);
 
 ExitCode run_batch(const BatchOptions& options);
 

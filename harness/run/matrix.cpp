@@ -2,12 +2,12 @@
 
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
-#include "harness/run/batch.h"
 #include "harness/run/console.h"
 #include "harness/run/event_loop.h"
 #include "harness/run/matrix_cells.h"
 #include "harness/run/matrix_screen.h"
 #include "harness/run/requirements.h"
+#include "harness/run/scenarios.h"
 #include "harness/run/vm_host.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/words.h"
@@ -16,6 +16,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -70,7 +71,8 @@ Result<std::vector<Cell>> make_cells(const std::vector<scenario::Scenario>& scen
                              .scenario = scenario.name,
                              .folder = fmt::format("{}/{}/{}", out, folder_name(kernel), scenario.name),
                              .definition = scenario::to_toml(scenario),
-                             .wanted = repeat});
+                             .wanted = repeat,
+                             .claim = claim_of(scenario)});
         }
     }
     return cells;
@@ -326,7 +328,8 @@ class Matrix {
 };
 
 Result<ExitCode> make_matrix(const MatrixOptions& options) {
-    REFLUX_TRY(const auto scenarios, load_scenarios(options.scenarios, options.overrides));
+    REFLUX_TRY(const auto scenarios,
+               load_scenarios(options.scenarios, options.overrides, options.with_baseline));
     const auto out = std::filesystem::absolute(options.out).lexically_normal().string();
     REFLUX_TRY(const auto kernels, parse_kernels(options.kernels));
     REFLUX_TRY(auto cells, make_cells(scenarios, kernels, options.repeat, out));
@@ -339,7 +342,9 @@ Result<ExitCode> make_matrix(const MatrixOptions& options) {
     REFLUX_CHECK(take_up(record, out, cells));
     Matrix matrix(std::move(cells), runs_at_once(options, scenarios));
     matrix.run();
-    const auto table = fmt::format("{}\nruns: {}\n", fmt::join(table_of(matrix.cells()), "\n"), out);
+    auto lines = table_of(matrix.cells());
+    std::ranges::move(summary_of(matrix.cells()), std::back_inserter(lines));
+    const auto table = fmt::format("{}\nruns: {}\n", fmt::join(lines, "\n"), out);
     fmt::print(options.json ? stderr : stdout, "{}", table);
     if (options.json) {
         fmt::print("{}\n", json_of(matrix.cells()));

@@ -22,6 +22,7 @@ struct MatrixOptions {
     unsigned jobs = 0;  // guests at once; 0: as many as fit on this machine
     std::string out;
     bool json = false;
+    bool with_baseline = false;  // run also what proves the cures among the scenarios
 };
 
 ExitCode run_matrix(const MatrixOptions& options);

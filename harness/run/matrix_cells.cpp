@@ -1,6 +1,7 @@
 #include "harness/run/matrix_cells.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/report/json.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -21,20 +22,52 @@ std::string word_of(const GivenUp& given_up) {
     return given_up.code == ExitCode::harness_failed ? "failed" : "unsupported";
 }
 
-// "2 slow, 1 deadlock": the most frequent first.
 std::string counts_of(const std::vector<MatrixRun>& runs) {
-    std::map<std::string, unsigned> counts;
+    verdict::OutcomeCounts counts;
     for (const auto& run : runs) {
         ++counts[run.outcome];
     }
-    std::vector<std::pair<std::string, unsigned>> sorted(counts.begin(), counts.end());
-    std::ranges::stable_sort(sorted, std::ranges::greater{}, &std::pair<std::string, unsigned>::second);
-    std::vector<std::string> parts;
-    parts.reserve(sorted.size());
-    for (const auto& [outcome, count] : sorted) {
-        parts.push_back(fmt::format("{} {}", count, outcome));
+    return verdict::text_of(counts);
+}
+
+verdict::BatchRun batch_run(const Cell& cell, const MatrixRun& run) {
+    return {.scenario = cell.scenario,
+            .place = {.kernel = cell.kernel, .cgroup = run.cgroup},
+            .outcome = run.outcome,
+            .foreseen = run.foreseen,
+            .claim = cell.claim};
+}
+
+std::vector<verdict::Tally> tally(const std::vector<Cell>& cells) {
+    std::vector<verdict::BatchRun> batch;
+    for (const auto& cell : cells) {
+        for (const auto& run : cell.finished) {
+            batch.push_back(batch_run(cell, run));
+        }
     }
-    return fmt::format("{}", fmt::join(parts, ", "));
+    return verdict::tally(batch);
+}
+
+std::vector<verdict::ProofOfCure> proofs_of(const std::vector<Cell>& cells) {
+    return verdict::prove_cures(tally(cells));
+}
+
+// Of a cell with runs: ", cure unproven", or "" where it claims no cure. A guest may have another cgroup
+// version than those before it: all that there are must prove the cure.
+std::string proof_word(const Cell& cell, const std::vector<verdict::ProofOfCure>& proofs) {
+    const verdict::ProofOfCure* weakest = nullptr;
+    for (const auto& proof : proofs) {
+        if (proof.scenario == cell.scenario && proof.place.kernel == cell.kernel &&
+            (weakest == nullptr || !proof.proven)) {
+            weakest = &proof;
+        }
+    }
+    return weakest == nullptr ? "" : fmt::format("; {}", weakest->word());
+}
+
+bool names_an_outcome(const Json& verdict) {
+    const auto expected = verdict.find("expected");
+    return expected != verdict.end() && !expected->at("outcome").empty();
 }
 
 // A run that was not made is no expectation that was not met.
@@ -124,7 +157,9 @@ std::optional<MatrixRun> parse_run(std::string_view json) {
                          .reason = reasons.empty() ? "" : reasons.at(0).get<std::string>(),
                          .met = parsed.at("met").get<bool>(),
                          .left_behind = !parsed.at("leftovers").empty(),
-                         .json = trimmed(json)};
+                         .json = trimmed(json),
+                         .cgroup = parsed.value("cgroup_version", ""),
+                         .foreseen = parsed.at("met").get<bool>() && names_an_outcome(parsed)};
     } catch (const Json::exception&) {
         return std::nullopt;
     }
@@ -299,13 +334,14 @@ std::string text_of(const Cell& cell) {
 
 std::vector<std::string> table_of(const std::vector<Cell>& cells) {
     const auto kernels = names(cells, &Cell::kernel);
+    const auto proofs = proofs_of(cells);
     Grid grid{{"scenario"}};
     grid.front().insert(grid.front().end(), kernels.begin(), kernels.end());
     for (const auto& scenario : names(cells, &Cell::scenario)) {
         auto& row = grid.emplace_back(std::vector{scenario});
         for (const auto& cell : cells) {
             if (cell.scenario == scenario) {
-                row.push_back(text_of(cell));
+                row.push_back(text_of(cell) + proof_word(cell, proofs));
             }
         }
     }
@@ -320,12 +356,18 @@ std::vector<std::string> table_of(const std::vector<Cell>& cells) {
     return lines;
 }
 
+std::vector<std::string> summary_of(const std::vector<Cell>& cells) {
+    return verdict::summary(tally(cells), proofs_of(cells));
+}
+
 std::string json_of(const std::vector<Cell>& cells) {
+    const auto proofs = proofs_of(cells);
     std::vector<std::string> elements;
     for (const auto& cell : cells) {
         for (const auto* runs : {&cell.finished, &cell.failed}) {
             for (const auto& run : *runs) {
-                elements.push_back(run.json);
+                const auto* proof = find_proof(proofs, batch_run(cell, run));
+                elements.push_back(proof == nullptr ? run.json : report::with_proof(run.json, *proof));
             }
         }
     }

@@ -5,6 +5,7 @@
 #include "backend/base/units.h"
 #include "harness/run/exit_status.h"
 #include "harness/scenario/scenario.h"
+#include "harness/verdict/cure.h"
 
 #include <deque>
 #include <optional>
@@ -24,7 +25,9 @@ struct MatrixRun {
     std::string reason;     // the first one
     bool met = false;
     bool left_behind = false;
-    std::string json;  // the whole verdict, as it was read
+    std::string json;       // the whole verdict, as it was read
+    std::string cgroup;     // "v1" | "v2"; empty: not known
+    bool foreseen = false;  // an expectation names the outcome, and is met
 
     [[nodiscard]] bool harness_failed() const { return outcome == "harness_error"; }
 };
@@ -53,6 +56,7 @@ struct Cell {
     std::vector<MatrixRun> failed;  // of this invocation: the harness failed
     unsigned running = 0;
     std::optional<GivenUp> given_up;
+    verdict::Claim claim;
 
     [[nodiscard]] bool on_host() const { return kernel == host_kernel; }
     [[nodiscard]] bool complete() const { return finished.size() >= wanted; }
@@ -96,11 +100,14 @@ Bytes available_memory(std::string_view meminfo);
 std::string name_of(const Cell& cell, unsigned number);
 // "deadlock, recursion upper, met, 92 s", and the reason where the harness failed.
 std::string text_of(const MatrixRun& run, Seconds time);
-// "3 deadlock", "2 slow, 1 deadlock; 1 NOT MET", and while runs are missing "2/5: 2 deadlock, running".
+// "3 deadlock", "2 slow, 1 deadlock; 1 NOT MET", while runs are missing "2/5: 2 deadlock, running".
 std::string text_of(const Cell& cell);
-// Rows are scenarios, columns kernels, in the order of the cells; below, why cells were given up.
+// Rows are scenarios, columns kernels, in the order of the cells; below, why cells were given up. A cure is
+// proven, or not, by its own column.
 std::vector<std::string> table_of(const std::vector<Cell>& cells);
-// "[…]", the verdicts of all cells.
+// How often each outcome came in the cells, and what is proven of cures; a kernel's column is a place.
+std::vector<std::string> summary_of(const std::vector<Cell>& cells);
+// "[…]", the verdicts of all cells; those of cures with what the matrix proves of them.
 std::string json_of(const std::vector<Cell>& cells);
 // The gravest of all runs and of what was given up.
 ExitCode exit_code_of(const std::vector<Cell>& cells);

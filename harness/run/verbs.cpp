@@ -130,6 +130,9 @@ ExitCode check_verb(const std::vector<std::string>& files) {
                 break;
             }
         }
+        if (const auto named = loaded ? scenario::check_named(*loaded) : Status{}; !named) {
+            loaded = fail(named.error());
+        }
         if (loaded) {
             fmt::print("ok    {}\n", name);
         } else {

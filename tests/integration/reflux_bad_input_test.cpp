@@ -42,6 +42,12 @@ TEST_F(BadInputTest, UnknownScenarioNamesNearOnes) {
     expect_told(run("fuse-ext4-shard-memcg"), 2, &Ran::errors, {"fuse-ext4-shared-memcg"});
 }
 
+TEST_F(BadInputTest, CheckLooksForTheScenariosThatAreNamed) {
+    const auto file = scenario("lonely", "question = \"?\"\nbaseline = \"fuse-ext4-shard-memcg\"\n");
+    expect_told(run_reflux("check " + file), 2, &Ran::output, {"baseline", "fuse-ext4-shared-memcg"});
+    EXPECT_EQ(run_reflux("check").code, 0);
+}
+
 TEST_F(BadInputTest, UnknownOptionVerbKeyAndMitigation) {
     EXPECT_EQ(run_reflux("run --bogus x").code, 2);
     EXPECT_EQ(run_reflux("bogus").code, 2);
@@ -128,8 +134,10 @@ TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
         {"probe", {}},
         {"list", {"what"}},
         {"check", {"file"}},
-        {"run", {"scenario", "--set", "--repeat", "--out", "--vm [KERNEL]", "--json", "--keep"}},
-        {"matrix", {"scenario", "--set", "--repeat", "--kernels", "--jobs", "-o,--out", "--json"}},
+        {"run",
+         {"scenario", "--set", "--repeat", "--with-baseline", "--out", "--vm [KERNEL]", "--json", "--keep"}},
+        {"matrix",
+         {"scenario", "--set", "--repeat", "--with-baseline", "--kernels", "--jobs", "-o,--out", "--json"}},
         {"explain", {"run_folder", "--json", "--dot"}},
         {"clean", {}},
         {"audit", {"pid", "--only", "--except", "--json", "Exit status: 0"}},

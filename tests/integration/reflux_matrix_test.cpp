@@ -28,10 +28,10 @@ class MatrixTest : public testing::Test {
         return run_reflux(fmt::format("matrix {} -o {} {}", scenario_name, out(), arguments));
     }
     // As a run leaves it.
-    void finish_run(const std::string& kernel, int number, const std::string& outcome, bool met) const {
+    void finish_run(const std::string& kernel, int number, const std::string& outcome, bool met,
+                    const std::string& scenario = scenario_name) const {
         folder_.write(
-            fmt::format("out/{}/{}/{}-20260101T00000{}-1/verdict.json", kernel, scenario_name, scenario_name,
-                        number),
+            fmt::format("out/{}/{}/{}-20260101T00000{}-1/verdict.json", kernel, scenario, scenario, number),
             fmt::format(
                 R"({{"schema":1,"outcome":"{}","recursion":"none","met":{},"reasons":[],"leftovers":[]}})",
                 outcome, met));
@@ -63,9 +63,24 @@ TEST_F(MatrixTest, AKernelThatCannotBeHadLeavesTheOthers) {
     finish_run("9.9.9", 1, "completes", true);
     const Ran ran = matrix("--kernels 9.9.9,/no/such/image,nonsense");
     EXPECT_EQ(ran.code, 2) << ran.errors;
-    EXPECT_THAT(ran.output, HasSubstr("1 completes  unsupported"));
+    EXPECT_THAT(ran.output, HasSubstr("1 completes; cure unproven  unsupported"));
     EXPECT_THAT(ran.output, HasSubstr("/no/such/image: "));
     EXPECT_THAT(ran.output, HasSubstr("nonsense: 'nonsense' names no kernel"));
+}
+
+TEST_F(MatrixTest, ACureIsProvenOnTheKernelOnWhichItsBaselineStalled) {
+    for (const auto* kernel : {"9.9.8", "9.9.9"}) {
+        finish_run(kernel, 1, "completes", true);
+        finish_run(kernel, 1, "completes", true, "fuse-ext4-shared-memcg-control");
+    }
+    finish_run("9.9.8", 1, "slow", false, "fuse-ext4-shared-memcg");
+    finish_run("9.9.9", 1, "deadlock", true, "fuse-ext4-shared-memcg");
+    const Ran ran = matrix("--with-baseline --kernels 9.9.8,9.9.9");
+    EXPECT_EQ(ran.code, 1) << ran.errors;
+    EXPECT_THAT(ran.output, HasSubstr("1 completes; cure unproven  1 completes; cure proven\n"));
+    EXPECT_THAT(ran.output, HasSubstr("9.9.8, fuse-ext4-own-cgroup: cure unproven: its baseline "
+                                      "fuse-ext4-shared-memcg was not seen to stall: 1 slow of 1\n"));
+    EXPECT_THAT(ran.output, HasSubstr("9.9.9, fuse-ext4-own-cgroup: cure proven: completes 1 of 1"));
 }
 
 TEST_F(MatrixTest, OtherOverridesAreRefused) {
@@ -150,7 +165,7 @@ TEST_F(MatrixRunTest, AnInterruptedMatrixGoesOn) {
     EXPECT_EQ(again.code, 0) << again.errors;
     EXPECT_THAT(again.errors, HasSubstr("1 run, 0 of them done already"));
     EXPECT_THAT(again.errors, HasSubstr(fmt::format("host {} run 1/1: completes", scenario_name)));
-    EXPECT_THAT(again.output, HasSubstr("1 completes\n"));
+    EXPECT_THAT(again.output, HasSubstr("1 completes; cure unproven\n"));
     EXPECT_FALSE(std::filesystem::exists(log)) << "a run that ended well leaves no log";
     EXPECT_THAT(run_reflux(arguments).errors, HasSubstr("1 run, 1 of them done already"));
 }

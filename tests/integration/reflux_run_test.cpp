@@ -24,14 +24,16 @@ std::string text_of(const json& value) {
 
 class RunTest : public RefluxTest {
   protected:
-    Ran run(const std::string& arguments) {
-        return run_reflux(fmt::format("run --json --out {} {}", out(), arguments));
+    Ran run(const std::string& arguments, Seconds time = Seconds(150)) {
+        return run_reflux(fmt::format("run --json --out {} {}", out(), arguments), time);
     }
 
     // A stall of the daemon in reclaim, with its proof.
     static void expect_stall(const Ran& ran) {
         ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
-        const json verdict = ran.verdict();
+        expect_stall(ran.verdict());
+    }
+    static void expect_stall(const json& verdict) {
         if (text_of(verdict["cgroup_version"]) == "v2") {
             // Dirty throttling comes first there: [expect_v2] of the scenario says what is predicted.
             EXPECT_THAT(text_of(verdict["outcome"]), AnyOf("livelock", "slow"));
@@ -75,7 +77,9 @@ class RunTest : public RefluxTest {
 
     static void expect_completes(const Ran& ran) {
         ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
-        const json verdict = ran.verdict();
+        expect_completes(ran.verdict());
+    }
+    static void expect_completes(const json& verdict) {
         EXPECT_EQ(text_of(verdict["outcome"]), "completes");
         const json evidence = evidence_of(verdict);
         EXPECT_TRUE(evidence["workload"]["finished"]);
@@ -85,9 +89,20 @@ class RunTest : public RefluxTest {
     }
 };
 
-TEST_F(RunTest, Ext4StallsAndItsControlCompletes) {
-    expect_stall(run("fuse-ext4-shared-memcg"));
-    expect_completes(run("fuse-ext4-shared-memcg-control"));
+// A daemon outside of the limit: in one batch with the stall without that, and with its control.
+TEST_F(RunTest, Ext4StallsItsControlCompletesAndBothProveTheCure) {
+    const Ran ran = run("fuse-ext4-own-cgroup --with-baseline", Seconds(280));
+    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+    const auto verdicts = json::parse(ran.output, nullptr, false);
+    ASSERT_TRUE(verdicts.is_array() && verdicts.size() == 3) << ran.output;
+    EXPECT_EQ(text_of(verdicts[0]["scenario"]), "fuse-ext4-own-cgroup");
+    expect_completes(verdicts[0]);
+    EXPECT_EQ(verdicts[0]["proof_of_cure"], json({{"proven", true}, {"missing", json::array()}}));
+    EXPECT_EQ(text_of(verdicts[1]["scenario"]), "fuse-ext4-shared-memcg");
+    expect_stall(verdicts[1]);
+    EXPECT_FALSE(verdicts[1].contains("proof_of_cure"));
+    EXPECT_EQ(text_of(verdicts[2]["scenario"]), "fuse-ext4-shared-memcg-control");
+    expect_completes(verdicts[2]);
 }
 
 // The whole of it, many times: REFLUX_SOAK=20 sudo -E build/tests/root_reflux_run_test
@@ -108,10 +123,6 @@ TEST_F(RunTest, ManyInARow) {
 TEST_F(RunTest, XfsStallsAndItsControlCompletes) {
     expect_stall(run("fuse-xfs-shared-memcg"));
     expect_completes(run("fuse-xfs-shared-memcg-control"));
-}
-
-TEST_F(RunTest, ADaemonOutsideOfTheLimitCompletes) {
-    expect_completes(run("fuse-ext4-own-cgroup"));
 }
 
 TEST_F(RunTest, TheLoopDriverInTheDaemonsPlaceCompletes) {
@@ -159,11 +170,16 @@ TEST_F(RunTest, ExplainJudgesASavedRunAgainWithoutRoot) {
     EXPECT_EQ(graph.output, *read_file(saved + "/wait-graph.dot"));
 }
 
-TEST_F(RunTest, RepeatsAreCountedAndSeveralScenariosMakeATable) {
+TEST_F(RunTest, RepeatsAreCountedAndACureAloneIsUnproven) {
     const Ran ran = run_reflux(
         fmt::format("run fuse-ext4-own-cgroup --set workload.work=200MiB --repeat 2 --out {}", out()));
     EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
-    EXPECT_THAT(ran.output, HasSubstr("2 completes of 2 runs"));
+    EXPECT_THAT(ran.output, HasSubstr("met, cure unproven\n"));
+    EXPECT_THAT(ran.output,
+                HasSubstr("\nfuse-ext4-own-cgroup: 2 completes of 2 (at least 22%); stalls 0 of 2 "
+                          "(at most 78%)\n"));
+    EXPECT_THAT(ran.output, HasSubstr("\nfuse-ext4-own-cgroup: cure unproven: its baseline "
+                                      "fuse-ext4-shared-memcg was not run beside it; its control "));
 }
 
 }  // namespace

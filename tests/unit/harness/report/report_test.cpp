@@ -231,6 +231,19 @@ TEST(VerdictJson, EveryFixtureHasTheSameFields) {
     EXPECT_EQ(shapes.size(), 1U);
 }
 
+TEST(VerdictJson, OfACureInABatchHasItsProof) {
+    const std::string json = report::verdict_json(testing::fixture("completes"), {}, "/tmp/run");
+    EXPECT_FALSE(nlohmann::json::parse(json).contains("proof_of_cure"));
+    const verdict::ProofOfCure unproven{.proven = false, .missing = {"its baseline"}};
+    const auto once = report::with_proof(json, unproven);
+    EXPECT_TRUE(once.starts_with(json.substr(0, json.size() - 2))) << "what was there stays as it is";
+    EXPECT_EQ(nlohmann::json::parse(once).at("proof_of_cure"),
+              nlohmann::json({{"proven", false}, {"missing", {"its baseline"}}}));
+    const auto again = nlohmann::json::parse(report::with_proof(once, {.proven = true}));
+    EXPECT_EQ(again.at("proof_of_cure"),
+              nlohmann::json({{"proven", true}, {"missing", nlohmann::json::array()}}));
+}
+
 TEST(VerdictJson, BytesThatAreNotUtf8AreReplaced) {
     Evidence evidence = testing::fixture("completes");
     evidence.kernel_log = {"comm \xff odd"};

@@ -45,9 +45,26 @@ TEST(MatrixRunTest, AVerdictIsReadAndKeptAsItIs) {
     EXPECT_FALSE(run->met);
     EXPECT_FALSE(run->left_behind);
     EXPECT_EQ(run->json, verdict_text("slow", false));
+    EXPECT_EQ(run->cgroup, "");
+    EXPECT_FALSE(run->foreseen);
     EXPECT_TRUE(
         parse_run(R"({"outcome":"slow","recursion":"none","met":true,"reasons":[],"leftovers":["a mount"]})")
             ->left_behind);
+}
+
+// What the gate of cures asks for.
+TEST(MatrixRunTest, PlaceAndForesightAreRead) {
+    const auto foreseen = [](const std::string& met, const std::string& outcomes) {
+        const auto run = parse_run(fmt::format(
+            R"({{"outcome":"slow","recursion":null,"met":{},"reasons":[],"leftovers":[],"cgroup_version":"v2",)"
+            R"("expected":{{"outcome":[{}],"recursion":[]}}}})",
+            met, outcomes));
+        EXPECT_EQ(run->cgroup, "v2");
+        return run->foreseen;
+    };
+    EXPECT_TRUE(foreseen("true", "\"slow\""));
+    EXPECT_FALSE(foreseen("false", "\"slow\""));
+    EXPECT_FALSE(foreseen("true", ""));
 }
 
 TEST(MatrixRunTest, WhatIsNoVerdictIsRefused) {
@@ -202,6 +219,64 @@ TEST(MatrixTextTest, TheTableHasARowForAScenarioAndAColumnForAKernel) {
                             "a            1 deadlock  unsupported",  //
                             "bcd-control  0/1         unsupported",  //
                             "9.9: no such kernel"));
+}
+
+// A stall, its control and its cure on 6.1; the cure and the control alone on 7.2.
+std::vector<Cell> cells_with_cure() {
+    std::vector<Cell> cells{
+        cell("6.1", "stall", 1, {run_of("deadlock")}),    cell("6.1", "control", 1, {run_of("completes")}),
+        cell("6.1", "cure", 1, {run_of("completes")}),    cell("7.2", "stall", 1),
+        cell("7.2", "control", 1, {run_of("completes")}), cell("7.2", "cure", 1, {run_of("completes")})};
+    for (const std::size_t i : {2U, 5U}) {
+        cells[i].claim = {.cure = true, .baseline = "stall", .control = "control"};
+    }
+    return cells;
+}
+
+TEST(MatrixCureTest, IsProvenByItsOwnColumnOnly) {
+    EXPECT_THAT(table_of(cells_with_cure()), ElementsAre("scenario  6.1                       7.2",
+                                                         "stall     1 deadlock                0/1",
+                                                         "control   1 completes               1 completes",
+                                                         "cure      1 completes; cure proven  1 completes; "
+                                                         "cure unproven"));
+    EXPECT_THAT(
+        summary_of(cells_with_cure()),
+        ElementsAre("6.1, cure: cure proven: completes 1 of 1 (at least 5%), beside stall (1 deadlock "
+                    "of 1) and control (1 completes of 1)",
+                    "7.2, cure: cure unproven: its baseline stall was not run beside it"));
+}
+
+TEST(MatrixCureTest, AnotherCgroupVersionIsAnotherPlace) {
+    auto cells = cells_with_cure();
+    for (std::size_t i = 0; i < 3; ++i) {
+        cells[i].finished[0].cgroup = "v1";
+    }
+    EXPECT_THAT(table_of(cells)[3], HasSubstr("cure proven"));
+    cells[2].finished.push_back(run_of("completes"));
+    cells[2].finished[1].cgroup = "v2";
+    EXPECT_THAT(table_of(cells)[3], HasSubstr("cure      2 completes; cure unproven"));
+    EXPECT_THAT(summary_of(cells)[1],
+                "6.1 v2, cure: cure unproven: its baseline stall was not run beside it; its control control "
+                "was not run beside it");
+}
+
+TEST(MatrixCureTest, JsonHasTheProofOfCuresOnly) {
+    auto cells = cells_with_cure();
+    for (auto& one : cells) {
+        for (auto& run : one.finished) {
+            run = *parse_run(verdict_text(run.outcome));
+        }
+    }
+    const auto json = json_of(cells);
+    EXPECT_THAT(json, ::testing::StartsWith("[" + verdict_text("deadlock") + ",\n"));
+    EXPECT_THAT(json, HasSubstr("\"proof_of_cure\": {\n    \"proven\": true,\n    \"missing\": []\n  }"));
+    EXPECT_THAT(json, HasSubstr("\"missing\": [\n      \"its baseline stall was not run beside it\"\n    ]"));
+}
+
+TEST(MatrixSummaryTest, RepeatedRunsHaveBounds) {
+    EXPECT_THAT(
+        summary_of({cell("6.1", "a", 2, {run_of("deadlock"), run_of("deadlock")})}),
+        ElementsAre("a: 2 deadlock of 2 (at least 22%); stalls 2 of 2 (at least 22%)", HasSubstr("95%")));
 }
 
 TEST(MatrixResultTest, TheGravestCounts) {

@@ -1,0 +1,79 @@
+#include "harness/run/scenarios.h"
+
+#include "tests/support/temporary_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::run {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> names_of(const std::vector<std::string>& asked, bool with_baselines,
+                                  const std::vector<std::string>& overrides = {}) {
+    const auto loaded = load_scenarios(asked, overrides, with_baselines);
+    EXPECT_TRUE(loaded) << loaded.error().message;
+    std::vector<std::string> names;
+    for (const auto& scenario : loaded ? *loaded : std::vector<scenario::Scenario>{}) {
+        names.push_back(scenario.name);
+    }
+    return names;
+}
+
+TEST(ScenariosTest, ACureBringsItsBaselineAndControl) {
+    EXPECT_THAT(names_of({"fuse-ext4-own-cgroup"}, false), ElementsAre("fuse-ext4-own-cgroup"));
+    EXPECT_THAT(
+        names_of({"fuse-ext4-own-cgroup"}, true),
+        ElementsAre("fuse-ext4-own-cgroup", "fuse-ext4-shared-memcg", "fuse-ext4-shared-memcg-control"));
+    // It names no control; its baseline does.
+    EXPECT_THAT(
+        names_of({"loop-ext4-shared-memcg"}, true),
+        ElementsAre("loop-ext4-shared-memcg", "fuse-ext4-shared-memcg", "fuse-ext4-shared-memcg-control"));
+}
+
+TEST(ScenariosTest, WhatIsThereIsNotAddedAgain) {
+    EXPECT_THAT(names_of({"fuse-ext4-shared-memcg", "fuse-ext4-own-cgroup", "fuse-ext4-io-flusher"}, true),
+                ElementsAre("fuse-ext4-shared-memcg", "fuse-ext4-own-cgroup", "fuse-ext4-io-flusher",
+                            "fuse-ext4-shared-memcg-control"));
+}
+
+TEST(ScenariosTest, WhatIsAddedHasTheOverridesToo) {
+    const auto loaded = load_scenarios({"fuse-ext4-own-cgroup"}, {"workload.work=100MiB"}, true);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    for (const auto& scenario : *loaded) {
+        EXPECT_EQ(scenario.workload.work, mebibytes(100)) << scenario.name;
+    }
+    EXPECT_FALSE(load_scenarios({"fuse-ext4-own-cgroup"}, {"baseline=nowhere"}, true));
+}
+
+TEST(ScenariosTest, TwoOfOneNameMustBeTheSame) {
+    const test::TemporaryFolder folder;
+    folder.write("fuse-ext4-own-cgroup.toml", "question = \"?\"\n");
+    const std::string mine = folder / "fuse-ext4-own-cgroup.toml";
+    EXPECT_THAT(names_of({mine, mine}, false), ElementsAre("fuse-ext4-own-cgroup", "fuse-ext4-own-cgroup"));
+    const auto loaded = load_scenarios({mine, "fuse-ext4-own-cgroup"}, {}, false);
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().kind, ErrorKind::invalid_input);
+    EXPECT_THAT(loaded.error().message, HasSubstr("have one name and differ"));
+}
+
+TEST(ScenariosTest, MitigationsMustBeKnown) {
+    const auto loaded = load_scenarios({"fuse-ext4-own-cgroup"}, {"mitigation.apply=no_such_thing"}, false);
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(loaded.error().message, HasSubstr("no_such_thing"));
+}
+
+TEST(ScenariosTest, TheClaimIsTheScenarios) {
+    const auto loaded = load_scenarios({"fuse-ext4-own-cgroup", "fuse-ext4-shared-memcg"}, {}, false);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    const auto cure = claim_of((*loaded)[0]);
+    EXPECT_TRUE(cure.cure);
+    EXPECT_EQ(cure.baseline, "fuse-ext4-shared-memcg");
+    EXPECT_EQ(cure.control, "fuse-ext4-shared-memcg-control");
+    EXPECT_FALSE(claim_of((*loaded)[1]).cure);
+}
+
+}  // namespace
+}  // namespace reflux::run
