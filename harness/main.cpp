@@ -107,9 +107,9 @@ void add_readers(CLI::App& app, ExitCode& code) {
     static bool dot = false;
     app.add_subcommand("probe", "what this machine can run, and the reason for each thing that it cannot")
         ->callback([&code] { code = reflux::run::probe_verb(); });
-    auto* list = app.add_subcommand("list", "scenarios, mitigations, engines and front ends");
+    auto* list = app.add_subcommand("list", "scenarios, mitigations, faults, engines and front ends");
     list->add_option("what", what, "only this list")
-        ->check(CLI::IsMember({"scenarios", "mitigations", "engines", "front-ends"}));
+        ->check(CLI::IsMember({"scenarios", "mitigations", "faults", "engines", "front-ends"}));
     list->callback([&code] { code = reflux::run::list_verb(what); });
     auto* check = app.add_subcommand("check", "validate scenario files; no root needed");
     check->add_option("file", files, "files or names; none: every scenario in the search path");

@@ -30,7 +30,8 @@ struct Limits {
     // By this the scenario's times were stretched to those above, because this machine
     // is slower than the one that asked for the run; 1: they were not.
     double time_factor = 1;
-    std::uint64_t work_bytes = 0;  // what the workload is to write
+    std::uint64_t work_bytes = 0;                     // what the workload is to write
+    std::optional<std::uint64_t> daemon_limit_bytes;  // of the daemon's own memcg; nullopt: no limit set
 };
 
 // The virtual machine in which the run was made, as its host saw it.
@@ -303,6 +304,15 @@ struct DaemonExit {
     std::string last_words;   // the tail of its log
 };
 
+// A fault that the scenario asked for. It explains a verdict and decides none: that is left to what the
+// fault does.
+struct Fault {
+    std::string name;
+    std::string detail;              // what was done, or why nothing was
+    std::optional<double> at_s;      // nullopt: it was not injected
+    std::optional<double> lifted_s;  // nullopt: it was not lifted
+};
+
 struct Evidence {
     int schema = schema_version;
     std::string scenario;
@@ -329,6 +339,7 @@ struct Evidence {
     std::vector<std::string> leftovers;   // what teardown could not remove
     double duration_s = 0;                // from the start of the run to the end of teardown
     std::optional<Guest> guest;           // nullopt: the run was made on the machine itself
+    std::vector<Fault> faults;            // injected on purpose; empty: none was asked for
 };
 
 }  // namespace reflux::evidence

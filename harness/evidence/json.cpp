@@ -32,6 +32,7 @@ void fields(Visit& visit, T& it) {
     visit("memcg_limit_bytes", it.memcg_limit_bytes);
     visit("time_factor", it.time_factor);
     visit("work_bytes", it.work_bytes);
+    visit("daemon_limit_bytes", it.daemon_limit_bytes);
 }
 
 template <class Visit, Is<Guest> T>
@@ -283,6 +284,14 @@ void fields(Visit& visit, T& it) {
     visit("last_words", it.last_words);
 }
 
+template <class Visit, Is<Fault> T>
+void fields(Visit& visit, T& it) {
+    visit("name", it.name);
+    visit("detail", it.detail);
+    visit("at_s", it.at_s);
+    visit("lifted_s", it.lifted_s);
+}
+
 template <class Visit, Is<Evidence> T>
 void fields(Visit& visit, T& it) {
     visit("schema", it.schema);
@@ -309,6 +318,7 @@ void fields(Visit& visit, T& it) {
     visit("leftovers", it.leftovers);
     visit("duration_s", it.duration_s);
     visit("guest", it.guest);
+    visit("faults", it.faults);
 }
 
 struct Writer {

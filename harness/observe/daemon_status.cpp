@@ -132,8 +132,8 @@ Result<UniqueFd> connect_to(const std::string& path) {
 }
 
 // The first line that the daemon sends, without its newline.
-Result<std::string> ask(const std::string& path, Question command, Clock::time_point deadline) {
-    const std::string question = fmt::format("{}\n", to_string(command));
+Result<std::string> ask(const std::string& path, std::string_view line, Clock::time_point deadline) {
+    const std::string question = fmt::format("{}\n", line);
     const auto late = [&] { return fail(ErrorKind::timed_out, path + ": no answer within the deadline"); };
     REFLUX_TRY(const auto socket, connect_to(path));
     // The first few bytes of a new connection always find room.
@@ -204,9 +204,12 @@ DaemonReport parse_daemon_report(std::string_view text, double at_s) {
     return report;
 }
 
+Result<std::string> ask_line(const std::string& socket_path, std::string_view line, Seconds deadline) {
+    return ask(socket_path, line, Clock::now() + std::chrono::duration_cast<Clock::duration>(deadline));
+}
+
 DaemonReport ask_daemon(const std::string& socket_path, Seconds deadline, double at_s, Question question) {
-    const auto answer =
-        ask(socket_path, question, Clock::now() + std::chrono::duration_cast<Clock::duration>(deadline));
+    const auto answer = ask_line(socket_path, to_string(question), deadline);
     return answer ? parse_daemon_report(*answer, at_s) : no_answer(at_s, answer.error().message);
 }
 

@@ -34,6 +34,10 @@ struct DaemonReport {
 // What is asked: everything, or only what a poll needs (refluxd then reads nothing of /proc, see its help).
 enum class Question { status, progress };
 
+// Sends one line to the daemon's control socket and gives the line that it answers, without its newline; at
+// most `deadline`, connect included.
+Result<std::string> ask_line(const std::string& socket_path, std::string_view line, Seconds deadline);
+
 // Sends the question and reads one line of JSON; at most `deadline` from call to return, connect included.
 DaemonReport ask_daemon(const std::string& socket_path, Seconds deadline, double at_s,
                         Question question = Question::status);

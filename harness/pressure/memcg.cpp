@@ -97,6 +97,9 @@ Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal) {
     if (plan.limit) {
         REFLUX_CHECK(set_limit(memcg.pressed, plan.version, *plan.limit));
     }
+    if (plan.daemon_limit && daemon != memcg.pressed) {
+        REFLUX_CHECK(set_limit(daemon, plan.version, *plan.daemon_limit));
+    }
     return memcg;
 }
 

@@ -2,7 +2,7 @@
 //     reflux-ID/           no limit, no members
 //       pressed/           the limit; members: daemon and workload (placement shared)
 //         daemon/ workload/    (placement siblings, and workload for apart)
-//       apart/             no limit: the daemon, for placement apart
+//       apart/             the daemon, for placement apart; no limit but one of its own
 //       helpers/           no limit: mkfs, mount, relief helpers
 // Daemon, workload, mkfs, mount, verifier and relief helpers live in it, so that `clean` finds them; the
 // short calls by which things are attached and unmounted end with the harness. The harness itself stays
@@ -28,6 +28,7 @@ struct MemcgPlan {
     std::string hierarchy;       // where the hierarchy with the memory controller is mounted
     std::optional<Bytes> limit;  // nullopt: no limit
     DaemonPlace daemon = DaemonPlace::with_workload;
+    std::optional<Bytes> daemon_limit;  // for a memcg of the daemon's own (sibling, apart)
 };
 
 struct Memcg {

@@ -71,6 +71,9 @@ std::string setting(const Evidence& evidence) {
     if (!evidence.placement.empty()) {
         text += ", placement " + evidence.placement;
     }
+    if (evidence.limits.daemon_limit_bytes) {
+        text += fmt::format(", daemon's own limit {} MiB", *evidence.limits.daemon_limit_bytes >> 20U);
+    }
     if (!evidence.engine.empty()) {
         text += ", engine " + evidence.engine;
     }

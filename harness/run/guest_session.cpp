@@ -36,8 +36,8 @@ Status run(const GuestSession& plan) {
     ::mlockall(MCL_CURRENT | MCL_FUTURE);
     REFLUX_TRY(auto scenario, scenario::load(plan.scenario));
     REFLUX_TRY(const double factor, measure_time_factor(plan.host_work_s));
-    for (Seconds* time :
-         {&scenario.judge.stall_window, &scenario.judge.time_budget, &scenario.relief.rung_time}) {
+    for (Seconds* time : {&scenario.judge.stall_window, &scenario.judge.time_budget,
+                          &scenario.relief.rung_time, &scenario.fault.time}) {
         *time *= factor;
     }
     scenario.workload.work = less_work(scenario, factor);

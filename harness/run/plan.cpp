@@ -36,7 +36,8 @@ pressure::MemcgPlan make_memcg_plan(const scenario::Scenario& scenario, const Mi
     return {.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
             .hierarchy = host.hierarchy,
             .limit = scenario.memcg.limit,
-            .daemon = apart ? pressure::DaemonPlace::apart : daemon_place(scenario.memcg.placement)};
+            .daemon = apart ? pressure::DaemonPlace::apart : daemon_place(scenario.memcg.placement),
+            .daemon_limit = scenario.memcg.daemon_limit};
 }
 
 stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
@@ -76,6 +77,9 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence.limits.time_budget_s = scenario.judge.time_budget.count();
     if (scenario.memcg.limit) {
         evidence.limits.memcg_limit_bytes = scenario.memcg.limit->value;
+    }
+    if (scenario.memcg.daemon_limit) {
+        evidence.limits.daemon_limit_bytes = scenario.memcg.daemon_limit->value;
     }
     evidence.placement = scenario::to_string(scenario.memcg.placement);
     evidence.devices.lower_fs = scenario.stack.lower;

@@ -7,6 +7,7 @@
 #include "harness/observe/daemon_status.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
+#include "harness/run/fault.h"
 #include "harness/run/plan.h"
 #include "harness/run/read_back.h"
 #include "harness/run/relief.h"
@@ -53,6 +54,8 @@ class Session {
     [[nodiscard]] stack::Plan stack_plan() const;
     void workload_ended();
     bool note_daemon_end();
+    Status drive_fault();
+    void lift_fault();
     Status interrupted();
 
     const SessionPlan& plan_;
@@ -66,6 +69,7 @@ class Session {
     std::optional<stack::Stack> stack_;
     std::optional<workload::SharedState> shared_;
     std::optional<Watcher> watcher_;
+    std::optional<FaultInjector> fault_;
     Child workload_;  // generator
     double last_checkpoint_s_ = 0;
     bool hung_ = false;
@@ -130,6 +134,8 @@ Status Session::read_back() {
             REFLUX_CHECK(pressure::spare_control_thread(*memcg_, thread.tid));
         }
     }
+    fault_.emplace(scenario_.fault, *stack_, evidence_.faults);
+    REFLUX_CHECK(fault_->check());
     for (const auto& row : mitigations_) {
         evidence_.mitigations.push_back(
             row.read_back(row, {.pid = stack_->daemon.pid, .pressed_cgroup = memcg_->pressed}));
@@ -191,6 +197,9 @@ Status Session::press() {
         const Event event = loop_.next(tick_time);
         watcher_->tick();
         console_.state(watcher_->state());
+        if (event == Event::tick) {  // else something has ended before the fault
+            REFLUX_CHECK(drive_fault());
+        }
         if (monotonic_s() - last_checkpoint_s_ > checkpoint_interval_s) {
             checkpoint();
         }
@@ -231,6 +240,7 @@ void Session::relieve() {
                                            *watcher_, loop_, console_);
     evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
     checkpoint();
+    lift_fault();
     verify_acknowledged();
 }
 
@@ -350,12 +360,32 @@ Status Session::work() {
     if (evidence_.stall) {
         relieve();
     } else {
+        lift_fault();
         verify();
     }
     return loop_.interrupted() != 0 ? interrupted() : Status{};
 }
 
+Status Session::drive_fault() {
+    if (fault_) {
+        REFLUX_TRY(const std::string done,
+                   fault_->tick(Bytes{shared_->totals().bytes_written}, watcher_->now_s()));
+        if (!done.empty()) {
+            console_.step("fault: " + done);
+        }
+    }
+    return {};
+}
+
+// What follows is no part of what the fault is to show: reading back, and an orderly end.
+void Session::lift_fault() {
+    if (fault_) {
+        fault_->lift(watcher_ ? watcher_->now_s() : 0);
+    }
+}
+
 void Session::take_down() {
+    lift_fault();
     loop_.forget_workload();
     loop_.forget_daemon();
     if (watcher_) {

@@ -10,6 +10,7 @@
 #include "harness/report/dot.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
+#include "harness/run/fault.h"
 #include "harness/run/requirements.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/verdict.h"
@@ -61,6 +62,14 @@ ExitCode list_of_daemon(const std::string& key) {
     return ExitCode::met;
 }
 
+// Signals to the daemon, and refluxd's own.
+ExitCode list_faults() {
+    for (const auto& row : signal_faults()) {
+        fmt::print("  {:34} {}\n", row.name, row.description);
+    }
+    return list_of_daemon("faults");
+}
+
 // Virtual machines are no matter of one probe: what runs them is found out by booting one, once.
 std::vector<probe::Finding> virtual_machines() {
     const std::string cache = vm::default_cache();
@@ -109,6 +118,7 @@ ExitCode list_verb(const std::string& what) {
     };
     section("scenarios", list_scenarios);
     section("mitigations", list_mitigations);
+    section("faults", list_faults);
     section("engines", [] { return list_of_daemon("engines"); });
     section("front-ends", [] { return list_of_daemon("front_ends"); });
     return code;

@@ -115,6 +115,39 @@ class Checker {
                             "runs none; remove one of them",
                             to_string(scenario_.memcg.placement)));
         }
+        if (scenario_.fault.kind != "none") {
+            return blame({"fault.kind"},
+                         fmt::format("fault.kind = {} has no effect with stack.front_end = loop: faults are "
+                                     "the daemon's, and there is none; remove one of them",
+                                     scenario_.fault.kind));
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_daemon_limit() const {
+        if (scenario_.memcg.daemon_limit && scenario_.memcg.placement == Placement::shared) {
+            return blame({"memcg.daemon_limit", "memcg.placement"},
+                         "memcg.daemon_limit needs a memcg of the daemon's own: memcg.placement = siblings "
+                         "or apart");
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_fault() const {
+        const Fault& fault = scenario_.fault;
+        const bool has_options = fault.kind != "none" && fault.kind != "kill" && fault.kind != "stop";
+        if (!fault.options.empty() && !has_options) {
+            return blame({"fault.options", "fault.kind"},
+                         fmt::format("fault.options has no effect with fault.kind = {}", fault.kind));
+        }
+        if (fault.time > Seconds(0) && fault.kind == "kill") {
+            return blame({"fault.time"}, "fault.time: what was killed does not come back after a time");
+        }
+        if (fault.kind != "none" && fault.after > scenario_.workload.work) {
+            return blame({"fault.after", "workload.work"},
+                         fmt::format("fault.after = {}, but the workload writes only workload.work = {}",
+                                     to_string(fault.after), to_string(scenario_.workload.work)));
+        }
         return {};
     }
 
@@ -164,6 +197,8 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     } else {
         REFLUX_CHECK(checker.check_zones());
     }
+    REFLUX_CHECK(checker.check_daemon_limit());
+    REFLUX_CHECK(checker.check_fault());
     return checker.check_times();
 }
 

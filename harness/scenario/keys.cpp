@@ -192,24 +192,26 @@ Key older_name(Key key) {
     return key;
 }
 
-Key memcg_limit_key() {
+template <class Field>
+Key limit_key(std::string path, Field field) {
     // Below this the daemon itself does not start in the memcg.
     const Bytes least = mebibytes(16);
-    return {"memcg.limit",
-            [least](Scenario& scenario, const Value& value) -> Status {
+    return {std::move(path),
+            [least, field](Scenario& scenario, const Value& value) -> Status {
                 if (const auto* text = std::get_if<std::string>(&value); text != nullptr && *text == "none") {
-                    scenario.memcg.limit.reset();
+                    field(scenario).reset();
                     return {};
                 }
                 const auto size = size_from(value, least);
                 if (!size) {
                     return fail(ErrorKind::invalid_input, "\"none\", or " + size.error().message);
                 }
-                scenario.memcg.limit = *size;
+                field(scenario) = *size;
                 return {};
             },
-            [](const Scenario& scenario) {
-                return quoted(scenario.memcg.limit ? to_string(*scenario.memcg.limit) : "none");
+            [field](const Scenario& scenario) {
+                const std::optional<Bytes>& limit = field(scenario);
+                return quoted(limit ? to_string(*limit) : "none");
             },
             text_from_text};
 }
@@ -267,8 +269,9 @@ std::vector<Key> make_keys() {
         number_key("daemon.threads", 1, 256, REFLUX_FIELD(daemon.threads)),
         size_key("daemon.zone_size", mebibytes(1), REFLUX_FIELD(daemon.zone_size)),
         number_key("daemon.conventional_zones", 0, 1 << 20, REFLUX_FIELD(daemon.conventional_zones)),
-        memcg_limit_key(),
+        limit_key("memcg.limit", REFLUX_FIELD(memcg.limit)),
         placement_key(),
+        limit_key("memcg.daemon_limit", REFLUX_FIELD(memcg.daemon_limit)),
         number_key("workload.seed", 0, any, REFLUX_FIELD(workload.seed)),
         number_key("workload.workers", 1, 256, REFLUX_FIELD(workload.workers)),
         size_key("workload.work", mebibytes(1), REFLUX_FIELD(workload.work)),
@@ -277,6 +280,14 @@ std::vector<Key> make_keys() {
         list_key(
             "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
             [](const std::string& word) { return has_form(word, "_"); }, REFLUX_FIELD(mitigations)),
+        word_key("fault.kind", {"none", "kill", "stop", "delay", "spin", "allocate", "error"},
+                 REFLUX_FIELD(fault.kind)),
+        list_key(
+            "fault.options", "a list of options of refluxd's fault, such as [\"time=200ms\"]",
+            [](const std::string& word) { return has_form(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_=-.+"); },
+            REFLUX_FIELD(fault.options)),
+        size_key("fault.after", Bytes{0}, REFLUX_FIELD(fault.after)),
+        duration_key("fault.time", Seconds(0), Seconds(600), REFLUX_FIELD(fault.time)),
         size_key("vm.memory", mebibytes(256), REFLUX_FIELD(vm.memory)),
         number_key("vm.cpus", 1, 64, REFLUX_FIELD(vm.cpus)),
         word_key("vm.cgroup", {"auto", "v1", "v2"}, REFLUX_FIELD(vm.cgroup)),

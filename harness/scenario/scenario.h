@@ -36,6 +36,7 @@ struct Daemon {
 struct Memcg {
     std::optional<Bytes> limit;  // "none" in the file: no limit
     Placement placement = Placement::shared;
+    std::optional<Bytes> daemon_limit;  // of the daemon's own memcg, for siblings and apart
 };
 
 struct Workload {
@@ -44,6 +45,16 @@ struct Workload {
     Bytes work = gibibytes(2);  // all of them together write this much, then end
     Bytes small_file = kibibytes(40);
     Bytes large_file = mebibytes(100);
+};
+
+// A fault that is injected on purpose when the workload has written `after`; its runs are what the verdict
+// is tried on.
+struct Fault {
+    std::string kind = "none";         // none | kill | stop: a signal to the daemon |
+                                       // delay | spin | allocate | error: refluxd's own, see its help
+    std::vector<std::string> options;  // of refluxd's own: "time=200ms"
+    Bytes after = mebibytes(32);
+    Seconds time{0};  // after this it is lifted; 0: it stays until all is seen
 };
 
 // The virtual machine of `run --vm`.
@@ -89,6 +100,7 @@ struct Scenario {
     Memcg memcg;
     Workload workload;
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
+    Fault fault;
     Vm vm;
     Observe observe;
     Judge judge;

@@ -301,6 +301,20 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
     }
 }
 
+// What was done on purpose; told after all that was judged, for it decides nothing.
+void add_faults(const Evidence& evidence, Verdict& verdict) {
+    for (const evidence::Fault& fault : evidence.faults) {
+        if (!fault.at_s) {
+            verdict.reasons.push_back(
+                fmt::format("the fault {} was not injected: {}", fault.name, fault.detail));
+            continue;
+        }
+        verdict.reasons.push_back(
+            fmt::format("a fault was injected at {:.1f} s: {}, {}{}", *fault.at_s, fault.name, fault.detail,
+                        fault.lifted_s ? fmt::format("; lifted at {:.1f} s", *fault.lifted_s) : ""));
+    }
+}
+
 void judge_run(const Evidence& evidence, Verdict& verdict) {
     std::vector<Watched> tasks;
     if (evidence.stall) {
@@ -327,6 +341,7 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
         verdict.reasons.push_back(fmt::format("the daemon ended at {:.1f} s, after the stall was found",
                                               evidence.daemon_exit->at_s));
     }
+    add_faults(evidence, verdict);
     add_guest(evidence, verdict);
     verdict.reasons.insert(verdict.reasons.end(), recursion.notes.begin(), recursion.notes.end());
     constexpr std::size_t shown = 2;

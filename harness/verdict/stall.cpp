@@ -162,6 +162,16 @@ const Watched* suspect(const Evidence& evidence, const std::vector<Watched>& tas
     return best;
 }
 
+// A daemon thread that has a request in hand and sleeps in code of its own: a timer, a lock or a pipe of user
+// space. It owes the answer, though the kernel shows it idle.
+const Watched* idle_holder(const Evidence& evidence, const std::vector<Watched>& tasks) {
+    const auto found = std::ranges::find_if(tasks, [&](const Watched& task) {
+        return is_daemon(evidence, task.last) && task.classified.wait == Wait::idle &&
+               holds_request(*evidence.stall, task.last.tid);
+    });
+    return found == tasks.end() ? nullptr : &*found;
+}
+
 void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks, const WaitGraph& graph,
                      Verdict& verdict) {
     verdict.outcome = Outcome::inconclusive;
@@ -169,6 +179,11 @@ void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks
     if (evidence.stall->snapshots.size() < 2) {
         verdict.reasons.push_back(stall_sentence(evidence) +
                                   ", but there are fewer than two snapshots of its tasks");
+    } else if (const Watched* holder = idle_holder(evidence, tasks); task == nullptr && holder != nullptr) {
+        verdict.reasons.push_back(fmt::format(
+            "{}, but {} has a request in hand and sleeps in code of its own, not in the kernel's: "
+            "what it waits for is not shown",
+            stall_sentence(evidence), name_of(holder->last)));
     } else if (task == nullptr && has_daemon(evidence)) {
         verdict.reasons.push_back(
             stall_sentence(evidence) +

@@ -26,7 +26,8 @@ Evidence full() {
                  .time_budget_s = 60,
                  .memcg_limit_bytes = 67108864,
                  .time_factor = 3.5,
-                 .work_bytes = 7};
+                 .work_bytes = 7,
+                 .daemon_limit_bytes = 33554432};
     it.environment = {"6.18.5", "#1 SMP \"quoted\"", "x86_64", "v1", 25769803776U, 2};
     it.devices = {"7:0", "7:1", "ext4", "xfs", "fuse", 58};
     it.placement = "shared";
@@ -82,6 +83,7 @@ Evidence full() {
     it.duration_s = 21.4;
     it.guest = evidence::Guest{
         .accelerator = "tcg", .kernel = "6.1", .boot_s = 7.5, .end = "panicked", .detail = "Oops"};
+    it.faults = {{.name = "stop", .detail = "SIGSTOP to 4240", .at_s = 1.5, .lifted_s = 9.5}};
     return it;
 }
 

@@ -77,6 +77,7 @@ conventional_zones = 0
 [memcg]
 limit = "96MiB"
 placement = "siblings"
+daemon_limit = "32MiB"
 [workload]
 seed = 99
 workers = 5
@@ -87,6 +88,11 @@ large_file = "16MiB"
 apply = ["io_flusher", "mlock"]
 [observe]
 trace_overhead = "measure"
+[fault]
+kind = "error"
+options = ["operations=read+write", "error=ENOSPC", "torn"]
+after = "3MiB"
+time = "2500ms"
 [judge]
 stall_window = "1500ms"
 time_budget = "2min"
@@ -120,6 +126,11 @@ recursion = ["none", "upper"]
     EXPECT_EQ(loaded->workload.large_file, mebibytes(16));
     EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
     EXPECT_EQ(loaded->observe.trace_overhead, "measure");
+    EXPECT_EQ(loaded->memcg.daemon_limit, mebibytes(32));
+    EXPECT_EQ(loaded->fault.kind, "error");
+    EXPECT_THAT(loaded->fault.options, ElementsAre("operations=read+write", "error=ENOSPC", "torn"));
+    EXPECT_EQ(loaded->fault.after, mebibytes(3));
+    EXPECT_EQ(loaded->fault.time, Seconds(2.5));
     EXPECT_EQ(loaded->judge.stall_window, Seconds(1.5));
     EXPECT_EQ(loaded->judge.time_budget, Seconds(120));
     EXPECT_THAT(loaded->relief.rungs, ElementsAre("abort", "wait"));
@@ -189,6 +200,12 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
         {"[judge]\nstall_window = \"100ms\"",
          "s.toml:3: judge.stall_window: expected a duration in quotes from 1s to 600s, such as \"8s\", found "
          "the text '100ms'"},
+        {"[fault]\nkind = \"crash\"",
+         "s.toml:3: fault.kind: expected one of none | kill | stop | delay | spin | allocate | error, found "
+         "the text 'crash'"},
+        {"[fault]\noptions = [\"time = 1s\"]",
+         "s.toml:3: fault.options: expected a list of options of refluxd's fault, such as "
+         "[\"time=200ms\"], found the text 'time = 1s'"},
         {"[mitigation]\napply = \"io_flusher\"",
          "s.toml:3: mitigation.apply: expected a list of names of mitigations, such as [\"io_flusher\"], "
          "found "
@@ -229,6 +246,19 @@ TEST_F(LoadTest, KeysThatContradictEachOtherAreErrors) {
          "s.toml:4: stack.upper_size = 256MiB is too small: xfs needs 300MiB or more"},
         {"[stack]\nupper = \"btrfs\"\nupper_size = \"64MiB\"",
          "s.toml:4: stack.upper_size = 64MiB is too small: btrfs needs 128MiB or more"},
+        {"[memcg]\ndaemon_limit = \"64MiB\"",
+         "s.toml:3: memcg.daemon_limit needs a memcg of the daemon's own: memcg.placement = siblings or "
+         "apart"},
+        {"[fault]\noptions = [\"time=1s\"]", "s.toml:3: fault.options has no effect with fault.kind = none"},
+        {"[fault]\nkind = \"stop\"\noptions = [\"time=1s\"]",
+         "s.toml:4: fault.options has no effect with fault.kind = stop"},
+        {"[fault]\nkind = \"kill\"\ntime = \"1s\"",
+         "s.toml:4: fault.time: what was killed does not come back after a time"},
+        {"[fault]\nkind = \"kill\"\nafter = \"3GiB\"",
+         "s.toml:4: fault.after = 3GiB, but the workload writes only workload.work = 2GiB"},
+        {"[stack]\nfront_end = \"loop\"\n[fault]\nkind = \"stop\"",
+         "s.toml:5: fault.kind = stop has no effect with stack.front_end = loop: faults are the daemon's, "
+         "and there is none; remove one of them"},
         {"[stack]\nlower_size = \"1GiB\"",
          "s.toml:3: stack.lower_size = 1GiB is too small: ext4 needs 1115MiB or more to hold an image of "
          "stack.upper_size = 1GiB"},

@@ -245,6 +245,36 @@ TEST(Livelock, IsNotShownByAnUnboundedWaitThatMoves) {
     EXPECT_THAT(verdict.reasons, Contains(HasSubstr("500 context switches")));
 }
 
+TEST(Undecided, AnIdleThreadWithARequestInHandIsNotAboveTheDaemon) {
+    Evidence evidence = testing::fixture("stall-above-the-daemon");
+    EXPECT_THAT(judge(evidence).reasons.at(0), HasSubstr("the stall is above the daemon"));
+    evidence.stall->daemon.in_flight = {{.id = 1, .operation = "write", .tid = 4240, .age_s = 9}};
+    const auto verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+    EXPECT_THAT(verdict.reasons.at(0), HasSubstr("refluxd[4240] has a request in hand"));
+}
+
+TEST(Faults, AreToldAndDecideNothing) {
+    for (const std::string& name : testing::fixture_names()) {
+        Evidence evidence = testing::fixture(name);
+        evidence.faults.clear();
+        const auto without = judge(evidence);
+        evidence.faults = {{.name = "stop", .detail = "SIGSTOP to 7", .at_s = 3.25, .lifted_s = 9.0},
+                           {.name = "kill", .detail = "too early", .at_s = {}, .lifted_s = {}}};
+        const auto with = judge(evidence);
+        EXPECT_EQ(with.outcome, without.outcome) << name;
+        EXPECT_EQ(with.recursion, without.recursion) << name;
+        EXPECT_EQ(with.cycle, without.cycle) << name;
+        EXPECT_EQ(with.reasons.front(), without.reasons.front()) << name;
+        if (with.outcome != Outcome::harness_error && with.outcome != Outcome::unsupported) {
+            EXPECT_THAT(with.reasons,
+                        Contains("a fault was injected at 3.2 s: stop, SIGSTOP to 7; lifted at 9.0 s"))
+                << name;
+            EXPECT_THAT(with.reasons, Contains("the fault kill was not injected: too early")) << name;
+        }
+    }
+}
+
 TEST(Stopped, OneThreadOfManyIsNotAStoppedDaemon) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");
     for (auto& snapshot : evidence.stall->snapshots) {

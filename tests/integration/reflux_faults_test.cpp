@@ -1,0 +1,140 @@
+// Runs with a fault injected on purpose, and runs on a busy machine: each is called by its own name, for its
+// own reason. Windows are short, for what is tried is the name and not the patience.
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "tests/integration/support/reflux_run.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::AnyOf;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+using Reasons = std::vector<std::string>;
+
+class FaultsTest : public RefluxTest {
+  protected:
+    // The verdict of a run that meets its expectation.
+    [[nodiscard]] json run(const std::string& arguments) const {
+        const Ran ran = run_reflux(
+            fmt::format("run --json --out {} --set judge.stall_window=3s --set judge.rung_time=500ms "
+                        "--set judge.time_budget=8s {}",
+                        out(), arguments));
+        EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
+        return ran.verdict();
+    }
+    // Outcome, deciding reason, and the fault that the run tells of.
+    static void expect_verdict(const json& verdict, const std::string& outcome, const std::string& reason,
+                               const std::string& fault) {
+        ASSERT_TRUE(verdict.is_object());
+        EXPECT_EQ(verdict["outcome"], outcome) << verdict["reasons"];
+        const auto reasons = verdict["reasons"].get<Reasons>();
+        ASSERT_FALSE(reasons.empty());
+        EXPECT_THAT(reasons.front(), HasSubstr(reason));
+        EXPECT_THAT(reasons, Contains(AllOf(HasSubstr("a fault was injected at "), HasSubstr(fault))));
+    }
+};
+
+TEST_F(FaultsTest, ASlowDaemonIsSlow) {
+    expect_verdict(run("fuse-ext4-slow-daemon"), "slow", "did not finish in its time",
+                   "delay, refluxd's own, time=200ms");
+}
+
+TEST_F(FaultsTest, ASpinningDaemonIsALivelockThatRuns) {
+    const json verdict = run("fuse-ext4-daemon-spins");
+    expect_verdict(verdict, "livelock", "running", "spin");
+    EXPECT_GT(verdict["proof"]["cpu_ticks"], 0);
+}
+
+TEST_F(FaultsTest, AKilledDaemonIsKilledByItsSignal) {
+    expect_verdict(run("fuse-ext4-daemon-killed"), "daemon_killed", "by signal 9", "kill, SIGKILL");
+}
+
+TEST_F(FaultsTest, AStoppedDaemonIsNoDeadlock) {
+    expect_verdict(run("fuse-ext4-daemon-stopped"), "inconclusive", "the daemon is stopped", "stop, SIGSTOP");
+}
+
+TEST_F(FaultsTest, ADaemonThatWasStoppedForAWhileCompletes) {
+    const json verdict =
+        run("fuse-ext4-daemon-stopped --set fault.time=1s --set judge.time_budget=30s "
+            "--set workload.work=200MiB --set expect.outcome=completes "
+            "--set expect_v2.outcome=completes");
+    expect_verdict(verdict, "completes", "did all its work", "lifted at");
+}
+
+TEST_F(FaultsTest, ErrorsOfTheDiskAreIoErrors) {
+    expect_verdict(run("fuse-ext4-io-errors"), "io_error", "the workload saw", "error, refluxd's own");
+}
+
+TEST_F(FaultsTest, ADaemonThatTheOomKillerTookIsNamedSo) {
+    expect_verdict(run("fuse-ext4-oom-killed-daemon"), "daemon_killed", "by the OOM killer", "allocate");
+}
+
+TEST_F(FaultsTest, AnOptionThatRefluxdDoesNotKnowEndsTheRunBeforeItsWorkload) {
+    const Ran ran =
+        run_reflux(fmt::format("run fuse-ext4-slow-daemon --out {} --set fault.options=tme=1s", out()));
+    EXPECT_EQ(ran.code, 4);
+    EXPECT_THAT(ran.output + ran.errors, HasSubstr("fault delay has no option 'tme=1s'"));
+    EXPECT_THAT(ran.errors, Not(HasSubstr("pressure:")));
+}
+
+// Children that use up every processor, at normal priority.
+class BusyProcessors {
+  public:
+    BusyProcessors() {
+        for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
+            auto child = spawn({"sh", "-c", "while :; do :; done"});
+            EXPECT_TRUE(child);
+            children_.push_back(std::move(*child));
+        }
+    }
+    BusyProcessors(const BusyProcessors&) = delete;
+    BusyProcessors& operator=(const BusyProcessors&) = delete;
+    BusyProcessors(BusyProcessors&&) = delete;
+    BusyProcessors& operator=(BusyProcessors&&) = delete;
+    ~BusyProcessors() {
+        for (Child& child : children_) {
+            EXPECT_TRUE(send_signal(child, SIGKILL));
+            EXPECT_TRUE(wait_for(child, Seconds(20)));
+        }
+    }
+
+  private:
+    std::vector<Child> children_;
+};
+
+// In short form always; the whole of it, many times:
+// REFLUX_SOAK=20 sudo -E build/tests/root_reflux_faults_test --gtest_filter=*BusyMachine*
+TEST_F(FaultsTest, ABusyMachineIsNoStall) {
+    const char* wanted = std::getenv("REFLUX_SOAK");
+    const int repeat = wanted != nullptr ? std::atoi(wanted) : 2;
+    const BusyProcessors busy;
+    const Ran ran =
+        run_reflux(fmt::format("run --json --out {} fuse-ext4-shared-memcg-control "
+                               "fuse-ext4-own-cgroup --repeat {} {}",
+                               out(), repeat, wanted != nullptr ? "" : "--set workload.work=300MiB"),
+                   Seconds(120.0 * repeat));
+    const json verdicts = json::parse(ran.output, nullptr, false);
+    ASSERT_EQ(verdicts.size(), 2U * static_cast<unsigned>(repeat)) << ran.output << ran.errors;
+    for (const json& verdict : verdicts) {
+        // Slow is a matter of the machine, a stall would be one of ours.
+        EXPECT_THAT(verdict["outcome"].get<std::string>(), AnyOf("completes", "slow")) << verdict;
+        EXPECT_TRUE(verdict["relief"].is_null()) << verdict;
+        EXPECT_TRUE(json::parse(*read_file(verdict["run_dir"].get<std::string>() + "/evidence.json"))["stall"]
+                        .is_null());
+    }
+}
+
+}  // namespace
+}  // namespace reflux::test
