@@ -148,12 +148,18 @@ std::string expectation(const Verdict& verdict) {
                        verdict::to_string(verdict.outcome), recursion_word(verdict));
 }
 
-// Lines keep their number: a reason with line breaks in it (a daemon's last words) becomes one line.
+// Lines keep their number: a reason with line breaks in it (a daemon's last words) becomes one line. Other
+// control characters (a task may have any name) are not for terminals.
 std::string flat(std::string line) {
     constexpr std::size_t longest = 400;
-    std::ranges::replace(line, '\n', ' ');
+    std::ranges::replace_if(
+        line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
     if (line.size() > longest) {
-        line.resize(longest);
+        std::size_t end = longest;
+        while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0U) == 0x80U) {
+            --end;  // not in the middle of a character
+        }
+        line.resize(end);
         line += "...";
     }
     return line;
@@ -201,11 +207,12 @@ std::string explain(const Evidence& evidence, const Verdict& verdict) {
 }
 
 std::string one_line(const Evidence& evidence, const Verdict& verdict) {
-    return fmt::format("{:<34} {:<13} {:<8} {:<20} {}", evidence.scenario,
-                       verdict::to_string(verdict.outcome), recursion_word(verdict), relief_word(verdict),
-                       verdict.met                                        ? "met"
-                       : verdict.outcome == verdict::Outcome::unsupported ? "not run"
-                                                                          : "NOT MET");
+    return flat(fmt::format("{:<34} {:<13} {:<8} {:<20} {}", evidence.scenario,
+                            verdict::to_string(verdict.outcome), recursion_word(verdict),
+                            relief_word(verdict),
+                            verdict.met                                        ? "met"
+                            : verdict.outcome == verdict::Outcome::unsupported ? "not run"
+                                                                               : "NOT MET"));
 }
 
 }  // namespace reflux::report
