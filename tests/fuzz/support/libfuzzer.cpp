@@ -3,10 +3,12 @@
 #include "tests/fuzz/support/mutate.h"
 #include "tests/fuzz/support/target.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 // Of libFuzzer. Names and types are its interface.
 // NOLINTBEGIN(readability-identifier-naming,cppcoreguidelines-pro-type-reinterpret-cast)

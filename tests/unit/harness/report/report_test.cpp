@@ -250,6 +250,26 @@ TEST(VerdictJson, BytesThatAreNotUtf8AreReplaced) {
     EXPECT_NO_THROW(json_of(evidence));
 }
 
+// Found by fuzzing: names come from outside.
+TEST(OneLine, IsOneLineOfPrintableText) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.scenario = "a\nb\x1b[2J";
+    const std::string line = report::one_line(evidence, verdict::judge(evidence));
+    EXPECT_THAT(line, StartsWith("a b [2J"));
+    EXPECT_THAT(explained(evidence), StartsWith("a b [2J: "));
+}
+
+TEST(Explain, DoesNotCutInTheMiddleOfACharacter) {
+    for (std::string error : {"x", "xy"}) {  // one of them has the limit in the middle
+        while (error.size() < 600) {
+            error += "\xc3\xa9";
+        }
+        Evidence evidence;
+        evidence.harness_error = error;
+        EXPECT_THAT(explained(evidence), HasSubstr("\xc3\xa9...\n"));
+    }
+}
+
 TEST(VerdictJson, EveryKeyIsDocumentedOnceAndNoOther) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");
     evidence.mitigations = {{.name = "io_flusher", .applied = true, .detail = ""}};

@@ -99,6 +99,19 @@ TEST(PackageTest, FirstRecordIsRead) {
     EXPECT_THAT(depends, ElementsAre("dracut=", "kmod=", "linux-base-7.2.13+deb14-amd64=7.2.13-1", "plain="));
 }
 
+// Found by fuzzing: std::regex recurses once a letter.
+TEST(PackageTest, LongWordsAreNoTrouble) {
+    const std::string word(1U << 20U, '1');
+    const auto package = parse_package("Package: p\nVersion: 1\nSize: 1\nSHA256: 1\nDepends: " + word +
+                                       " (= " + word + " ) | x,,  | y, a(=3), b (>= 2)\n");
+    ASSERT_TRUE(package) << package.error().message;
+    ASSERT_EQ(package->depends.size(), 3U);
+    EXPECT_TRUE(package->depends[0].name == word && package->depends[0].version == word);
+    EXPECT_EQ(package->depends[1].name + "=" + package->depends[1].version, "a=3");
+    EXPECT_EQ(package->depends[2].name + "=" + package->depends[2].version, "b=");
+    EXPECT_THAT(releases_of("linux-image-6.1.0-" + word + "-amd64 - Linux\n"), IsEmpty());
+}
+
 TEST(PackageTest, WhatCannotBeCheckedIsAnError) {
     for (const std::string field : {"Package", "Version", "Size", "SHA256"}) {
         std::string text;
