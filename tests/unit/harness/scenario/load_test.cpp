@@ -298,7 +298,7 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "stack.upper, stack.front_end, stack.lower_size, stack.upper_size, daemon.engine, daemon.threads, "
         "daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, workload.seed, "
         "workload.workers, workload.work, workload.small_file, workload.large_file, mitigation.apply, "
-        "vm.memory, vm.cpus, vm.cgroup, vm.setup, judge.stall_window, judge.time_budget, judge.rung_time, "
+        "vm.memory, vm.cpus, vm.cgroup, vm.setup, observe.trace_overhead, judge.stall_window, judge.time_budget, judge.rung_time, "
         "expect.outcome, expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion");
 }
