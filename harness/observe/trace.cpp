@@ -180,17 +180,27 @@ Status TraceInstance::enable_switches(const std::vector<int>& tids) {
             "too many threads to trace each one's switch back: a sleep's time is an upper bound");
     }
     REFLUX_CHECK(write_file(event + "/filter", filter));
-    if (const auto set = write_file(event + "/trigger", fmt::format("stacktrace if {}", uninterruptible));
-        !set) {
+    if (const auto set = set_stacks(true); !set) {
         weaker_.push_back(
             fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is "
                         "known only by the event in front of it",
                         set.error().message));
+    } else {
+        stacks_ = true;
     }
     return enable(switch_event).map([](bool /*enabled*/) {});
 }
 
+// A trigger acts also while its event is off.
+Status TraceInstance::set_stacks(bool on) {
+    return write_file(fmt::format("{}/events/{}/trigger", directory_, switch_event),
+                      fmt::format("{}stacktrace if {}", on ? "" : "!", uninterruptible));
+}
+
 Status TraceInstance::set_detail(bool on) {
+    if (stacks_) {
+        REFLUX_CHECK(set_stacks(on));
+    }
     for (const auto& name : present_) {
         if (!is_reclaim_event(name)) {
             REFLUX_CHECK(write_file(fmt::format("{}/events/{}/enable", directory_, name), on ? "1" : "0"));
@@ -245,8 +255,13 @@ std::uint64_t TraceInstance::count_overwritten() const {
 }
 
 Status TraceInstance::stop(Seconds deadline) {
-    auto stopped = call_bounded("stopping the trace", deadline,
-                                [this] { return write_file(directory_ + "/events/enable", "0"); });
+    auto stopped = call_bounded("stopping the trace", deadline, [this]() -> Status {
+        if (stacks_) {
+            // Set once only: it is gone already in a window without detail.
+            static_cast<void>(set_stacks(false));
+        }
+        return write_file(directory_ + "/events/enable", "0");
+    });
     if (!stopped && stopped.error().kind == ErrorKind::timed_out) {
         static_cast<void>(pipe_.give_up());
     }

@@ -71,6 +71,7 @@ class TraceInstance {
     Result<bool> enable(std::string_view name);
     Status enable_events(const std::vector<int>& tids);
     Status enable_switches(const std::vector<int>& tids);
+    Status set_stacks(bool on);
     [[nodiscard]] std::uint64_t count_overwritten() const;
 
     std::string directory_;
@@ -81,6 +82,7 @@ class TraceInstance {
     std::vector<std::string> present_;  // "vmscan/mm_vmscan_direct_reclaim_begin", …
     std::vector<std::string> missing_;
     std::vector<std::string> weaker_;
+    bool stacks_ = false;  // the switch into a sleep is traced with its stack
     TraceProbes probes_;
 };
 

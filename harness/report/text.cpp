@@ -306,12 +306,12 @@ std::string explain(const Evidence& evidence, const Verdict& verdict) {
 }
 
 std::string one_line(const Evidence& evidence, const Verdict& verdict) {
-    return flat(fmt::format("{:<34} {:<13} {:<8} {:<20} {}", evidence.scenario,
-                            verdict::to_string(verdict.outcome), recursion_word(verdict),
-                            relief_word(verdict),
-                            verdict.met                                        ? "met"
-                            : verdict.outcome == verdict::Outcome::unsupported ? "not run"
-                                                                               : "NOT MET"));
+    return printable(fmt::format("{:<34} {:<13} {:<8} {:<20} {}", evidence.scenario,
+                                 verdict::to_string(verdict.outcome), recursion_word(verdict),
+                                 relief_word(verdict),
+                                 verdict.met                                        ? "met"
+                                 : verdict.outcome == verdict::Outcome::unsupported ? "not run"
+                                                                                    : "NOT MET"));
 }
 
 }  // namespace reflux::report

@@ -262,7 +262,9 @@ void Watcher::keep_trace() {
     if (meter_) {
         evidence_.trace.overhead = meter_->result();
         evidence_.trace.weaker.emplace_back(
-            "half of the time only reclaims themselves were traced, to measure what the rest costs");
+            "half of the time only the begin and end of reclaims were traced, to measure what the rest "
+            "costs: "
+            "what happened inside one is shown for the other half");
     }
 }
 

@@ -125,8 +125,9 @@ struct Verdict {
 // Recursion: upper, if an event inside a reclaim of a daemon thread names the upper device: an eviction, a
 // transaction, a wait for its writeback, or, where the kernel has kprobes, prune_dcache_sb or prune_icache_sb
 // of its superblock. The last two are the upper filesystem's shrinker being called: super_cache_scan comes to
-// them only with __GFP_FS and the superblock's lock in hand, and returns before them otherwise, so that its
-// own event (mm_shrink_slab_start) shows nothing: it comes for daemons that are marked as IO flushers too.
+// them only with __GFP_FS and the superblock's lock in hand, and returns before them otherwise. The event
+// mm_shrink_slab_start shows nothing: it comes for daemons that are marked as IO flushers too, and also where
+// the shrinker has too little to be called at all.
 // Nor does a shrinker that only forgets memory of its own count (extent status, checkpoint lists). That a
 // prune found nothing to free is no excuse, the recursion was open. Reclaim, if a reclaim was traced, or a
 // stack of a daemon thread shows one; none, if the trace was available, lost nothing and saw none (or there

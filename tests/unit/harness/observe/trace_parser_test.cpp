@@ -148,6 +148,40 @@ TEST(TraceParser, RecordedWriterThatWaitsForItsOwnDevice) {
     EXPECT_EQ(summary.last_events.back().event, "folio_wait_writeback");
 }
 
+// A guest of 6.1: four pauses of reclaim's own, then the folio of the upper device that nobody completes.
+TEST(TraceParser, RecordedDeadlockWithItsSleepsAndTheirStacks) {
+    auto parser = parser_for("7:1", "7:0");
+    parser.feed(fixture("trace_6.1_memcg_v1_ext4_deadlock.txt"));
+    EXPECT_EQ(parser.garbage(), 0U);
+    EXPECT_EQ(parser.sleeps(), parser.stacks());
+    const auto summary = parser.summary();
+    ASSERT_THAT(summary.reclaims, SizeIs(1));
+    const auto& reclaim = summary.reclaims[0];
+    EXPECT_EQ(reclaim.thread, "refluxd-io");
+    EXPECT_EQ(reclaim.order, 0);
+    EXPECT_FALSE(reclaim.end_s);
+    ASSERT_THAT(reclaim.waits, SizeIs(6));
+    for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_NEAR(*reclaim.waits[i].duration_s, 0.1, 0.01);
+        EXPECT_FALSE(reclaim.waits[i].at_most);
+        EXPECT_THAT(reclaim.waits[i].stack, testing::Contains("reclaim_throttle"));
+        EXPECT_EQ(reclaim.waits[i].device, "");
+    }
+    EXPECT_NEAR(reclaim.waited_s, 0.512, 0.001);
+    const auto& last = reclaim.waits[5];
+    EXPECT_FALSE(last.duration_s);
+    EXPECT_EQ(last.event, "folio_wait_writeback");
+    EXPECT_EQ(last.device, "7:1");
+    ASSERT_FALSE(last.stack.empty());
+    EXPECT_EQ(last.stack.front(), "schedule");
+    EXPECT_EQ(last.stack.back(), "entry_SYSCALL_64_after_hwframe");
+    // Shrinkers were asked and none was called so far as to prune: whose they are is not known.
+    EXPECT_THAT(reclaim.shrinkers, SizeIs(3));
+    EXPECT_EQ(reclaim.shrinkers[0].calls, 5U);
+    EXPECT_EQ(reclaim.shrinkers[0].side, "unknown");
+    EXPECT_EQ(summary.last_events.back().event, "folio_wait_writeback");
+}
+
 TEST(TraceParser, RecordedEvictionKeepsFirstAndLastEvents) {
     auto parser = parser_for("7:0", "254:0");
     parser.feed(fixture("trace_6.18_memcg_v1_ext4_evict.txt"));

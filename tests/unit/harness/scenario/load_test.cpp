@@ -364,8 +364,9 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "daemon.threads, "
         "daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, workload.seed, "
         "workload.workers, workload.work, workload.small_file, workload.large_file, mitigation.apply, "
-        "vm.memory, vm.cpus, vm.cgroup, vm.setup, judge.stall_window, judge.time_budget, judge.rung_time, "
-        "relief.rungs, relief.rung_time, expect.outcome, expect.recursion, "
+        "vm.memory, vm.cpus, vm.cgroup, vm.setup, observe.trace_overhead, judge.stall_window, "
+        "judge.time_budget, judge.rung_time, relief.rungs, relief.rung_time, expect.outcome, "
+        "expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion");
 }
 
