@@ -151,7 +151,7 @@ void add_audit(CLI::App& app, ExitCode& code) {
     audit->footer(audit_help);
     audit->add_option("pid", options.pid, "any process, or one of its threads")
         ->required()
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, 4194304));  // PID_MAX_LIMIT
     auto* only = audit->add_option("--only", options.io_path.only,
                                    "threads on the I/O path, by number or name: 'io-*'");
     auto* except = audit->add_option("--except", options.io_path.except, "all but these are on the I/O path");
@@ -190,7 +190,7 @@ std::vector<std::string> program_of(int argc, char** argv) {
     if (argc < 2 || std::string_view(argv[1]) != "exec") {
         return {};
     }
-    const auto* dashes = std::find(argv + 2, argv + argc, std::string_view("--"));
+    char** const dashes = std::find(argv + 2, argv + argc, std::string_view("--"));
     return dashes == argv + argc ? std::vector<std::string>{}
                                  : std::vector<std::string>(dashes + 1, argv + argc);
 }

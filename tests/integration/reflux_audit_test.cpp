@@ -220,7 +220,7 @@ TEST_F(ExecTest, WhatIsNoMitigationOfAProgramIsToldWhatIs) {
 }
 
 TEST_F(ExecTest, UsageErrors) {
-    for (const std::string arguments :
+    for (const auto& arguments :
          {std::string(), "-- " + touch(), "--mitigation -- " + touch(), "--mitigation io_flusher " + touch(),
           std::string("--mitigation io_flusher"), std::string("--mitigation io_flusher --"),
           std::string("--mitigation io_flusher true")}) {
