@@ -71,7 +71,7 @@ std::string_view common_fault_options() {
 
 Result<Seconds> parse_fault_time(std::string_view value) {
     constexpr Seconds most{600};
-    const auto time = parse_seconds(value);
+    auto time = parse_seconds(value);
     if (!time || !(*time > Seconds(0) && *time <= most)) {  // so that "nan" is none
         return fail(
             ErrorKind::invalid_input,
