@@ -40,8 +40,9 @@ TEST(Explain, TellsADeadlockWhole) {
     EXPECT_THAT(text,
                 HasSubstr("folio_wait_bit_common <- *folio_wait_writeback <- shrink_folio_list <- ... <- "
                           "*try_to_free_mem_cgroup_pages"));
-    EXPECT_THAT(text,
-                HasSubstr("kworker/u4:3+loop1[4302] -> connection 58: waits for a FUSE server's answer"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("kworker/u4:3+loop1[4302] -> connection 58: serves the upper device, waits for an answer"));
     EXPECT_THAT(text, HasSubstr("GFP_HIGHUSER_MOVABLE"));
     EXPECT_THAT(text, HasSubstr("abort released it after 0.1 s"));
     EXPECT_THAT(text, HasSubstr("expectation met: outcome deadlock or livelock, recursion upper\n"));
