@@ -177,6 +177,15 @@ Lines stack_lines(const Verdict& verdict) {
     return lines;
 }
 
+std::string relief_word(const Verdict& verdict) {
+    if (!verdict.relief) {
+        return "-";
+    }
+    return verdict.relief->after_s
+               ? fmt::format("{} {:.1f} s", verdict.relief->rung, *verdict.relief->after_s)
+               : verdict.relief->rung;
+}
+
 // The first reason decides; they are cut at the end.
 Lines reason_lines(const Verdict& verdict, std::size_t room) {
     Lines lines;
@@ -185,7 +194,8 @@ Lines reason_lines(const Verdict& verdict, std::size_t room) {
         Lines reason = wrapped(verdict.reasons[i], {.indent = "  - ", .hang = "    "});
         const std::size_t rest = i + 1 < count ? 1 : 0;  // a line for what would be left out
         if (i > 0 && lines.size() + reason.size() + rest > room) {
-            lines.push_back(fmt::format("  - ({} more in verdict.json)", count - i));
+            lines.push_back(fmt::format("  - ({} more in verdict.json{})", count - i,
+                                        verdict.relief ? "; relief: " + relief_word(verdict) : ""));
             break;
         }
         append(lines, std::move(reason));
@@ -215,15 +225,6 @@ std::string expectation(const Verdict& verdict) {
     }
     return fmt::format("expectation NOT met: expected {}; found outcome {}, recursion {}", wanted,
                        verdict::to_string(verdict.outcome), recursion_word(verdict));
-}
-
-std::string relief_word(const Verdict& verdict) {
-    if (!verdict.relief) {
-        return "-";
-    }
-    return verdict.relief->after_s
-               ? fmt::format("{} {:.1f} s", verdict.relief->rung, *verdict.relief->after_s)
-               : verdict.relief->rung;
 }
 
 }  // namespace
