@@ -38,7 +38,7 @@ std::string_view meaning(Outcome outcome) {
         case Outcome::slow:
             return "the workload went on, but missed its time budget";
         case Outcome::livelock:
-            return "nothing completed although the daemon kept running or sleeping in bounded waits";
+            return "nothing completed, though the daemon ran or slept in bounded waits";
         case Outcome::deadlock:
             return "the daemon waits for something that only the daemon can complete";
         case Outcome::daemon_killed:
@@ -138,17 +138,20 @@ Lines waiting_lines(const Verdict& verdict, std::size_t room) {
 // The innermost frames and those that decide, on a line or two; "..." stands for what lies between.
 std::string short_stack(const verdict::Proof& proof) {
     constexpr std::size_t innermost = 3;
+    constexpr std::size_t most = 9;
+    std::size_t shown = 0;
     std::string text;
     bool skipped = false;
     for (std::size_t i = 0; i < proof.stack.size(); ++i) {
         const bool deciding = std::ranges::find(proof.deciding, proof.stack[i]) != proof.deciding.end();
-        if (!deciding && i >= innermost) {
+        if ((!deciding && i >= innermost) || shown == most) {
             skipped = true;
             continue;
         }
         text += fmt::format("{}{}{}{}", text.empty() ? "" : " <- ", skipped ? "... <- " : "",
                             deciding ? "*" : "", proof.stack[i]);
         skipped = false;
+        ++shown;
     }
     return text.empty() ? "(no stack)" : text + (skipped ? " <- ..." : "");
 }
@@ -166,12 +169,26 @@ Lines stack_lines(const Verdict& verdict) {
         {.indent = "", .hang = "", .most = 1});
     const bool said = !verdict.cycle.empty();  // what the reclaim was, by the first edge
     append(lines, wrapped(short_stack(proof), {.indent = "  ", .hang = "  ", .most = said ? 2U : 3U}));
-    if (!said && (!proof.gfp_flags.empty() || !proof.last_event.empty())) {
-        append(lines, wrapped(fmt::format("its reclaim's mask: {}; its last trace event: {}",
-                                          or_dash(proof.gfp_flags), or_dash(proof.last_event)),
-                              {.indent = "  ", .hang = "    "}));
+    std::vector<std::string> more;
+    if (!said && !proof.gfp_flags.empty()) {
+        more.push_back("its reclaim's mask: " + proof.gfp_flags);
+    }
+    if (!said && !proof.last_event.empty()) {
+        more.push_back("its last trace event: " + proof.last_event);
+    }
+    if (!more.empty()) {
+        append(lines, wrapped(fmt::format("{}", fmt::join(more, "; ")), {.indent = "  ", .hang = "    "}));
     }
     return lines;
+}
+
+std::string relief_word(const Verdict& verdict) {
+    if (!verdict.relief) {
+        return "-";
+    }
+    return verdict.relief->after_s
+               ? fmt::format("{} {:.1f} s", verdict.relief->rung, *verdict.relief->after_s)
+               : verdict.relief->rung;
 }
 
 // The first reason decides, and what relief showed is not left out before the rest.
@@ -262,15 +279,6 @@ std::string expectation(const Verdict& verdict) {
     }
     return fmt::format("expectation NOT met: expected {}; found outcome {}, recursion {}", wanted,
                        verdict::to_string(verdict.outcome), recursion_word(verdict));
-}
-
-std::string relief_word(const Verdict& verdict) {
-    if (!verdict.relief) {
-        return "-";
-    }
-    return verdict.relief->after_s
-               ? fmt::format("{} {:.1f} s", verdict.relief->rung, *verdict.relief->after_s)
-               : verdict.relief->rung;
 }
 
 }  // namespace

@@ -75,11 +75,11 @@ std::vector<WaitEdge> followers(const Evidence& evidence, const std::vector<Watc
         });
         if (leader != tasks.end()) {
             graph.blocked.push_back(task.last.tid);
-            edges.push_back({.from = task_node(evidence, task.last, graph),
-                             .to = task_node(evidence, leader->last, graph),
-                             .what = "a lock",
-                             .fact = fmt::format("it waits at the lock of {}, which {} is inside of",
-                                                 function, name_of(leader->last))});
+            edges.push_back(
+                {.from = task_node(evidence, task.last, graph),
+                 .to = task_node(evidence, leader->last, graph),
+                 .what = "a lock",
+                 .fact = fmt::format("it waits at the lock of {}; that one is inside of it", function)});
         }
     }
     return edges;

@@ -50,9 +50,9 @@ DaemonWait by_abort(const Evidence& evidence, const Watched& task, std::string_v
                                     why_no_trace)};
     }
     return {.target = Target::served,
-            .fact = fmt::format("in {} inside {} for {:.1f} s; {}; freed only by aborting the connection, "
+            .fact = fmt::format("{} inside {} for {:.1f} s; {}; freed only by aborting the connection, "
                                 "{:.1f} s after it",
-                                to_string(*task.classified.wait), to_string(*task.classified.reclaim),
+                                in_wait(*task.classified.wait), to_string(*task.classified.reclaim),
                                 task.last_s - task.first_s, why_no_trace, abort->after_s)};
 }
 
@@ -73,10 +73,10 @@ DaemonWait by_event(const Evidence& evidence, const Watched& task, const OpenRec
                                     event.event)};
     }
     std::string fact = fmt::format(
-        "in {} inside {} ({}) for {:.1f} s without a context switch; its last trace event, at {:.1f} s, is "
+        "{} inside {} ({}) for {:.1f} s without a context switch; its last trace event, at {:.1f} s, is "
         "{} "
         "of {}{}",
-        to_string(wait), to_string(*task.classified.reclaim), text_or(open.reclaim->gfp_flags, "gfp unknown"),
+        in_wait(wait), to_string(*task.classified.reclaim), text_or(open.reclaim->gfp_flags, "gfp unknown"),
         task.last_s - task.first_s, event.at_s, event.event, event.device,
         event.detail.empty() ? "" : " (" + event.detail + ")");
     if (wait != Wait::folio_writeback) {

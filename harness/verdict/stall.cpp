@@ -32,7 +32,7 @@ std::string where(const Watched& task) {
         return text + "idle";
     }
     if (task.classified.wait) {
-        text += fmt::format("in {}", to_string(*task.classified.wait));
+        text += in_wait(*task.classified.wait);
     } else if (task.last.state == 'R') {
         text += "running";
     } else {

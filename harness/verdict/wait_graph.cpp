@@ -85,11 +85,12 @@ std::vector<std::string> cycle_lines(const WaitGraph& graph) {
 std::vector<std::string> waiting_lines(const WaitGraph& graph) {
     const std::vector<std::size_t> cycle = edges_of_cycle(graph);
     std::vector<std::string> lines;
-    for (std::size_t i = 0; i < graph.edges.size(); ++i) {
-        const WaitNode& from = graph.nodes[graph.edges[i].from];
-        const bool beside = (from.kind == NodeKind::task && !from.daemon) || from.kind == NodeKind::resource;
-        if (beside && std::ranges::find(cycle, i) == cycle.end()) {
-            lines.push_back(line_of(graph, graph.edges[i]));
+    for (const NodeKind kind : {NodeKind::task, NodeKind::resource}) {
+        for (std::size_t i = 0; i < graph.edges.size(); ++i) {
+            const WaitNode& from = graph.nodes[graph.edges[i].from];
+            if (from.kind == kind && !from.daemon && std::ranges::find(cycle, i) == cycle.end()) {
+                lines.push_back(line_of(graph, graph.edges[i]));
+            }
         }
     }
     return lines;

@@ -86,7 +86,7 @@ WaitGraph wait_graph(const evidence::Evidence& evidence);
 std::string line_of(const WaitGraph& graph, const WaitEdge& edge);
 // The closed cycle, an edge a line, then the other daemon threads that wait within it; empty: none closes.
 std::vector<std::string> cycle_lines(const WaitGraph& graph);
-// The edges from tasks and resources that are not in those lines: who waits beside.
+// The other edges from tasks outside of the daemon, then those from resources: who waits beside.
 std::vector<std::string> waiting_lines(const WaitGraph& graph);
 
 }  // namespace reflux::verdict

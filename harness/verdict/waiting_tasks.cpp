@@ -106,7 +106,11 @@ Finding in_filesystem(const Evidence& evidence, const Watched& task, const std::
         return unknown(what, fact + "; of which filesystem is not known");
     }
     if (ends_by_io(*frame)) {
-        return {.target = Target::device, .side = side, .what = what, .fact = fact};
+        return {
+            .target = Target::device,
+            .side = side,
+            .what = what,
+            .fact = wait == Wait::buffer ? fmt::format("waits for I/O of {} ({})", what, function) : fact};
     }
     if (wait != Wait::journal_commit && wait != Wait::transaction) {
         return unknown(what, fact + "; who holds it is not known");
@@ -127,7 +131,9 @@ Finding wait_of(const Evidence& evidence, const Watched& task) {
     const std::string what(to_string(*classified.wait));
     const std::string fact = fmt::format("waits for {} ({})", what, stack[classified.wait_frame]);
     if (is_bounded(*classified.wait)) {
-        return {.target = Target::pause, .what = what, .fact = fact + ", which ends by time"};
+        return {.target = Target::pause,
+                .what = what,
+                .fact = fmt::format("in {}, which ends by time", stack[classified.wait_frame])};
     }
     if (*classified.wait == Wait::fuse_request) {
         if (task.last.role != "upper" || !is_loop_worker(task.last) || evidence.devices.front_end != "fuse") {
@@ -135,7 +141,8 @@ Finding wait_of(const Evidence& evidence, const Watched& task) {
         }
         return {.target = Target::connection,
                 .what = what,
-                .fact = fact + "; it serves the upper device from the daemon's file"};
+                .fact = fmt::format("serves the upper device, waits for an answer ({})",
+                                    stack[classified.wait_frame])};
     }
     if (is_filesystem_wait(*classified.wait)) {
         return in_filesystem(evidence, task, what);

@@ -45,6 +45,11 @@ std::string name_of(const evidence::TaskSample& task) {
     return fmt::format("{}[{}]", task.name.empty() ? "task" : task.name, task.tid);
 }
 
+std::string in_wait(Wait wait) {
+    const bool state = is_bounded(wait) || wait == Wait::folio_writeback || wait == Wait::memcg_oom;
+    return fmt::format("{} {}", state ? "in" : "waiting for", to_string(wait));
+}
+
 std::string number_or_unknown(const std::optional<std::uint64_t>& number) {
     return number ? std::to_string(*number) : "(unknown)";
 }

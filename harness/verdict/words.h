@@ -2,6 +2,7 @@
 #pragma once
 
 #include "harness/evidence/evidence.h"
+#include "harness/verdict/frames.h"
 
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,8 @@ std::string thread_list(const std::vector<int>& tids);
 std::string time_words(double seconds);
 // "refluxd[4243]"
 std::string name_of(const evidence::TaskSample& task);
+// "in folio writeback", "waiting for a metadata buffer"
+std::string in_wait(Wait wait);
 std::string number_or_unknown(const std::optional<std::uint64_t>& number);
 std::string text_or(const std::string& text, std::string_view otherwise);
 // What a gfp mask, as the kernel prints it, lets reclaim do: "may call into filesystems",

@@ -58,8 +58,9 @@ TEST(Dot, DrawsWhatIsNotKnownDashed) {
     const std::string text = dot_of(testing::fixture("recorded-6.18-v1-fuse-ext4-wait-begins-late"));
     EXPECT_THAT(
         text,
-        HasSubstr("label=\"?\\nin jbd2_journal_commit_transaction, its\\nown work: no frame tells what for\", "
-                  "style=dashed"));
+        HasSubstr(
+            "label=\"?\\nin jbd2_journal_commit_transaction, its\\nown work: no frame tells what for\", "
+            "style=dashed"));
 }
 
 TEST(Dot, EscapesWhateverANameHolds) {

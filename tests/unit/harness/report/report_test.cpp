@@ -41,8 +41,9 @@ TEST(Explain, TellsADeadlockWhole) {
     EXPECT_THAT(text,
                 HasSubstr("folio_wait_bit_common <- *folio_wait_writeback <- shrink_folio_list <- ... <- "
                           "*try_to_free_mem_cgroup_pages"));
-    EXPECT_THAT(text,
-                HasSubstr("kworker/u4:3+loop1[4302] -> connection 58: waits for a FUSE server's answer"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("kworker/u4:3+loop1[4302] -> connection 58: serves the upper device, waits for an answer"));
     EXPECT_THAT(text, HasSubstr("GFP_HIGHUSER_MOVABLE"));
     EXPECT_THAT(text, HasSubstr("relieved by abort after 0.1 s; in vain before it: wait, "));
     EXPECT_THAT(text, HasSubstr("expectation met: outcome deadlock or livelock, recursion upper\n"));
@@ -130,7 +131,7 @@ TEST(Explain, KeepsItsLengthWithManyThreadsReasonsAndLineBreaks) {
     const std::string text = explained(evidence);
     EXPECT_LE(std::ranges::count(text, '\n'), report::explain_max_lines) << text;
     EXPECT_THAT(text, HasSubstr("(and 40 more threads like it)"));
-    EXPECT_THAT(text, HasSubstr("more in verdict.json)"));
+    EXPECT_THAT(text, HasSubstr("more in verdict.json; relief: abort 0.1 s)"));
     EXPECT_THAT(text, HasSubstr("connection 58 -> request 812"));
 }
 

@@ -52,8 +52,9 @@ TEST(WaitGraph, WithoutAStallIsEmpty) {
 TEST(WaitGraph, ShowsEachTaskOfTheStackWithWhatItWaitsFor) {
     const auto lines = waiting_lines(wait_graph(testing::fixture("deadlock-v1-writeback")));
     EXPECT_THAT(lines, Contains(StartsWith("kworker/u4:3+loop1[4302] -> connection 58: ")));
-    EXPECT_THAT(lines,
-                Contains(StartsWith("jbd2/loop1-8[4301] -> upper device 7:1: waits for a metadata buffer")));
+    EXPECT_THAT(
+        lines,
+        Contains(StartsWith("jbd2/loop1-8[4301] -> upper device 7:1: waits for I/O of a metadata buffer")));
     EXPECT_THAT(lines, Contains(StartsWith("reflux-workload[4250] -> journal of ext4 on 7:1: ")));
     EXPECT_THAT(lines, Contains(StartsWith("journal of ext4 on 7:1 -> jbd2/loop1-8[4301]: ")));
 }
