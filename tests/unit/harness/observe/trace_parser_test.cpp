@@ -148,7 +148,7 @@ TEST(TraceParser, RecordedWriterThatWaitsForItsOwnDevice) {
     EXPECT_EQ(summary.last_events.back().event, "folio_wait_writeback");
 }
 
-// A guest of 6.1: four pauses of reclaim's own, then the folio of the upper device that nobody completes.
+// A guest of 6.1: five pauses of reclaim's own, then the folio of the upper device that nobody completes.
 TEST(TraceParser, RecordedDeadlockWithItsSleepsAndTheirStacks) {
     auto parser = parser_for("7:1", "7:0");
     parser.feed(fixture("trace_6.1_memcg_v1_ext4_deadlock.txt"));
