@@ -19,7 +19,7 @@ constexpr Seconds daemon_deadline{0.2};
 constexpr Seconds trace_stop_time{10};
 constexpr Seconds trace_end_time{10};  // to read it to its end: some 50 MiB of text a CPU, half a second
 constexpr std::size_t most_log_lines = 200;
-constexpr double trace_window_s = 0.5;  // of those with and without the trace
+constexpr double trace_window_s = 0.2;  // of those with and without the trace: each lasts one tick
 // Nothing completed for so long: this is no time to be without a trace.
 constexpr double trace_window_idle_s = 1;
 // Snapshots are taken when nothing has completed for these shares of the stall window.

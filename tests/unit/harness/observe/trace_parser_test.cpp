@@ -1,8 +1,10 @@
 #include "harness/observe/trace_parser.h"
 
+#include "backend/base/kernel_file.h"
 #include "temporary_tree.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -148,7 +150,7 @@ TEST(TraceParser, RecordedWriterThatWaitsForItsOwnDevice) {
     EXPECT_EQ(summary.last_events.back().event, "folio_wait_writeback");
 }
 
-// A guest of 6.1: four pauses of reclaim's own, then the folio of the upper device that nobody completes.
+// A guest of 6.1: five pauses of reclaim's own, then the folio of the upper device that nobody completes.
 TEST(TraceParser, RecordedDeadlockWithItsSleepsAndTheirStacks) {
     auto parser = parser_for("7:1", "7:0");
     parser.feed(fixture("trace_6.1_memcg_v1_ext4_deadlock.txt"));
@@ -180,6 +182,40 @@ TEST(TraceParser, RecordedDeadlockWithItsSleepsAndTheirStacks) {
     EXPECT_EQ(reclaim.shrinkers[0].calls, 5U);
     EXPECT_EQ(reclaim.shrinkers[0].side, "unknown");
     EXPECT_EQ(summary.last_events.back().event, "folio_wait_writeback");
+}
+
+// A guest of 7.2, cgroup v2: reclaims that end, other tasks' switches between their events, and fields behind
+// those that are read.
+TEST(TraceParser, RecordedReclaimsOf72) {
+    auto parser = parser_for("7:1", "7:0");
+    parser.feed(fixture("trace_7.2_memcg_v2_ext4.txt"));
+    EXPECT_EQ(parser.garbage(), 0U);
+    EXPECT_EQ(parser.sleeps(), 0U);
+    const auto summary = parser.summary();
+    ASSERT_THAT(summary.reclaims, SizeIs(2));
+    EXPECT_EQ(summary.reclaims[0].order, 0);
+    EXPECT_EQ(summary.reclaims[0].gfp_flags, "GFP_HIGHUSER_MOVABLE");
+    EXPECT_EQ(summary.reclaims[0].reclaimed_pages, 366U);
+    EXPECT_EQ(summary.reclaims[1].reclaimed_pages, 110U);
+    EXPECT_EQ(summary.reclaims[0].wait_count, 0U) << "it was preempted and did not sleep";
+    ASSERT_THAT(summary.reclaims[0].shrinkers, SizeIs(3));
+    EXPECT_EQ(summary.reclaims[0].shrinkers[0].calls, 4U);
+    EXPECT_EQ(summary.shrinkers[0].calls, 7U);
+    EXPECT_EQ(summary.throttle_count, 3U);
+    EXPECT_THAT(summary.last_events, SizeIs(1)) << "a switch is no event of the task that goes";
+}
+
+// The same guest, told to drop its caches: the numbers are those that its mountinfo had for tracefs, proc,
+// sysfs and the overlay on /.
+TEST(TraceParser, RecordedProbesOf72NameTheSuperblock) {
+    std::set<std::string> devices;
+    const auto text = fixture("trace_7.2_prune.txt");
+    for (const auto& line : lines_of(text)) {
+        const auto parsed = parse_trace_line(line);
+        ASSERT_TRUE(parsed) << line;
+        devices.insert(trace_device(parsed->fields));
+    }
+    EXPECT_THAT(devices, testing::ElementsAre("0:14", "0:23", "0:24", "0:25", "0:27"));
 }
 
 TEST(TraceParser, RecordedEvictionKeepsFirstAndLastEvents) {
