@@ -27,7 +27,7 @@ Status set_up_again(const AfterStall& after, Console& console) {
 
 }  // namespace
 
-evidence::Verification read_back(const ReadBack& plan) {
+evidence::Verification read_data_back(const ReadBack& plan) {
     SpawnOptions options;
     options.cgroup_procs = {plan.memcg->helper_procs};
     options.inherit = {plan.shared->fd()};
@@ -66,11 +66,11 @@ evidence::Verification read_back_acknowledged(const AfterStall& after, Console& 
         verification.skipped_reason = ready.error().message;
         return verification;
     }
-    verification = read_back({.shared = after.shared,
-                              .stack = after.stack,
-                              .memcg = after.memcg,
-                              .mode = workload::VerifyMode::acknowledged,
-                              .time = after.time});
+    verification = read_data_back({.shared = after.shared,
+                                   .stack = after.stack,
+                                   .memcg = after.memcg,
+                                   .mode = workload::VerifyMode::acknowledged,
+                                   .time = after.time});
     verification.how = how;
     return verification;
 }

@@ -19,7 +19,7 @@ struct ReadBack {
 };
 // Compares the tree with the ledger, in a child of the helpers' cgroup, for at most `time`. Never fails: what
 // prevented it is the reason why it was skipped.
-evidence::Verification read_back(const ReadBack& plan);
+evidence::Verification read_data_back(const ReadBack& plan);
 
 // A stack after its stall.
 struct AfterStall {

@@ -297,11 +297,11 @@ void Session::verify() {
         return;
     }
     // Reading everything back takes less than writing it did; twice its time is far beyond that.
-    evidence_.verification = read_back({.shared = &*shared_,
-                                        .stack = &*stack_,
-                                        .memcg = &*memcg_,
-                                        .mode = workload::VerifyMode::complete,
-                                        .time = 2 * scenario_.judge.time_budget});
+    evidence_.verification = read_data_back({.shared = &*shared_,
+                                             .stack = &*stack_,
+                                             .memcg = &*memcg_,
+                                             .mode = workload::VerifyMode::complete,
+                                             .time = 2 * scenario_.judge.time_budget});
     note_daemon_end();
 }
 
