@@ -127,7 +127,8 @@ std::vector<std::string> count_lines(const std::vector<Tally>& batch) {
     }
     if (!lines.empty()) {
         lines.emplace_back(
-            "(in parentheses: 95% bounds of the true share, exact binomial; one-sided where it was all or none)");
+            "(in parentheses: 95% bounds of the true share, exact binomial; one-sided where it was all or "
+            "none)");
     }
     return lines;
 }
