@@ -26,11 +26,11 @@ using Reasons = std::vector<std::string>;
 class FaultsTest : public RefluxTest {
   protected:
     // The verdict of a run that meets its expectation.
-    [[nodiscard]] json run(const std::string& arguments) const {
+    [[nodiscard]] json run(const std::string& scenario_name, const std::string& more = "") const {
         const Ran ran = run_reflux(
-            fmt::format("run --json --out {} --set judge.stall_window=3s --set judge.rung_time=500ms "
+            fmt::format("run {} --json --out {} --set judge.stall_window=3s --set judge.rung_time=500ms "
                         "--set judge.time_budget=8s {}",
-                        out(), arguments));
+                        scenario_name, out(), more));
         EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
         return ran.verdict();
     }
@@ -66,10 +66,10 @@ TEST_F(FaultsTest, AStoppedDaemonIsNoDeadlock) {
 }
 
 TEST_F(FaultsTest, ADaemonThatWasStoppedForAWhileCompletes) {
-    const json verdict =
-        run("fuse-ext4-daemon-stopped --set fault.time=1s --set judge.time_budget=30s "
-            "--set workload.work=200MiB --set expect.outcome=completes "
-            "--set expect_v2.outcome=completes");
+    const json verdict = run("fuse-ext4-daemon-stopped",
+                             "--set fault.time=1s --set judge.time_budget=30s "
+                             "--set workload.work=200MiB --set expect.outcome=completes "
+                             "--set expect_v2.outcome=completes");
     expect_verdict(verdict, "completes", "did all its work", "lifted at");
 }
 
@@ -123,7 +123,7 @@ TEST_F(FaultsTest, ABusyMachineIsNoStall) {
     const Ran ran =
         run_reflux(fmt::format("run --json --out {} fuse-ext4-shared-memcg-control "
                                "fuse-ext4-own-cgroup --repeat {} {}",
-                               out(), repeat, wanted != nullptr ? "" : "--set workload.work=300MiB"),
+                               out(), repeat, wanted != nullptr ? "" : "--set workload.work=150MiB"),
                    Seconds(120.0 * repeat));
     const json verdicts = json::parse(ran.output, nullptr, false);
     ASSERT_EQ(verdicts.size(), 2U * static_cast<unsigned>(repeat)) << ran.output << ran.errors;
