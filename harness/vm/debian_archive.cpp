@@ -30,7 +30,7 @@ constexpr std::array security_suites{"bullseye-security", "bookworm-security", "
 // The same expression serves apt (POSIX, extended) and std::regex. Three numbers at least:
 // linux-image-6.1-amd64 is a meta package. No word but numbers before the architecture: cloud, rt and
 // unsigned are other kernels.
-constexpr const char* image_packages = "^linux-image-[0-9]+\\.[0-9]+\\.[0-9]+[^- ]*(-[0-9][^- ]*)?-amd64$";
+constexpr const char* image_packages = "^linux-image-[0-9]+\\.[0-9]+\\.[0-9]+[^- /]*(-[0-9][^- /]*)?-amd64$";
 constexpr std::string_view image_prefix = "linux-image-";
 
 // Settings of the machine that would reach into ours: its hooks (they clean and fill the machine's caches),

@@ -93,8 +93,8 @@ Target make_target() {
                             "direct",
                             "\xff\xfe"},
                   .format = Format::json,
-                  .rounds = 1500,
-                  .round_bytes = 12000};
+                  .rounds = 300,
+                  .round_bytes = 8000};
     for (const std::string& text : seed_texts("tests/fixtures/evidence", "/evidence.json")) {
         target.seeds.push_back(shortened(text));
     }
