@@ -225,16 +225,17 @@ std::string acknowledged_data(const evidence::Verification& verified, bool relie
                            text_or(verified.skipped_reason, "no reason given"));
     }
     if (verified.files_wrong > 0) {
-        return fmt::format("LOST: {} of {} acknowledged by fsync are missing or wrong {} ({}); first: {}",
-                           verified.files_wrong, counted(verified.files_checked, "file"), when, verified.how,
-                           text_or(verified.first_difference, "(not recorded)"));
+        return fmt::format(
+            "LOST: {} of {} files and names acknowledged by fsync are missing or wrong {} ({}); first: {}",
+            verified.files_wrong, verified.files_checked, when, verified.how,
+            text_or(verified.first_difference, "(not recorded)"));
     }
     if (verified.files_checked == 0) {
         return fmt::format("no file was acknowledged by fsync and then left alone: nothing to read back {}",
                            when);
     }
-    return fmt::format("{} acknowledged by fsync were read back {} ({}): all there",
-                       counted(verified.files_checked, "file"), when, verified.how);
+    return fmt::format("{} files and names acknowledged by fsync were read back {} ({}): all there",
+                       verified.files_checked, when, verified.how);
 }
 
 void judge_relief(const Evidence& evidence, Verdict& verdict) {

@@ -35,6 +35,9 @@ class Verifier {
   private:
     void check_worker(std::uint32_t worker) {
         const auto folder = worker_name(worker);
+        if (mode_ == VerifyMode::acknowledged && state_.began_ns().load() != 0) {
+            check_name(folder, true);  // synced before any worker began
+        }
         const auto& large = state_.large_file(worker);
         std::set<std::string> expected;
         if (large.present.load() != 0) {

@@ -71,7 +71,9 @@ Status Worker::write_small(Place place, Operation operation) {
         file.present.store(1);
         return write(fd.get(), file, 0, plan_.small_file.value, name);
     }));
-    return sync_sometimes(file, name, small_writes_per_sync);
+    // A worker's first file always: a stall may come before chance has had anything acknowledged.
+    const bool first = fresh && place.number == 0 && place.index == 0;
+    return sync_sometimes(file, name, first ? 1 : small_writes_per_sync);
 }
 
 Status Worker::append(Place place) {

@@ -18,11 +18,12 @@ using testing::StartsWith;
 
 class ReliefTest : public RefluxTest {
   protected:
-    // A stall, as quickly as it can be seen. With cgroup v2 the daemon may be slow and not stall: skipped.
+    // A stall, as quickly as it can be seen; smaller files are more files, so that some are acknowledged in
+    // the second before it. With cgroup v2 the daemon may be slow and not stall: skipped.
     void stall_with(const std::string& rungs) {
         const Ran ran = run_reflux(fmt::format(
             "run fuse-ext4-shared-memcg --json --set judge.stall_window=4s --set relief.rung_time=1s "
-            "--set relief.rungs={} --out {}",
+            "--set workload.small_file=4KiB --set relief.rungs={} --out {}",
             rungs, out()));
         ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
         verdict_ = ran.verdict();

@@ -161,8 +161,9 @@ TEST(AcknowledgedData, ThatAreThereAreSaidToBe) {
     evidence.verification = acknowledged();
     const auto verdict = judge(evidence);
     EXPECT_EQ(verdict.outcome, Outcome::deadlock);
-    EXPECT_THAT(verdict.reasons, Contains("96 files acknowledged by fsync were read back after the relief "
-                                          "(after a fresh mount): all there"));
+    EXPECT_THAT(verdict.reasons,
+                Contains("96 files and names acknowledged by fsync were read back after the relief "
+                         "(after a fresh mount): all there"));
 }
 
 TEST(AcknowledgedData, ThatAreLostAreReportedBesideTheStall) {
@@ -173,9 +174,11 @@ TEST(AcknowledgedData, ThatAreLostAreReportedBesideTheStall) {
     evidence.verification.first_difference = "w00/large: is missing";
     const auto verdict = judge(evidence);
     EXPECT_EQ(verdict.outcome, Outcome::deadlock);
-    EXPECT_THAT(verdict.reasons,
-                Contains("LOST: 2 of 96 files acknowledged by fsync are missing or wrong after the stall was "
-                         "broken up (after a fresh mount); first: w00/large: is missing"));
+    EXPECT_THAT(
+        verdict.reasons,
+        Contains(
+            "LOST: 2 of 96 files and names acknowledged by fsync are missing or wrong after the stall was "
+            "broken up (after a fresh mount); first: w00/large: is missing"));
 }
 
 TEST(AcknowledgedData, ThatWereNotReadSayWhy) {

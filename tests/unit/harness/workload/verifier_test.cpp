@@ -192,6 +192,13 @@ TEST_F(Verifier, AcknowledgedModeHoldsADirectoryToItsSyncedNames) {
     expect_wrong(removed.path, "is there, though", VerifyMode::acknowledged);
 }
 
+TEST_F(Verifier, AcknowledgedModeMissesAWorkersFolder) {
+    fs::rename(folder_.path() + "/w00", folder_.path() + "/aside");
+    const auto found = verified(VerifyMode::acknowledged);
+    EXPECT_GT(found.files_wrong, 0U);
+    EXPECT_EQ(found.first_difference, "w00: is missing");
+}
+
 TEST(AcknowledgedVerifier, FindsEverythingAfterTheWorkersWereKilled) {
     for (const std::uint64_t steps : {200U, 500U, 900U}) {
         const testing::TemporaryFolder folder;
