@@ -19,11 +19,6 @@ using mitigation::Audit;
 using mitigation::AuditedThread;
 using Json = nlohmann::ordered_json;
 
-ExitCode complain(const Error& error) {
-    fmt::print(stderr, "reflux: {}\n", error.message);
-    return exit_code_of(error.kind);
-}
-
 std::string printable(std::string name) {
     const auto is_control = [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; };
     std::replace_if(name.begin(), name.end(), is_control, '?');
