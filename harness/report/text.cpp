@@ -24,7 +24,7 @@ using Lines = std::vector<std::string>;
 
 constexpr std::size_t most_cycle_edges = 6;
 constexpr std::size_t most_waiting_lines = 5;
-constexpr std::size_t room_for_waiting = 3;  // whatever the reasons need
+constexpr std::size_t room_for_waiting = 3;  // whatever the lesser reasons need
 
 std::string_view recursion_word(const Verdict& verdict) {
     return verdict.recursion ? verdict::to_string(*verdict.recursion) : "unknown";
@@ -191,22 +191,27 @@ std::string relief_word(const Verdict& verdict) {
                : verdict.relief->rung;
 }
 
+bool is_of_relief(const Verdict& verdict, const std::string& reason) {
+    return verdict.relief &&
+           std::ranges::find(verdict.relief->sentences, reason) != verdict.relief->sentences.end();
+}
+
+Lines reason_paragraph(const std::string& reason) {
+    return wrapped(reason, {.indent = "  - ", .hang = "    "});
+}
+
 // The first reason decides, and what relief showed is not left out before the rest.
 Lines reason_lines(const Verdict& verdict, std::size_t room) {
     std::vector<Lines> reasons;
     std::size_t total = 0;
     for (const std::string& reason : verdict.reasons) {
-        reasons.push_back(wrapped(reason, {.indent = "  - ", .hang = "    "}));
+        reasons.push_back(reason_paragraph(reason));
         total += reasons.back().size();
     }
     std::size_t left_out = 0;
-    const auto of_relief = [&](std::size_t i) {
-        return verdict.relief && std::ranges::find(verdict.relief->sentences, verdict.reasons[i]) !=
-                                     verdict.relief->sentences.end();
-    };
     for (const bool relief_too : {false, true}) {
         for (std::size_t i = reasons.size(); i-- > 1 && total + std::min<std::size_t>(left_out, 1) > room;) {
-            if (!reasons[i].empty() && (relief_too || !of_relief(i))) {
+            if (!reasons[i].empty() && (relief_too || !is_of_relief(verdict, verdict.reasons[i]))) {
                 total -= reasons[i].size();
                 reasons[i].clear();
                 ++left_out;
@@ -219,6 +224,17 @@ Lines reason_lines(const Verdict& verdict, std::size_t room) {
     }
     if (left_out > 0) {
         lines.push_back(fmt::format("  - ({} more in verdict.json)", left_out));
+    }
+    return lines;
+}
+
+// Of those that are left out last, and the line that counts the others.
+std::size_t least_reason_lines(const Verdict& verdict) {
+    std::size_t lines = 1;
+    for (std::size_t i = 0; i < verdict.reasons.size(); ++i) {
+        if (i == 0 || is_of_relief(verdict, verdict.reasons[i])) {
+            lines += reason_paragraph(verdict.reasons[i]).size();
+        }
     }
     return lines;
 }
@@ -295,8 +311,10 @@ std::string explain(const Evidence& evidence, const Verdict& verdict) {
     const std::size_t fixed = head.size() + cycle.size() + stack.size() + recursion.size() + end.size();
     const std::size_t room = all - std::min(fixed, all - 3);
     const std::size_t wanted = reason_lines(verdict, all).size();
-    const std::size_t for_waiting = std::min(
-        std::max(room - std::min(wanted, room), std::min(room_for_waiting, room / 2)), most_waiting_lines);
+    const std::size_t least = std::min(least_reason_lines(verdict), room);
+    const std::size_t for_waiting =
+        std::min(std::max(room - std::min(wanted, room), std::min(room_for_waiting, room - least)),
+                 most_waiting_lines);
     const Lines waiting = waiting_lines(verdict, for_waiting);
 
     Lines lines = head;
