@@ -214,8 +214,7 @@ Status Session::press() {
             workload_ended();
             return {};
         }
-        if (watcher_->stalled()) {
-            watcher_->keep_stall();
+        if (watcher_->stalled() && watcher_->settle_stall()) {
             console_.step("stall: " + watcher_->state());
             hung_ = true;
             checkpoint();

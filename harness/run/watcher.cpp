@@ -5,6 +5,7 @@
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/progress.h"
 #include "harness/verdict/stack.h"
+#include "harness/verdict/verdict.h"
 
 #include <algorithm>
 
@@ -181,6 +182,7 @@ void Watcher::tick() {
     if (evidence_.progress.empty() || point.device_completed != last_.device_completed || daemon_completes) {
         last_completion_s_ = point.at_s;
         snapshots_.clear();
+        looks_ = 0;
     }
     if (point.daemon_completed) {
         daemon_completed_ = point.daemon_completed;
@@ -255,6 +257,22 @@ void Watcher::keep_stall() {
     if (trace_) {
         keep_trace();
     }
+}
+
+bool Watcher::settle_stall() {
+    constexpr double look_again = 0.25;  // of the window
+    const double window = evidence_.limits.stall_window_s;
+    if (idle_s() < window * (1 + look_again * looks_)) {
+        return false;
+    }
+    ++looks_;
+    keep_stall();
+    if (idle_s() >= 2 * window || now_s() > evidence_.limits.time_budget_s ||
+        verdict::judge(evidence_).outcome != verdict::Outcome::inconclusive) {
+        return true;
+    }
+    evidence_.stall.reset();
+    return false;
 }
 
 void Watcher::keep_trace() {

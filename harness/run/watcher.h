@@ -53,8 +53,11 @@ class Watcher {
     [[nodiscard]] double idle_s() const { return now_s() - last_completion_s_; }
     // Nothing completed for the stall window although the device has work, or the workload stands still.
     [[nodiscard]] bool stalled() const;
-    // Keeps what was seen of the stall in the evidence. Called once, when stalled().
-    void keep_stall();
+    // When stalled(): keeps what was seen of the stall in the evidence, if that decides what it was. A
+    // deadlock may begin late in the window, out of waits that end by themselves; what does not decide is
+    // watched further, at most for a window more and within the time budget, and then kept as it is. False:
+    // not yet.
+    bool settle_stall();
 
     // Daemon threads in uninterruptible sleep now, with the number of their context switches.
     [[nodiscard]] std::map<int, std::uint64_t> blocked_daemon_threads() const;
@@ -69,6 +72,7 @@ class Watcher {
   private:
     [[nodiscard]] evidence::ProgressPoint sample();
     void take_snapshot();
+    void keep_stall();
     void start_trace();
     void drain();
     // One read of the trace; false: it holds no more.
@@ -94,6 +98,7 @@ class Watcher {
     double last_completion_s_ = 0;
     double last_step_s_ = 0;
     std::vector<evidence::TaskSnapshot> snapshots_;  // since the last completion
+    unsigned looks_ = 0;                             // at the stall that began then
 };
 
 }  // namespace reflux::run
