@@ -194,7 +194,8 @@ struct ReclaimCount {
     double waited_s = 0;  // asleep in uninterruptible state
 };
 
-// What tracing cost, measured in the run itself: windows with and without the events, in the order
+// What tracing cost, measured in the run itself: windows with and without the events (the begin and end of
+// reclaims stay on throughout), in the order
 // with-without-without-with, so that a drift falls on both. A block is four windows.
 struct TraceOverhead {
     double window_s = 0;       // length of one window

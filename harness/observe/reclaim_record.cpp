@@ -139,6 +139,9 @@ void ReclaimRecord::sleeps(double at_s, std::string superblock) {
                                 .event = front_event_,
                                 .device = front_device_,
                                 .superblock = std::move(superblock)};
+    // It says nothing of a sleep after this one; a wait for writeback is traced anew at each turn.
+    front_event_.clear();
+    front_device_.clear();
     ++reclaim_.wait_count;
 }
 

@@ -113,8 +113,8 @@ Status raise_limit(const Memcg& memcg, Bytes limit) {
 
 Status restore_limit(const Memcg& memcg, Bytes limit) {
     if (memcg.version == Version::v2) {
-        REFLUX_TRY(const auto text, read_file(memcg.pressed + "/memory.current"));
-        if (const Bytes used{std::stoull(text)}; used > limit) {
+        REFLUX_TRY(const auto current, read_number(memcg.pressed + "/memory.current"));
+        if (const Bytes used{current}; used > limit) {
             return fail(ErrorKind::unsupported,
                         fmt::format("{} are in use by now, and to lower memory.max below that calls the OOM "
                                     "killer",

@@ -93,24 +93,21 @@ Result<std::string> FaultInjector::tick(Bytes written, double now_s) {
     if (state_ == State::on && wanted_.time > Seconds(0) &&
         now_s - *record_.back().at_s >= wanted_.time.count()) {
         lift(now_s);
-        return fmt::format("{} lifted", wanted_.kind);
+        return record_.back().lifted_s ? fmt::format("{} lifted", wanted_.kind) : std::string{};
     }
     return std::string{};
 }
 
 void FaultInjector::lift(double now_s) {
-    if (state_ != State::on) {
+    const SignalFault* row = find_signal(wanted_.kind);
+    if (state_ != State::on || (row != nullptr && row->lift == 0)) {
         state_ = State::over;
         return;
     }
-    state_ = State::over;
-    const SignalFault* row = find_signal(wanted_.kind);
-    if (row != nullptr && row->lift == 0) {
-        return;
-    }
-    const Status lifted = row != nullptr ? send_signal(stack_.daemon, row->lift) : ask("clear");
-    if (lifted) {
+    // Else it stays on, and is tried again.
+    if (row != nullptr ? send_signal(stack_.daemon, row->lift) : ask("clear")) {
         record_.back().lifted_s = now_s;
+        state_ = State::over;
     }
 }
 

@@ -41,6 +41,8 @@ Status run(const GuestSession& plan) {
         *time *= factor;
     }
     scenario.workload.work = less_work(scenario, factor);
+    // A fault must still come, although there is less work.
+    scenario.fault.after = std::min(scenario.fault.after, Bytes{scenario.workload.work.value / 2});
     EventLoop loop;
     Console console;
     console.begin(fmt::format("{}, times stretched by {:.1f}, {} of work", scenario.name, factor,

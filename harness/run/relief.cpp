@@ -185,7 +185,11 @@ class Trial {
         const auto& now = watcher_.points().back();
         const bool ended = now.device_completed != result_.completed_before ||
                            (now.device_in_flight == 0 && !blocked_.empty());
-        released(ended && result_.freed_tids.size() == blocked_.size(), now.at_s);
+        // A thread that turns in bounded waits switches all the time: it has left when it sleeps so no more.
+        const auto sleeping = watcher_.blocked_daemon_threads();
+        const bool left = std::ranges::none_of(
+            blocked_, [&](const auto& thread) { return sleeping.contains(thread.first); });
+        released(ended && left, now.at_s);
         return result_.released || now.at_s - result_.begin_s >= plan_.rung_time.count();
     }
 
@@ -240,7 +244,8 @@ std::vector<ReliefRung> climb_relief_ladder(const ReliefPlan& plan, Watcher& wat
         const ReliefRung& last = tried.back();
         console.step(fmt::format("relief {}: {} ({}){}", name, outcome_of(last), last.detail,
                                  last.remains.empty() ? "" : "; " + last.remains));
-        if (last.released || loop.interrupted() != 0 || plan.daemon_ended()) {
+        // After an abort its end is ours.
+        if (last.released || loop.interrupted() != 0 || (*rung != Rung::abort && plan.daemon_ended())) {
             break;
         }
     }

@@ -45,6 +45,14 @@ Status add_named(const scenario::Scenario& by, const std::string& name, const Ov
     return {};
 }
 
+// A control is what it is by its lack of a limit.
+Overrides without_limits(Overrides overrides) {
+    std::erase_if(overrides, [](const scenario::Override& override) {
+        return override.key == "memcg.limit" || override.key == "memcg.daemon_limit";
+    });
+    return overrides;
+}
+
 }  // namespace
 
 Result<Scenarios> load_scenarios(const std::vector<std::string>& names,
@@ -63,7 +71,7 @@ Result<Scenarios> load_scenarios(const std::vector<std::string>& names,
         // By value: what is added may move them. It may name others in turn: a baseline its control.
         const auto named_by = scenarios[i];
         REFLUX_CHECK(add_named(named_by, named_by.baseline, overrides, scenarios));
-        REFLUX_CHECK(add_named(named_by, named_by.control, overrides, scenarios));
+        REFLUX_CHECK(add_named(named_by, named_by.control, without_limits(overrides), scenarios));
     }
     REFLUX_CHECK(check_names(scenarios));
     for (const auto& one : scenarios) {

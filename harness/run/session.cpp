@@ -198,7 +198,13 @@ Status Session::press() {
         watcher_->tick();
         console_.state(watcher_->state());
         if (event == Event::tick) {  // else something has ended before the fault
-            REFLUX_CHECK(drive_fault());
+            if (const auto driven = drive_fault(); !driven) {
+                if (!note_daemon_end()) {
+                    return driven;
+                }
+                evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+                return {};
+            }
         }
         if (monotonic_s() - last_checkpoint_s_ > checkpoint_interval_s) {
             checkpoint();

@@ -111,24 +111,22 @@ void Watcher::measure_trace() {
     if (!meter_ || !trace_ || last_.device_completed == 0) {
         return;
     }
-    const auto bytes = [this] {
-        const auto counters = observe::block_counters("/sys", plan_.stack->upper_device.number);
-        return counters ? counters->bytes : 0;
-    };
+    const auto counters = observe::block_counters("/sys", plan_.stack->upper_device.number);
     const bool was_on = meter_->with_events();
+    const bool measurable = counters && idle_s() <= trace_window_idle_s;
     std::optional<bool> on;
-    if (idle_s() > trace_window_idle_s) {
-        meter_->restart();
+    if (measurable) {
+        on = meter_->next(now_s(), counters->bytes);
     } else {
-        on = meter_->next(now_s(), bytes());
+        meter_->restart();
     }
     if (meter_->with_events() != was_on) {
         if (const auto set = trace_->set_detail(meter_->with_events()); !set) {
             trace_problem_ = set.error().message;
         }
     }
-    if (on || (!meter_->begun() && idle_s() <= trace_window_idle_s)) {
-        meter_->begin(now_s(), bytes());
+    if (measurable && (on || !meter_->begun())) {
+        meter_->begin(now_s(), counters->bytes);
     }
 }
 

@@ -124,6 +124,17 @@ class Checker {
         return {};
     }
 
+    // Half of such a run has no detail: what a fatal reclaim did could be missed.
+    [[nodiscard]] Status check_measured_trace() const {
+        if (scenario_.observe.trace_overhead == "measure" &&
+            (scenario_.memcg.limit || scenario_.memcg.daemon_limit)) {
+            return blame({"observe.trace_overhead", "memcg.limit"},
+                         "observe.trace_overhead = measure leaves half of the trace out, which is for runs "
+                         "without pressure: memcg.limit = none");
+        }
+        return {};
+    }
+
     [[nodiscard]] Status check_daemon_limit() const {
         if (scenario_.memcg.daemon_limit && scenario_.memcg.placement == Placement::shared) {
             return blame({"memcg.daemon_limit", "memcg.placement"},
@@ -198,6 +209,7 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
         REFLUX_CHECK(checker.check_zones());
     }
     REFLUX_CHECK(checker.check_daemon_limit());
+    REFLUX_CHECK(checker.check_measured_trace());
     REFLUX_CHECK(checker.check_fault());
     return checker.check_times();
 }

@@ -6,6 +6,7 @@ namespace reflux::scenario {
 
 std::vector<std::string> rung_names() {
     std::vector<std::string> names;
+    names.reserve(rungs.size());
     for (const RungRow& row : rungs) {
         names.emplace_back(row.name);
     }

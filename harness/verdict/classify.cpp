@@ -197,7 +197,7 @@ std::string rates_of(const ReliefRung& rung) {
 std::optional<Relief> relief_of(const std::vector<ReliefRung>& tried) {
     std::vector<std::string> failed;
     for (const ReliefRung& rung : tried) {
-        if (rung.released) {
+        if (rung.released && rung.applied) {
             const std::string before = failed.empty() ? "" : "; in vain before it: " + join(failed, ", ");
             return Relief{.rung = rung.rung,
                           .after_s = rung.after_s,

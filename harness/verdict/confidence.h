@@ -25,7 +25,7 @@ Bounds bounds_of(const Share& share);
 // "at least 86%", "at most 14%", "45% to 89%", "nothing known"; rounded away from the middle, to whole
 // percents, or tenths near 0 and 100.
 std::string to_string(const Bounds& bounds);
-// "20 of 20 (at least 86%)"; "0 to 2 of 20 (at most 32%)" where two are undecided.
+// "20 of 20 (at least 86%)"; "0 to 2 of 20 (at most 29%)" where two are undecided.
 std::string to_string(const Share& share);
 
 }  // namespace reflux::verdict

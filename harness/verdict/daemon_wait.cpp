@@ -29,15 +29,18 @@ const Watched* upper_task_in_io(const std::vector<Watched>& tasks) {
     return found == tasks.end() ? nullptr : &*found;
 }
 
-// The abort rung, if it freed this thread after every rung before it had failed.
+// The abort rung, if it freed this thread after time alone, and every other rung before it, had not.
 const ReliefRung* freed_by_abort(const Evidence& evidence, int tid) {
+    bool waited = false;
     for (const ReliefRung& rung : evidence.relief) {
         if (rung.rung == "abort") {
-            return rung.applied && rung.released && contains(rung.freed_tids, tid) ? &rung : nullptr;
+            return waited && rung.applied && rung.released && contains(rung.freed_tids, tid) ? &rung
+                                                                                             : nullptr;
         }
-        if (rung.released) {
+        if (rung.released || contains(rung.freed_tids, tid)) {
             return nullptr;
         }
+        waited = waited || (rung.rung == "wait" && rung.applied);
     }
     return nullptr;
 }
@@ -65,6 +68,9 @@ DaemonWait by_event(const Evidence& evidence, const Watched& task, const OpenRec
         return {.target = event.device == devices.lower_device ? Target::lower_device : Target::unknown,
                 .fact = fmt::format("its last trace event, {}, names device {}, not the upper device {}",
                                     event.event, event.device, text_or(devices.upper_device, "(unknown)"))};
+    }
+    if (evidence.trace.lost_events > 0) {
+        return by_abort(evidence, task, "the trace lost events, so the last one in it may not be its last");
     }
     const Wait wait = *task.classified.wait;
     if (wait == Wait::folio_writeback && !is_writeback_event(event)) {

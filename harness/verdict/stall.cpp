@@ -199,31 +199,10 @@ void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks
     verdict.reasons.insert(verdict.reasons.end(), graph.missing.begin(), graph.missing.end());
 }
 
-}  // namespace
-
-void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Verdict& verdict) {
-    const WaitGraph graph = wait_graph(evidence, tasks);
-    verdict.waiting = waiting_lines(graph);
-    if (is_stopped(evidence, tasks)) {
-        verdict.outcome = Outcome::inconclusive;
-        verdict.reasons.push_back("the daemon is stopped (SIGSTOP?): all of its threads are in state T; " +
-                                  stall_sentence(evidence));
-        return;
-    }
-    if (!graph.cycle.empty()) {
-        verdict.outcome = Outcome::deadlock;
-        const auto blocked = std::ranges::find_if(
-            tasks, [&](const Watched& task) { return task.last.tid == graph.blocked.front(); });
-        verdict.reasons.push_back(
-            fmt::format("{}; {} without a context switch for {:.1f} s, for something that "
-                        "only it can complete",
-                        stall_sentence(evidence), where(*blocked), blocked->last_s - blocked->first_s));
-        verdict.cycle = cycle_lines(graph);
-        verdict.proof = make_proof(evidence, *blocked);
-        return;
-    }
-    // A wait cycle is proof by itself; a task that moves is one only if nothing completed for the whole
-    // window (less one sample).
+void judge_without_cycle(const Evidence& evidence, const std::vector<Watched>& tasks, const WaitGraph& graph,
+                         Verdict& verdict) {
+    // Unlike a wait cycle, a task that moves is a proof only if nothing completed for the whole window (less
+    // one sample).
     constexpr double most_of_it = 0.9;
     const double silence = evidence.stall->detected_s - silent_since(evidence);
     if (silence < most_of_it * evidence.limits.stall_window_s) {
@@ -244,6 +223,52 @@ void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Ve
         return;
     }
     judge_undecided(evidence, tasks, graph, verdict);
+}
+
+// The first of these threads that left its wait before anything was done for its relief.
+std::optional<int> freed_by_time(const Evidence& evidence, const std::vector<int>& tids) {
+    for (const evidence::ReliefRung& rung : evidence.relief) {
+        if (rung.rung != "wait" || !rung.applied) {
+            return std::nullopt;
+        }
+        const auto freed =
+            std::ranges::find_if(tids, [&](int tid) { return contains(rung.freed_tids, tid); });
+        if (freed != tids.end()) {
+            return *freed;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+void judge_stall(const Evidence& evidence, const std::vector<Watched>& tasks, Verdict& verdict) {
+    const WaitGraph graph = wait_graph(evidence, tasks);
+    verdict.waiting = waiting_lines(graph);
+    const auto freed = freed_by_time(evidence, graph.blocked);
+    if (is_stopped(evidence, tasks)) {
+        verdict.outcome = Outcome::inconclusive;
+        verdict.reasons.push_back("the daemon is stopped (SIGSTOP?): all of its threads are in state T; " +
+                                  stall_sentence(evidence));
+        return;
+    }
+    if (!graph.cycle.empty() && !freed) {
+        verdict.outcome = Outcome::deadlock;
+        const auto blocked = std::ranges::find_if(
+            tasks, [&](const Watched& task) { return task.last.tid == graph.blocked.front(); });
+        verdict.reasons.push_back(
+            fmt::format("{}; {} without a context switch for {:.1f} s, for something that "
+                        "only it can complete",
+                        stall_sentence(evidence), where(*blocked), blocked->last_s - blocked->first_s));
+        verdict.cycle = cycle_lines(graph);
+        verdict.proof = make_proof(evidence, *blocked);
+        return;
+    }
+    judge_without_cycle(evidence, tasks, graph, verdict);
+    if (!graph.cycle.empty()) {
+        verdict.reasons.push_back(
+            fmt::format("thread {} left its wait while nothing was done: no deadlock", *freed));
+    }
 }
 
 }  // namespace reflux::verdict

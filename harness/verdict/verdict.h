@@ -37,7 +37,7 @@ std::string_view to_string(Recursion recursion);
 
 // What the relief ladder showed.
 struct Relief {
-    std::string rung;               // the first rung that released; "none": every rung was tried, none did
+    std::string rung;               // the first rung that released; "none": none of those that were tried did
     std::optional<double> after_s;  // seconds from that rung's begin to the release; nullopt for "none"
     // "relieved by X after Y s …" or "not relieved: …", and what became of the data that were acknowledged;
     // they are among the reasons.
@@ -107,7 +107,8 @@ struct Verdict {
 //     a. every daemon thread is stopped (T, t): inconclusive, somebody stopped it.
 //     b. deadlock: a daemon thread in D sits in one unbounded wait (same stack, no context switch from the
 //        first to the last snapshot, or through the last half of that time at least: bounded waits may come
-//        before it) and the wait graph closes (wait_graph.h says by which facts).
+//        before it) and the wait graph closes (wait_graph.h says by which facts). Not if that thread left its
+//        wait while nothing was done (a "wait" rung before all others).
 //     c. livelock: a daemon thread that owes an answer runs or sits in a bounded wait, and its context
 //        switches or CPU ticks advanced between the first and the last snapshot, and neither device nor
 //        daemon completed anything for (nine tenths of) the stall window.

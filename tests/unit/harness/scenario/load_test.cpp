@@ -86,8 +86,6 @@ small_file = "8KiB"
 large_file = "16MiB"
 [mitigation]
 apply = ["io_flusher", "mlock"]
-[observe]
-trace_overhead = "measure"
 [fault]
 kind = "error"
 options = ["operations=read+write", "error=ENOSPC", "torn"]
@@ -125,7 +123,6 @@ recursion = ["none", "upper"]
     EXPECT_EQ(loaded->workload.small_file, kibibytes(8));
     EXPECT_EQ(loaded->workload.large_file, mebibytes(16));
     EXPECT_THAT(loaded->mitigations, ElementsAre("io_flusher", "mlock"));
-    EXPECT_EQ(loaded->observe.trace_overhead, "measure");
     EXPECT_EQ(loaded->memcg.daemon_limit, mebibytes(32));
     EXPECT_EQ(loaded->fault.kind, "error");
     EXPECT_THAT(loaded->fault.options, ElementsAre("operations=read+write", "error=ENOSPC", "torn"));
@@ -368,6 +365,12 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "judge.time_budget, judge.rung_time, relief.rungs, relief.rung_time, expect.outcome, "
         "expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion");
+}
+
+TEST_F(LoadTest, TheTraceIsMeasuredOnlyWithoutPressure) {
+    EXPECT_THAT(error_of(question, {{"observe.trace_overhead", "measure"}, {"memcg.limit", "64MiB"}}),
+                HasSubstr("--set observe.trace_overhead=measure: observe.trace_overhead = measure leaves"));
+    EXPECT_EQ(error_of(question, {{"observe.trace_overhead", "measure"}, {"memcg.limit", "none"}}), "");
 }
 
 TEST_F(LoadTest, TheBaseIsNoOverride) {
