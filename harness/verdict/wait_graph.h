@@ -14,11 +14,11 @@
 //     (wait_on_page_writeback); for a wait on a journal, transaction, buffer, inode or I/O, any event of D
 //     will do, but then a task of the upper filesystem must be seen in an unbounded wait for I/O too: what T
 //     waits for is in that task's hands.
-//     Or, where no event of T's open reclaim names a device, thread T -> what the connection serves: writing
-//     to the connection's `abort` freed T after every rung before it had failed. (That may be a folio of the
-//     upper filesystem or of the FUSE file itself, so it closes the graph, but shows no recursion "upper".) A
-//     trace that names another device is never overruled by it.
-//     T2 -> T. T2 is a daemon thread in D throughout, without a context switch, at the lock of a write
+//     Or, where no event of T's open reclaim names a device (or the trace lost events), thread T -> what the
+//     connection serves: writing to the connection's `abort` freed T after waiting alone, and every other
+//     rung before it, had not. (That may be a folio of the upper filesystem or of the FUSE file itself, so it
+//     closes the graph, but shows no recursion "upper".) A trace that names another device is never overruled
+//     by it. T2 -> T. T2 is a daemon thread in D throughout, without a context switch, at the lock of a write
 //     function that T, for which one of the above holds, is inside of (the lock of the image's inode).
 //  2. D -> connection. devices.front_end is served by the daemon ("fuse"), and I/O is owed: the daemon holds
 //     a request, the connection's `waiting` counts one, or D has I/O in flight. D -> loop worker ->
