@@ -18,7 +18,9 @@
 //     connection serves: writing to the connection's `abort` freed T after waiting alone, and every other
 //     rung before it, had not. (That may be a folio of the upper filesystem or of the FUSE file itself, so it
 //     closes the graph, but shows no recursion "upper".) A trace that names another device is never overruled
-//     by it. T2 -> T. T2 is a daemon thread in D throughout, without a context switch, at the lock of a write
+//     by it.
+//
+//     T2 -> T. T2 is a daemon thread in D throughout, without a context switch, at the lock of a write
 //     function that T, for which one of the above holds, is inside of (the lock of the image's inode).
 //  2. D -> connection. devices.front_end is served by the daemon ("fuse"), and I/O is owed: the daemon holds
 //     a request, the connection's `waiting` counts one, or D has I/O in flight. D -> loop worker ->
