@@ -16,11 +16,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#define REFLUX_THREAD_SANITIZER 0
+#if defined(__SANITIZE_THREAD__)
+#undef REFLUX_THREAD_SANITIZER
+#define REFLUX_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef REFLUX_THREAD_SANITIZER
+#define REFLUX_THREAD_SANITIZER 1
+#endif
+#endif
+
 namespace {
 // Allocations of this thread.
-thread_local std::size_t allocations = 0;
+[[maybe_unused]] thread_local std::size_t allocations = 0;
 }  // namespace
 
+#if !REFLUX_THREAD_SANITIZER  // ThreadSanitizer brings operators of its own
 // The whole test program counts.
 void* operator new(std::size_t size) {
     ++allocations;
@@ -35,6 +47,7 @@ void operator delete(void* memory) noexcept {
 void operator delete(void* memory, std::size_t /*size*/) noexcept {
     std::free(memory);
 }
+#endif
 
 namespace reflux::io {
 namespace {
@@ -243,6 +256,9 @@ TEST_P(FaultTest, SpinEndsByItsTime) {
 }
 
 TEST_P(FaultTest, AllocateTakesMemoryUpToItsMostAndGivesItBack) {
+    if (REFLUX_THREAD_SANITIZER) {
+        GTEST_SKIP() << "ThreadSanitizer's shadow of the memory is resident too";
+    }
     const auto resident = [] {
         std::size_t size = 0;
         std::size_t pages = 0;
@@ -322,6 +338,9 @@ TEST_P(FaultTest, SwitchedWhileManySubmit) {
 }
 
 TEST(Faults, NothingIsAllocatedForARequest) {
+    if (REFLUX_THREAD_SANITIZER) {
+        GTEST_SKIP() << "ThreadSanitizer brings an operator new of its own";
+    }
     const UniqueFd file(::memfd_create("fault_test", MFD_CLOEXEC));
     ASSERT_EQ(::ftruncate(file.get(), origin + disk_size), 0);
     Faults faults;

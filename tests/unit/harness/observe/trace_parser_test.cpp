@@ -399,7 +399,7 @@ TEST(TraceParser, AShrinkerThatReturnsAtOnceReachesNothing) {
                 line(5, 2.3, end_memcg));
     EXPECT_EQ(before, 1U);
     EXPECT_EQ(parser.summary().upper_event_count, 1U);
-    const auto& marked = parser.summary().reclaims.back();
+    const auto marked = parser.summary().reclaims.back();
     EXPECT_EQ(marked.upper_events, 0U);
     ASSERT_THAT(marked.shrinkers, SizeIs(1));
     EXPECT_EQ(marked.shrinkers[0].side, "upper") << "whose it is stays known";
@@ -479,7 +479,7 @@ TEST(TraceParser, SleepsOutsideOfReclaimsAndOfOthersAreNotCounted) {
     parser.feed(line(5, 1.0, sleep_of(5)) + line(5, 1.1, begin_memcg) + line(6, 1.2, sleep_of(6)) +
                 line(6, 1.2, "<stack trace>") + " => schedule\n" + line(0, 1.3, switch_to(5)) +
                 line(5, 1.4, end_memcg));
-    const auto& reclaim = parser.summary().reclaims.at(0);
+    const auto reclaim = parser.summary().reclaims.at(0);
     EXPECT_EQ(reclaim.wait_count, 0U);
     EXPECT_THAT(reclaim.waits, SizeIs(0));
     EXPECT_THAT(parser.summary().last_events, SizeIs(1));
