@@ -198,7 +198,7 @@ Status Session::press() {
         watcher_->tick();
         console_.state(watcher_->state());
         if (event == Event::tick) {  // else something has ended before the fault
-            if (const auto driven = drive_fault(); !driven) {
+            if (auto driven = drive_fault(); !driven) {
                 if (!note_daemon_end()) {
                     return driven;
                 }
