@@ -1,0 +1,130 @@
+// Scenarios that name others, and how names are looked up.
+#include "harness/scenario/load.h"
+#include "tests/unit/harness/scenario/load_fixture.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::scenario {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST_F(LoadTest, BaseGivesWhatTheFileDoesNotSet) {
+    write("parent.toml",
+          question + "because = \"parent\"\n[memcg]\nlimit = \"64MiB\"\nplacement = \"siblings\"\n");
+    const auto loaded =
+        load_file(write("child.toml", "base = \"parent\"\nbecause = \"child\"\n[memcg]\nlimit = \"none\"\n"));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->name, "child");
+    EXPECT_EQ(loaded->question, "q");
+    EXPECT_EQ(loaded->because, "child");
+    EXPECT_EQ(loaded->memcg.limit, std::nullopt);
+    EXPECT_EQ(loaded->memcg.placement, Placement::siblings);
+    // Saved complete: the base is not needed to read it again.
+    const auto again = load_file(write("saved.toml", to_toml(*loaded)));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->memcg.placement, Placement::siblings);
+}
+
+TEST_F(LoadTest, BadBasesSayWhere) {
+    write("bad.toml", question + "[stack]\nuper = \"xfs\"\n");
+    EXPECT_EQ(error_of("base = \"bad\"\n"),
+              "bad.toml:3: unknown key 'stack.uper'; did you mean 'stack.upper'?");
+    EXPECT_EQ(error_of(question + "base = \"absent\"\n"),
+              "s.toml:2: base = 'absent', but there is no file absent.toml");
+    EXPECT_EQ(error_of("base = \"x/y\"\n"),
+              "s.toml:1: base: expected the name of a scenario beside this file, "
+              "without folder and .toml, found the text 'x/y'");
+    write("second.toml", "base = \"bad\"\n");
+    EXPECT_EQ(error_of("base = \"second\"\n"),
+              "second.toml:1: a scenario that is a base (here of s.toml) cannot have "
+              "one itself");
+}
+
+TEST_F(LoadTest, NamesAreLookedUpInTheSearchPathFirstFolderWins) {
+    write("fuse-ext4-shared-memcg.toml", "question = \"mine\"\n");
+    write("broken.toml", "nonsense = 1\n");
+    ASSERT_EQ(setenv("REFLUX_SCENARIOS", ("/nonexistent:" + folder_.path()).c_str(), 1), 0);
+    ASSERT_GE(search_path().size(), 3U);
+    EXPECT_EQ(search_path()[0], "/nonexistent");
+    EXPECT_EQ(search_path()[1], folder_.path());
+
+    const auto mine = load("fuse-ext4-shared-memcg");
+    ASSERT_TRUE(mine) << mine.error().message;
+    EXPECT_EQ(mine->question, "mine");
+    const auto shipped = load("fuse-ext4-own-cgroup");
+    ASSERT_TRUE(shipped) << shipped.error().message;
+
+    bool saw_broken = false;
+    std::vector<std::string> names;
+    for (const Listed& listed : list_all()) {
+        names.push_back(listed.name);
+        if (listed.name == "broken") {
+            saw_broken = true;
+            EXPECT_FALSE(listed.scenario);
+        }
+    }
+    EXPECT_TRUE(saw_broken);
+    EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+    EXPECT_EQ(std::count(names.begin(), names.end(), "fuse-ext4-shared-memcg"), 1);
+}
+
+TEST_F(LoadTest, WhatActsAgainstAStallIsACure) {
+    EXPECT_FALSE(is_cure(*load_file(write("s.toml", question))));
+    EXPECT_TRUE(is_cure(*load_file(write("s.toml", question + "baseline = \"other\"\n"))));
+    EXPECT_TRUE(is_cure(*load_file(path("s.toml"), {{"mitigation.apply", "io_flusher"}, {"baseline", ""}})));
+}
+
+TEST_F(LoadTest, NamedScenariosAreThoseBesideTheFileFirst) {
+    const auto by = load_file(write("s.toml", question));
+    write("fuse-ext4-shared-memcg.toml", "question = \"mine\"\n");
+    EXPECT_EQ(load_named(*by, "fuse-ext4-shared-memcg")->question, "mine");
+    EXPECT_EQ(load_named(*by, "fuse-ext4-shared-memcg", {{"memcg.limit", "99MiB"}})->memcg.limit,
+              mebibytes(99));
+    EXPECT_EQ(load_named(*by, "fuse-ext4-own-cgroup")->name, "fuse-ext4-own-cgroup");
+}
+
+TEST_F(LoadTest, NamesOfOthersAreChecked) {
+    const auto error = [&](const std::string& text) {
+        const auto loaded = load_file(write("s.toml", question + text));
+        const auto checked = loaded ? check_named(*loaded) : Status(fail(loaded.error()));
+        return checked ? "" : checked.error().message;
+    };
+    write("stall.toml", question);
+    write("cure.toml", question + "baseline = \"stall\"\n");
+    EXPECT_EQ(error(""), "");
+    EXPECT_EQ(error("baseline = \"stall\"\ncontrol = \"fuse-ext4-shared-memcg-control\"\n"), "");
+    EXPECT_THAT(error("control = \"stal\"\n"), HasSubstr("s.toml: control: no scenario 'stal' in "));
+    EXPECT_THAT(error("baseline = \"fuse-ext4-own-cgrou\"\n"),
+                HasSubstr("s.toml: baseline: no scenario 'fuse-ext4-own-cgrou' in "));
+    EXPECT_THAT(error("baseline = \"cure\"\n"),
+                HasSubstr("s.toml: baseline = 'cure' is a cure itself: it has a baseline"));
+}
+
+TEST_F(LoadTest, UnknownNamesListNearOnes) {
+    const auto unknown = load("fuse-ext4-shared-mencg");
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().kind, ErrorKind::invalid_input);
+    EXPECT_THAT(unknown.error().message, HasSubstr("no scenario 'fuse-ext4-shared-mencg' in "));
+    EXPECT_THAT(unknown.error().message, HasSubstr("; did you mean 'fuse-ext4-shared-memcg'?"));
+    const auto part = load("own-cgroup");
+    ASSERT_FALSE(part);
+    EXPECT_THAT(part.error().message, HasSubstr("did you mean 'fuse-ext4-own-cgroup'?"));
+}
+
+TEST_F(LoadTest, AMissingFileIsTheUsersMistake) {
+    for (const std::string& name : {path("absent.toml"), std::string("absent.toml"), folder_.path() + "/"}) {
+        const auto loaded = load(name);
+        ASSERT_FALSE(loaded) << name;
+        EXPECT_EQ(loaded.error().kind, ErrorKind::invalid_input);
+        EXPECT_THAT(loaded.error().message, HasSubstr(name));
+    }
+}
+
+}  // namespace
+}  // namespace reflux::scenario
