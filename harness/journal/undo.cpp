@@ -26,18 +26,6 @@ constexpr Seconds gone_time{10};  // for kernel objects to disappear after they 
 // slow at it.
 constexpr Seconds loop_gone_time{60};
 
-// Waits until `holds`, or the deadline. For conditions of which the kernel sends no event.
-bool wait_until(Seconds deadline, const std::function<bool()>& holds) {
-    const auto end = std::chrono::steady_clock::now() + deadline;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() >= end) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return true;
-}
-
 Status unmount(const Object& object, Mode mode) {
     // A path can be mounted more than once; the uppermost goes first.
     for (;;) {
@@ -300,6 +288,17 @@ void abort_fuse_connections(const Journal& journal) {
 }
 
 }  // namespace
+
+bool wait_until(Seconds deadline, const std::function<bool()>& holds) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() >= end) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+}
 
 Result<std::vector<int>> cgroup_members(const std::string& cgroup) {
     REFLUX_TRY(const auto text, read_file(cgroup + "/cgroup.procs"));

@@ -5,6 +5,7 @@
 // that may block, is done in a child with a deadline. Every wait is bounded.
 #pragma once
 
+#include "backend/base/units.h"
 #include "harness/journal/journal.h"
 
 #include <functional>
@@ -35,6 +36,9 @@ Status undo_one(Journal& journal, Kind kind, const std::string& name);
 // The escape alone: aborts the FUSE connections of the journal's mounts, lifts the limits of its cgroups and
 // kills their members. Does not wait.
 void break_hang(const Journal& journal);
+
+// Waits until `holds`; false: not within `deadline`. For conditions of which the kernel sends no event.
+bool wait_until(Seconds deadline, const std::function<bool()>& holds);
 
 // Processes in a cgroup, as this pid namespace numbers them; those outside of it are left out (the kernel
 // shows them as 0, which to kill(2) would mean ourselves).

@@ -25,10 +25,10 @@ std::string_view front_of(std::string_view text, std::size_t columns) {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
+std::string printable(std::string_view text, char instead) {
     std::string clean(text);
     std::ranges::replace_if(
-        clean, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, ' ');
+        clean, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, instead);
     return clean;
 }
 

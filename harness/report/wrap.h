@@ -19,7 +19,7 @@ struct Layout {
 // the text of a log or the name of a task can do nothing to a terminal. At least one line.
 std::vector<std::string> wrapped(std::string_view text, const Layout& layout);
 
-// The text without control characters.
-std::string printable(std::string_view text);
+// The text with `instead` for each control character.
+std::string printable(std::string_view text, char instead = ' ');
 
 }  // namespace reflux::report

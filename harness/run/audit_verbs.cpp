@@ -3,6 +3,7 @@
 #include "backend/base/exec_arguments.h"
 #include "backend/base/kernel_file.h"
 #include "harness/mitigation/mitigation.h"
+#include "harness/report/wrap.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -19,17 +20,11 @@ using mitigation::Audit;
 using mitigation::AuditedThread;
 using Json = nlohmann::ordered_json;
 
-std::string printable(std::string name) {
-    const auto is_control = [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; };
-    std::replace_if(name.begin(), name.end(), is_control, '?');
-    return name;
-}
-
 std::string headline(const Audit& audit) {
     const auto which = audit.passed() ? fmt::format("all {}", audit.on_io_path)
                                       : fmt::format("{} of {}", audit.unmarked, audit.on_io_path);
     return fmt::format("process {} ({}): {} threads on the I/O path are {}marked as I/O flushers\n",
-                       audit.pid, printable(audit.name), which, audit.passed() ? "" : "not ");
+                       audit.pid, report::printable(audit.name, '?'), which, audit.passed() ? "" : "not ");
 }
 
 // "io flusher, NOFS"
@@ -157,7 +152,7 @@ std::string audit_text(const Audit& audit) {
     text += table_row("thread", "name", "started", "flags", "marks", "");
     for (const auto& audited : audit.threads) {
         text +=
-            table_row(std::to_string(audited.thread.tid), printable(audited.thread.stat.name),
+            table_row(std::to_string(audited.thread.tid), report::printable(audited.thread.stat.name, '?'),
                       fmt::format("+{:.2f} s", audited.started_s),
                       fmt::format("{:#010x}", audited.thread.stat.flags), marks(audited), remarks(audited));
     }

@@ -2,9 +2,6 @@
 
 #include "harness/journal/undo.h"
 
-#include <chrono>
-#include <thread>
-
 #include <signal.h>
 
 namespace reflux::run {
@@ -29,15 +26,8 @@ Result<unsigned> WorkloadGroup::kill() const {
 }
 
 bool WorkloadGroup::await_end(Seconds time) const {
-    const auto end = std::chrono::steady_clock::now() + time;
-    // The kernel sends no event for the members of a cgroup that are not our children (v1 has none at all).
-    while (!empty()) {
-        if (std::chrono::steady_clock::now() >= end) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return true;
+    // Of the members of a cgroup that are not our children there is no event (v1 has none at all).
+    return journal::wait_until(time, [this] { return empty(); });
 }
 
 }  // namespace reflux::run

@@ -16,10 +16,6 @@ using Target = DaemonWait::Target;
 
 namespace {
 
-bool is_writeback_event(const TraceEvent& event) {
-    return event.event == "folio_wait_writeback" || event.event == "wait_on_page_writeback";
-}
-
 // A task of the upper filesystem, or one that uses it, which itself waits without bound for I/O.
 const Watched* upper_task_in_io(const std::vector<Watched>& tasks) {
     const auto found = std::ranges::find_if(tasks, [](const Watched& task) {
@@ -73,7 +69,7 @@ DaemonWait by_event(const Evidence& evidence, const Watched& task, const OpenRec
         return by_abort(evidence, task, "the trace lost events, so the last one in it may not be its last");
     }
     const Wait wait = *task.classified.wait;
-    if (wait == Wait::folio_writeback && !is_writeback_event(event)) {
+    if (wait == Wait::folio_writeback && !is_writeback_event(event.event)) {
         return {.fact = fmt::format("it waits for folio writeback, but its last trace event is {}, so the "
                                     "folio's device is not known",
                                     event.event)};

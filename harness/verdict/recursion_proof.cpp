@@ -1,6 +1,7 @@
 #include "harness/verdict/recursion_proof.h"
 
 #include "harness/verdict/stack.h"
+#include "harness/verdict/watch.h"
 #include "harness/verdict/words.h"
 
 #include <algorithm>
@@ -24,10 +25,6 @@ std::optional<double> time_of(const Evidence& evidence, const Reclaim& reclaim) 
         return *reclaim.end_s - reclaim.begin_s;
     }
     return evidence.stall ? std::optional(evidence.stall->detected_s - reclaim.begin_s) : std::nullopt;
-}
-
-bool is_writeback(std::string_view event) {
-    return event == "folio_wait_writeback" || event == "wait_on_page_writeback";
 }
 
 std::string describe_shrinker(const ShrinkerCalls& row) {
@@ -115,7 +112,7 @@ std::string describe_mask(const Reclaim& reclaim) {
 std::string describe_wait(const TaskWait& wait) {
     const auto by_stack = classify_stack(wait.stack).wait;
     const bool of_folio =
-        is_writeback(wait.event) && (by_stack == Wait::folio_writeback || wait.stack.empty());
+        is_writeback_event(wait.event) && (by_stack == Wait::folio_writeback || wait.stack.empty());
     std::string text = by_stack ? std::string(to_string(*by_stack))
                        : of_folio
                            ? fmt::format("{} (by the event in front of it)", to_string(Wait::folio_writeback))

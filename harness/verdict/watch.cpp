@@ -49,6 +49,10 @@ std::size_t first_watched(const evidence::Stall& stall, const TaskSample& last) 
 
 }  // namespace
 
+bool is_writeback_event(std::string_view event) {
+    return event == "folio_wait_writeback" || event == "wait_on_page_writeback";
+}
+
 bool contains(const std::vector<int>& numbers, int number) {
     return std::ranges::find(numbers, number) != numbers.end();
 }

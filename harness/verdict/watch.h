@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace reflux::verdict {
@@ -40,6 +41,9 @@ struct OpenReclaim {
     const evidence::TraceEvent* last_event = nullptr;
 };
 OpenReclaim open_reclaim(const evidence::TraceSummary& trace, int tid);
+
+// The tracepoint of a wait for the writeback of a folio (a page, in older kernels).
+bool is_writeback_event(std::string_view event);
 
 bool contains(const std::vector<int>& numbers, int number);
 

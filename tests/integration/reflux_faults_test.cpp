@@ -1,7 +1,6 @@
 // Runs with a fault injected on purpose, and runs on a busy machine: each is called by its own name, for its
 // own reason. Windows are short, for what is tried is the name and not the patience.
 #include "backend/base/child.h"
-#include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
 #include <csignal>
@@ -131,8 +130,7 @@ TEST_F(FaultsTest, ABusyMachineIsNoStall) {
         // Slow is a matter of the machine, a stall would be one of ours.
         EXPECT_THAT(verdict["outcome"].get<std::string>(), AnyOf("completes", "slow")) << verdict;
         EXPECT_TRUE(verdict["relief"].is_null()) << verdict;
-        EXPECT_TRUE(json::parse(*read_file(verdict["run_dir"].get<std::string>() + "/evidence.json"))["stall"]
-                        .is_null());
+        EXPECT_TRUE(evidence_of(verdict)["stall"].is_null());
     }
 }
 

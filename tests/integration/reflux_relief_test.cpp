@@ -1,6 +1,5 @@
 // The relief ladder on real stalls: rungs are tried alone and in the order that is asked for, and what the
 // upper filesystem acknowledged before the stall is read back after it.
-#include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
 #include <algorithm>
@@ -27,7 +26,7 @@ class ReliefTest : public RefluxTest {
             rungs, out()));
         ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
         verdict_ = ran.verdict();
-        evidence_ = json::parse(*read_file(verdict_["run_dir"].get<std::string>() + "/evidence.json"));
+        evidence_ = evidence_of(verdict_);
         if (evidence_["stall"].is_null()) {
             GTEST_SKIP() << "no stall on this kernel: " << verdict_["outcome"];
         }

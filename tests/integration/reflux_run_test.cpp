@@ -18,10 +18,6 @@ using testing::AnyOf;
 using testing::Contains;
 using testing::HasSubstr;
 
-std::string text_of(const json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 class RunTest : public RefluxTest {
   protected:
     Ran run(const std::string& arguments, Seconds time = Seconds(150)) {
@@ -69,10 +65,6 @@ class RunTest : public RefluxTest {
                    point["memcg_usage_bytes"] > full && point["daemon_completed"].is_number() &&
                    point["fuse_waiting"] > 0;
         })) << points;
-    }
-
-    static json evidence_of(const json& verdict) {
-        return json::parse(*read_file(text_of(verdict["run_dir"]) + "/evidence.json"));
     }
 
     static void expect_completes(const Ran& ran) {

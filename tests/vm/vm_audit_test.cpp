@@ -4,8 +4,6 @@
 #include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
-#include <cstdlib>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,14 +17,13 @@ using testing::Not;
 class VmAuditTest : public RefluxTest {};
 
 TEST_F(VmAuditTest, MarksAreSetKeptInheritedAndSeen) {
-    const char* kernel = std::getenv("REFLUX_VM_KERNEL");
     const std::string tests =
         REFLUX_BUILD_DIR "/tests/root_reflux_audit_test --gtest_filter=*Audit*:Exec*:Marked*";
     // A run is how a command comes into a guest; of the run itself as little as can be.
     const Ran ran = run_shell(
         fmt::format("exec \"$REFLUX\" run fuse-ext4-own-cgroup --json --out {} --set workload.work=16MiB "
                     "--set 'vm.setup={}' --vm {}",
-                    out(), tests, kernel != nullptr ? kernel : "6.1"),
+                    out(), tests, vm_kernel()),
         Seconds(400));
     ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
     const auto events =

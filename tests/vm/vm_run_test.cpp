@@ -3,8 +3,6 @@
 #include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
-#include <cstdlib>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,17 +16,12 @@ using testing::HasSubstr;
 
 constexpr Seconds run_time{400};  // emulated, on a machine that does other things too
 
-std::string text_of(const json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 class VmTest : public RefluxTest {
   protected:
     // `setup`: of the scenario's key vm.setup; no single quotes in it.
     Ran run(const std::string& arguments, const std::string& setup = "") const {
-        const char* kernel = std::getenv("REFLUX_VM_KERNEL");
         return run_shell(fmt::format("exec \"$REFLUX\" run {} --json --out {} --set 'vm.setup={}' --vm {}",
-                                     arguments, out(), setup, kernel != nullptr ? kernel : "6.1"),
+                                     arguments, out(), setup, vm_kernel()),
                          run_time);
     }
 
@@ -74,7 +67,7 @@ TEST_F(VmTest, ItsControlCompletes) {
     const Ran ran = run("fuse-ext4-shared-memcg-control --set workload.work=1GiB");
     expect_ended(ran);
     EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
-    const auto evidence = json::parse(file_of(ran.verdict(), "evidence.json"));
+    const auto evidence = evidence_of(ran.verdict());
     EXPECT_GT(evidence["verification"]["bytes_checked"], 1000000);
     EXPECT_EQ(evidence["verification"]["files_wrong"], 0);
 }
@@ -105,7 +98,7 @@ TEST_F(VmTest, AGuestThatPanicsIsAFindingWithItsLastEvidence) {
     EXPECT_EQ(text_of(verdict["guest"]["end"]), "panicked");
     EXPECT_THAT(text_of(verdict["reasons"][0]),
                 HasSubstr("Kernel panic - not syncing: sysrq triggered crash"));
-    const auto evidence = json::parse(file_of(verdict, "evidence.json"));
+    const auto evidence = evidence_of(verdict);
     EXPECT_FALSE(evidence["progress"].empty()) << "what was seen until then is kept";
     EXPECT_THAT(file_of(verdict, "console.txt"), HasSubstr("sysrq_handle_crash"));
 }
@@ -155,10 +148,10 @@ TEST_F(VmTest, AKernelThatIsNoneIsAClearError) {
 // What is done to a harness whose guest is up: it is `$pid`, and its QEMU `$qemu`.
 std::string once_the_guest_is_up(const std::string& out, const std::string& what) {
     return fmt::format(
-        "\"$REFLUX\" run fuse-ext4-own-cgroup --vm 6.1 --json --out {0} & pid=$!\n"
+        "\"$REFLUX\" run fuse-ext4-own-cgroup --vm {2} --json --out {0} & pid=$!\n"
         "until cat {0}/*/events.txt 2>/dev/null | grep -q '@boot ready'; do sleep 0.1; done\n"
         "qemu=$(pgrep -P $pid qemu) || exit 8\n{1}",
-        out, what);
+        out, what, vm_kernel());
 }
 
 // QEMU must not outlive its harness, and nothing has a name that could be left.

@@ -17,6 +17,19 @@ nlohmann::json Ran::verdict() const {
     return parsed.is_array() && parsed.size() == 1 ? parsed[0] : nlohmann::json();
 }
 
+std::string text_of(const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+nlohmann::json evidence_of(const nlohmann::json& verdict) {
+    return nlohmann::json::parse(read_file(text_of(verdict["run_dir"]) + "/evidence.json").value());
+}
+
+std::string vm_kernel() {
+    const char* named = std::getenv("REFLUX_VM_KERNEL");
+    return named != nullptr ? named : "6.1";
+}
+
 Ran run_shell(const std::string& script, Seconds time) {
     const TemporaryFolder folder;
     ::setenv("REFLUX", REFLUX_BUILD_DIR "/reflux", 1);

@@ -22,6 +22,14 @@ struct Ran {
     [[nodiscard]] nlohmann::json verdict() const;
 };
 
+// A string without its quotes; other values as JSON.
+std::string text_of(const nlohmann::json& value);
+// The evidence.json of the run that a verdict is of.
+nlohmann::json evidence_of(const nlohmann::json& verdict);
+
+// The kernel that guests boot: 6.1, or what REFLUX_VM_KERNEL names.
+std::string vm_kernel();
+
 // Runs a shell command in which "$REFLUX" is the program; at most `time`.
 Ran run_shell(const std::string& script, Seconds time = Seconds(150));
 Ran run_reflux(const std::string& arguments, Seconds time = Seconds(150));

@@ -4,9 +4,6 @@
 #include "temporary_tree.h"
 #include "tests/unit/harness/observe/trace_lines.h"
 
-#include <algorithm>
-#include <set>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -2,8 +2,6 @@
 
 #include "tests/unit/harness/scenario/load_fixture.h"
 
-#include <algorithm>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

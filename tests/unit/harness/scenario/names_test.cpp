@@ -11,7 +11,6 @@
 namespace reflux::scenario {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST_F(LoadTest, BaseGivesWhatTheFileDoesNotSet) {

@@ -11,11 +11,9 @@ namespace {
 
 using evidence::Evidence;
 using ::testing::Contains;
-using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using verdict::judge;
-using verdict::Outcome;
 using verdict::Recursion;
 
 TEST(Recursion, CountsAloneShowUpper) {

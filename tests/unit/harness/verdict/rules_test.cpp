@@ -16,7 +16,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using verdict::judge;
 using verdict::Outcome;
-using verdict::Recursion;
 
 TEST(Order, HarnessErrorThenUnsupportedThenDaemonExitThenStall) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");
