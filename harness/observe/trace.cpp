@@ -17,9 +17,13 @@ struct Wanted {
     std::string_view name;
     std::string_view older = {};
     std::string_view without = {};  // what suffers where it is missing; empty: nothing that is worth a word
+    // Happens with nearly every request, also outside reclaims: off until somebody enters one (arm()).
+    bool frequent = false;
 };
 
 constexpr std::string_view switch_event = "sched/sched_switch";
+constexpr std::array reclaim_begins = {std::string_view("vmscan/mm_vmscan_direct_reclaim_begin"),
+                                       std::string_view("vmscan/mm_vmscan_memcg_reclaim_begin")};
 constexpr std::string_view uninterruptible = "prev_state == 2";  // TASK_UNINTERRUPTIBLE, as the event has it
 
 constexpr std::array wanted_events = {
@@ -30,20 +34,14 @@ constexpr std::array wanted_events = {
     Wanted{"vmscan/mm_vmscan_throttled", "",
            "throttling by reclaim is seen in stacks only, and its pauses are not counted"},
     Wanted{"writeback/folio_wait_writeback", "writeback/wait_on_page_writeback",
-           "the device whose writeback a thread waits for is not known"},
+           "the device whose writeback a thread waits for is not known", true},
     Wanted{"writeback/balance_dirty_pages", "", "dirty throttling is seen in stacks only"},
-    Wanted{"ext4/ext4_evict_inode"}, Wanted{"jbd2/jbd2_handle_start"}, Wanted{"xfs/xfs_trans_alloc"},
-    Wanted{"xfs/xfs_inodegc_queue"},          // 5.14
-    Wanted{"xfs/xfs_inode_set_reclaimable"},  // 5.14
+    Wanted{"ext4/ext4_evict_inode"}, Wanted{"jbd2/jbd2_handle_start", "", "", true},
+    Wanted{"xfs/xfs_trans_alloc", "", "", true}, Wanted{"xfs/xfs_inodegc_queue"},  // 5.14
+    Wanted{"xfs/xfs_inode_set_reclaimable"},                                       // 5.14
     Wanted{"xfs/xfs_destroy_inode"}, Wanted{"f2fs/f2fs_evict_inode"},
     Wanted{"ext4/ext4_es_shrink_scan_enter"}, Wanted{"jbd2/jbd2_shrink_scan_enter"},  // 5.14
 };
-
-// Traced also while the rest is off to measure what it costs: they are few, and the recursion rests on them.
-bool is_reclaim_event(std::string_view name) {
-    return name.starts_with("vmscan/mm_vmscan_direct_reclaim_") ||
-           name.starts_with("vmscan/mm_vmscan_memcg_reclaim_");
-}
 
 constexpr std::size_t most_a_drain = 4U << 20U;
 
@@ -116,27 +114,46 @@ Status TraceInstance::start(const std::vector<int>& tids) {
     return enable_events(tids);
 }
 
-Result<bool> TraceInstance::enable(std::string_view name) {
-    const auto done = write_file(fmt::format("{}/events/{}/enable", directory_, name), "1");
-    if (!done && done.error().errnum != ENOENT) {
-        return fail(done.error());
+std::string TraceInstance::event(std::string_view name) const {
+    return fmt::format("{}/events/{}", directory_, name);
+}
+
+Result<bool> TraceInstance::enable(std::string_view name, bool frequent) {
+    if (::access(event(name).c_str(), F_OK) != 0) {
+        return false;
     }
-    if (done) {
-        present_.emplace_back(name);
+    // A kernel that does not take the trigger traces the event from the start on.
+    if (frequent && arm(name, true)) {
+        armed_.emplace_back(name);
+    } else {
+        REFLUX_CHECK(write_file(event(name) + "/enable", "1"));
     }
-    return done.has_value();
+    present_.emplace_back(name);
+    return true;
+}
+
+// The kernel itself turns the event on, before the reclaim goes on, whoever entered it: nothing is missed.
+Status TraceInstance::arm(std::string_view name, bool on) {
+    auto target = std::string(name);
+    std::replace(target.begin(), target.end(), '/', ':');
+    for (const auto begin : reclaim_begins) {
+        REFLUX_CHECK(
+            write_file(event(begin) + "/trigger", fmt::format("{}enable_event:{}", on ? "" : "!", target)));
+    }
+    return {};
 }
 
 Status TraceInstance::enable_events(const std::vector<int>& tids) {
     // Probed here and not in create(): a module's tracepoints come with the module, when its filesystem is
     // mounted.
     present_.clear();
+    armed_.clear();
     missing_.clear();
     weaker_.clear();
     for (const auto& wanted : wanted_events) {
-        REFLUX_TRY(bool enabled, enable(wanted.name));
+        REFLUX_TRY(bool enabled, enable(wanted.name, wanted.frequent));
         if (!enabled && !wanted.older.empty()) {
-            REFLUX_TRY(enabled, enable(wanted.older));
+            REFLUX_TRY(enabled, enable(wanted.older, wanted.frequent));
         }
         if (!enabled) {
             missing_.emplace_back(wanted.name);
@@ -145,10 +162,10 @@ Status TraceInstance::enable_events(const std::vector<int>& tids) {
             }
         }
     }
-    for (const auto& event : probes_.events) {
-        REFLUX_TRY(const bool enabled, enable(probes_.group + "/" + event));
+    for (const auto& name : probes_.events) {
+        REFLUX_TRY(const bool enabled, enable(probes_.group + "/" + name, false));
         if (!enabled) {
-            probes_.problem = "the instance does not show " + event;
+            probes_.problem = "the instance does not show " + name;
         }
     }
     if (!probes_.problem.empty()) {
@@ -162,8 +179,7 @@ Status TraceInstance::enable_events(const std::vector<int>& tids) {
 }
 
 Status TraceInstance::enable_switches(const std::vector<int>& tids) {
-    const auto event = fmt::format("{}/events/{}", directory_, switch_event);
-    if (::access(event.c_str(), F_OK) != 0) {
+    if (::access(event(switch_event).c_str(), F_OK) != 0) {
         missing_.emplace_back(switch_event);
         weaker_.emplace_back("no sched_switch: how long a thread slept inside a reclaim is not known");
         return {};
@@ -179,31 +195,53 @@ Status TraceInstance::enable_switches(const std::vector<int>& tids) {
         weaker_.emplace_back(
             "too many threads to trace each one's switch back: a sleep's time is an upper bound");
     }
-    REFLUX_CHECK(write_file(event + "/filter", filter));
-    if (const auto set = set_stacks(true); !set) {
+    REFLUX_CHECK(write_file(event(switch_event) + "/filter", filter));
+    REFLUX_CHECK(enable(switch_event, true));
+    // Tried here, to be set when there is a reclaim to look into.
+    auto takes_stacks = set_stacks(true);
+    if (takes_stacks) {
+        takes_stacks = set_stacks(false);
+    }
+    stacks_ = takes_stacks ? Stacks::wanted : Stacks::none;
+    if (!takes_stacks) {
         weaker_.push_back(
             fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is "
                         "known only by the event in front of it",
-                        set.error().message));
-    } else {
-        stacks_ = true;
+                        takes_stacks.error().message));
     }
-    return enable(switch_event).map([](bool /*enabled*/) {});
+    return {};
 }
 
-// A trigger acts also while its event is off.
+// This trigger acts also while its event is off, and on every task of the machine before its condition is
+// looked at: it is not for the time before there is a reclaim.
 Status TraceInstance::set_stacks(bool on) {
-    return write_file(fmt::format("{}/events/{}/trigger", directory_, switch_event),
+    return write_file(event(switch_event) + "/trigger",
                       fmt::format("{}stacktrace if {}", on ? "" : "!", uninterruptible));
 }
 
-Status TraceInstance::set_detail(bool on) {
-    if (stacks_) {
+void TraceInstance::want_stacks() {
+    if (stacks_ == Stacks::wanted && recording_ && parser_.reclaims() > 0) {
+        stacks_ = set_stacks(true) ? Stacks::on : Stacks::none;
+    }
+}
+
+Status TraceInstance::set_recording(bool on) {
+    if (on == recording_) {
+        return {};
+    }
+    recording_ = on;
+    if (stacks_ == Stacks::on) {
         REFLUX_CHECK(set_stacks(on));
     }
+    for (const auto& name : armed_) {
+        REFLUX_CHECK(arm(name, on));
+    }
+    if (!on) {
+        return write_file(directory_ + "/events/enable", "0");
+    }
     for (const auto& name : present_) {
-        if (!is_reclaim_event(name)) {
-            REFLUX_CHECK(write_file(fmt::format("{}/events/{}/enable", directory_, name), on ? "1" : "0"));
+        if (std::find(armed_.begin(), armed_.end(), name) == armed_.end()) {
+            REFLUX_CHECK(write_file(event(name) + "/enable", "1"));
         }
     }
     return {};
@@ -234,6 +272,7 @@ Result<std::size_t> TraceInstance::drain() {
         }
     }
     overwritten_ = count_overwritten();
+    want_stacks();
     return total;
 }
 
@@ -255,13 +294,7 @@ std::uint64_t TraceInstance::count_overwritten() const {
 }
 
 Status TraceInstance::stop(Seconds deadline) {
-    auto stopped = call_bounded("stopping the trace", deadline, [this]() -> Status {
-        if (stacks_) {
-            // Set once only: it is gone already in a window without detail.
-            static_cast<void>(set_stacks(false));
-        }
-        return write_file(directory_ + "/events/enable", "0");
-    });
+    auto stopped = call_bounded("stopping the trace", deadline, [this] { return set_recording(false); });
     if (!stopped && stopped.error().kind == ErrorKind::timed_out) {
         static_cast<void>(pipe_.give_up());
     }
@@ -284,12 +317,12 @@ evidence::TraceSummary TraceInstance::summary() const {
         summary.weaker.emplace_back(
             "the event's format has no table of gfp bits: masks are read by name only");
     }
-    // 5.10 before 5.10.103 writes the stacks of triggers to the machine's own trace.
-    if (parser_.sleeps() > 0 && parser_.stacks() == 0) {
+    // 5.10 before 5.10.103 writes the stacks of triggers to the machine's own trace; elsewhere the one sleep
+    // came before the stacks were asked for.
+    if (stacks_ != Stacks::none && parser_.sleeps() > 0 && parser_.stacks() == 0) {
         summary.weaker.emplace_back(
-            "the stacks of sleeps do not arrive in this kernel's instance: what one inside a reclaim waits "
-            "for "
-            "is known only by the event in front of it");
+            "no stack of a sleep arrived: what one inside a reclaim waits for is known only by the event in "
+            "front of it");
     }
     // The pipe's marks and the buffers' own counts speak of the same losses.
     summary.lost_events = std::max(summary.lost_events, overwritten_);

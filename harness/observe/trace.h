@@ -41,14 +41,17 @@ class TraceInstance {
     Status keep_text(const std::string& path, std::size_t half_bytes);
 
     // Follows the threads, and those that they make later, and turns the wanted events on; besides their
-    // sleeps in uninterruptible state: a sched_switch into one, with the stack, and the one back. No tids is
-    // an error: it would trace the whole machine.
+    // sleeps in uninterruptible state: a sched_switch into one, with the stack, and the one back. What
+    // happens with every request (these sleeps, journal handles, waits for writeback) is recorded from the
+    // first reclaim on that anybody on the machine enters, and stacks from the first drain() after one of
+    // these threads did: before that there is nothing to explain, and the daemon is not slowed. No tids is an
+    // error: it would trace the whole machine.
     Status start(const std::vector<int>& tids);
     // Follows these threads as well. One that has ended drops out by itself.
     Status follow(const std::vector<int>& tids);
-    // Everything but the begin and the end of reclaims off and on again, to compare the two. Waits for the
-    // kernel, some milliseconds an event. Call after start().
-    Status set_detail(bool on);
+    // All events off, and on again as start() had them, to compare the two. Waits for the kernel, some
+    // milliseconds an event. Call after start().
+    Status set_recording(bool on);
     // Reads what is there (at most 4 MiB a call, some 50 ms) and parses it; gives the bytes read, 0 when
     // there was nothing.
     Result<std::size_t> drain();
@@ -67,8 +70,11 @@ class TraceInstance {
   private:
     explicit TraceInstance(std::string directory) : directory_(std::move(directory)), parser_(0) {}
     Status set_up(std::uint64_t buffer_kib);
+    [[nodiscard]] std::string event(std::string_view name) const;
     // false: this kernel does not have it.
-    Result<bool> enable(std::string_view name);
+    Result<bool> enable(std::string_view name, bool frequent);
+    Status arm(std::string_view name, bool on);
+    void want_stacks();
     Status enable_events(const std::vector<int>& tids);
     Status enable_switches(const std::vector<int>& tids);
     Status set_stacks(bool on);
@@ -82,7 +88,11 @@ class TraceInstance {
     std::vector<std::string> present_;  // "vmscan/mm_vmscan_direct_reclaim_begin", …
     std::vector<std::string> missing_;
     std::vector<std::string> weaker_;
-    bool stacks_ = false;  // the switch into a sleep is traced with its stack
+    std::vector<std::string> armed_;  // of these: turned on by the first reclaim
+    // Of the switch into a sleep: this kernel has none, they are to be turned on, they are on.
+    enum class Stacks : std::uint8_t { none, wanted, on };
+    Stacks stacks_ = Stacks::none;
+    bool recording_ = true;
     TraceProbes probes_;
 };
 

@@ -34,6 +34,7 @@ class TraceParser {
     // begin of its thread.
     [[nodiscard]] evidence::TraceSummary summary() const;
     [[nodiscard]] std::uint64_t garbage() const { return garbage_; }
+    [[nodiscard]] std::uint64_t reclaims() const { return totals_.reclaim_count; }
     // Switches of threads into an uninterruptible sleep, and stacks that came with them.
     [[nodiscard]] std::uint64_t sleeps() const { return sleeps_; }
     [[nodiscard]] std::uint64_t stacks() const { return stacks_; }

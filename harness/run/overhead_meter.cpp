@@ -17,7 +17,7 @@ double quantile(const std::vector<double>& sorted, double share) {
 }  // namespace
 
 std::optional<bool> OverheadMeter::next(double now_s, std::uint64_t bytes) {
-    if (!begun_ || now_s - begin_s_ < window_s_) {
+    if (now_s - begin_s_ < window_s_) {
         return std::nullopt;
     }
     auto& sum = with_events() ? block_.with : block_.without;
@@ -35,15 +35,8 @@ std::optional<bool> OverheadMeter::next(double now_s, std::uint64_t bytes) {
 }
 
 void OverheadMeter::begin(double now_s, std::uint64_t bytes) {
-    begun_ = true;
     begin_s_ = now_s;
     begin_bytes_ = bytes;
-}
-
-void OverheadMeter::restart() {
-    begun_ = false;
-    window_ = 0;
-    block_ = {};
 }
 
 std::optional<evidence::TraceOverhead> OverheadMeter::result() const {

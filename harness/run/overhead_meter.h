@@ -1,6 +1,6 @@
-// What tracing costs the workload, measured while it runs: short windows with and without the events, in
-// blocks of with-without-without-with, so that a steady drift falls on both alike. What the events of a
-// window cost to read belongs to that window: drain the trace before next(). Pure.
+// What tracing costs a steady load: short windows with and without the events, in blocks of
+// with-without-without-with, so that a steady drift falls on both alike. What the events of a window cost to
+// read belongs to that window: drain the trace before next(). Pure.
 #pragma once
 
 #include "harness/evidence/evidence.h"
@@ -22,11 +22,9 @@ class OverheadMeter {
     std::optional<bool> next(double now_s, std::uint64_t bytes);
     // The events are as next() asked: the window begins here.
     void begin(double now_s, std::uint64_t bytes);
-    // Drops the block that runs; the next one waits for begin(), with the events on.
-    void restart();
-    [[nodiscard]] bool begun() const { return begun_; }
-    // The events are on in the window that runs.
+    // The events are on in the window that runs; begin with them on.
     [[nodiscard]] bool with_events() const { return pattern.at(window_); }
+    [[nodiscard]] std::size_t blocks() const { return blocks_.size(); }
     // Over the whole blocks up to now; nullopt: there are none.
     [[nodiscard]] std::optional<evidence::TraceOverhead> result() const;
 
@@ -42,7 +40,6 @@ class OverheadMeter {
     };
 
     double window_s_;
-    bool begun_ = false;
     double begin_s_ = 0;
     std::uint64_t begin_bytes_ = 0;
     std::size_t window_ = 0;

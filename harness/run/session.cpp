@@ -171,8 +171,7 @@ Status Session::start_workload() {
                                  .workload = &*shared_,
                                  .trace_instance = instance,
                                  .trace_probes = probes,
-                                 .folder = plan_.folder,
-                                 .measure_trace = scenario_.observe.trace_overhead == "measure"},
+                                 .folder = plan_.folder},
                      evidence_);
     REFLUX_CHECK(watcher_->start());
     SpawnOptions options;
@@ -366,6 +365,10 @@ Status Session::work() {
         relieve();
     } else {
         lift_fault();
+        if (evidence_.workload.finished && scenario_.observe.trace_overhead == "measure") {
+            console_.step("what the trace costs: a steady load with and without it");
+            watcher_->measure_trace(loop_);
+        }
         verify();
     }
     return loop_.interrupted() != 0 ? interrupted() : Status{};

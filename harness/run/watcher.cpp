@@ -4,6 +4,7 @@
 #include "backend/base/mountinfo.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/progress.h"
+#include "harness/run/trace_cost.h"
 #include "harness/verdict/stack.h"
 #include "harness/verdict/verdict.h"
 
@@ -20,9 +21,6 @@ constexpr Seconds daemon_deadline{0.2};
 constexpr Seconds trace_stop_time{10};
 constexpr Seconds trace_end_time{10};  // to read it to its end: some 50 MiB of text a CPU, half a second
 constexpr std::size_t most_log_lines = 200;
-constexpr double trace_window_s = 0.2;  // of those with and without the trace: each lasts one tick
-// Nothing completed for so long: this is no time to be without a trace.
-constexpr double trace_window_idle_s = 1;
 // Snapshots are taken when nothing has completed for these shares of the stall window.
 constexpr double snapshot_interval = 0.25;
 
@@ -102,32 +100,21 @@ void Watcher::start_trace() {
         trace_problem_ = ready.error().message;
     }
     trace_ = std::move(*instance);
-    if (plan_.measure_trace && ready) {
-        meter_.emplace(trace_window_s);
-    }
 }
 
-void Watcher::measure_trace() {
-    if (!meter_ || !trace_ || last_.device_completed == 0) {
+void Watcher::measure_trace(EventLoop& loop) {
+    if (!trace_ || !trace_problem_.empty()) {
         return;
     }
-    const auto counters = observe::block_counters("/sys", plan_.stack->upper_device.number);
-    const bool was_on = meter_->with_events();
-    const bool measurable = counters && idle_s() <= trace_window_idle_s;
-    std::optional<bool> on;
-    if (measurable) {
-        on = meter_->next(now_s(), counters->bytes);
-    } else {
-        meter_->restart();
+    auto cost = measure_trace_cost({.directory = plan_.stack->upper_mount,
+                                    .cgroup_procs = plan_.memcg->workload_procs,
+                                    .device = plan_.stack->upper_device.number},
+                                   *trace_, loop);
+    if (!cost) {
+        trace_problem_ = cost.error().message;
+        return;
     }
-    if (meter_->with_events() != was_on) {
-        if (const auto set = trace_->set_detail(meter_->with_events()); !set) {
-            trace_problem_ = set.error().message;
-        }
-    }
-    if (measurable && (on || !meter_->begun())) {
-        meter_->begin(now_s(), counters->bytes);
-    }
+    trace_cost_ = *cost;
 }
 
 evidence::ProgressPoint Watcher::sample() {
@@ -196,7 +183,6 @@ void Watcher::tick() {
         take_snapshot();
     }
     drain();
-    measure_trace();
 }
 
 void Watcher::drain() {
@@ -275,13 +261,7 @@ bool Watcher::settle_stall() {
 
 void Watcher::keep_trace() {
     evidence_.trace = trace_->summary();
-    if (meter_) {
-        evidence_.trace.overhead = meter_->result();
-        evidence_.trace.weaker.emplace_back(
-            "half of the time only the begin and end of reclaims were traced, to measure what the rest "
-            "costs: "
-            "what happened inside one is shown for the other half");
-    }
+    evidence_.trace.overhead = trace_cost_;
 }
 
 std::map<int, std::uint64_t> Watcher::blocked_daemon_threads() const {

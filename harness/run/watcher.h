@@ -9,7 +9,7 @@
 #include "harness/observe/task_stacks.h"
 #include "harness/observe/trace.h"
 #include "harness/pressure/memcg.h"
-#include "harness/run/overhead_meter.h"
+#include "harness/run/event_loop.h"
 #include "harness/stack/stack.h"
 #include "harness/workload/progress.h"
 
@@ -30,7 +30,6 @@ struct WatcherPlan {
     std::string trace_instance;  // name; journalled by the caller, as is
     std::string trace_probes;    // the name of the group of probe events
     std::string folder;          // run folder: trace.txt goes there
-    bool measure_trace = false;  // turn the trace off and on to see what it costs
 };
 
 class Watcher {
@@ -59,6 +58,9 @@ class Watcher {
     // not yet.
     bool settle_stall();
 
+    // After a workload that did its work: what tracing costs the stack, into the evidence (trace_cost.h).
+    void measure_trace(EventLoop& loop);
+
     // Daemon threads in uninterruptible sleep now, with the number of their context switches.
     [[nodiscard]] std::map<int, std::uint64_t> blocked_daemon_threads() const;
 
@@ -80,14 +82,13 @@ class Watcher {
     void drain_kernel_log();
     void end_trace();
     void keep_trace();
-    void measure_trace();
 
     WatcherPlan plan_;
     evidence::Evidence& evidence_;
     observe::StackMembers members_;
     std::optional<observe::TraceInstance> trace_;
     std::string trace_problem_;
-    std::optional<OverheadMeter> meter_;
+    std::optional<evidence::TraceOverhead> trace_cost_;
     observe::KernelLog kernel_log_ = observe::KernelLog::open();
     UniqueFd dmesg_;  // the run's slice of the kernel log, whole
     int generator_pid_ = 0;

@@ -128,9 +128,10 @@ class Checker {
     [[nodiscard]] Status check_measured_trace() const {
         if (scenario_.observe.trace_overhead == "measure" &&
             (scenario_.memcg.limit || scenario_.memcg.daemon_limit)) {
-            return blame({"observe.trace_overhead", "memcg.limit"},
-                         "observe.trace_overhead = measure leaves half of the trace out, which is for runs "
-                         "without pressure: memcg.limit = none");
+            return blame(
+                {"observe.trace_overhead", "memcg.limit"},
+                "observe.trace_overhead = measure compares rates, which pressure does not leave steady: "
+                "memcg.limit = none");
         }
         return {};
     }

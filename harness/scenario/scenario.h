@@ -67,8 +67,8 @@ struct Vm {
 };
 
 struct Observe {
-    std::string trace_overhead = "off";  // measure: turn the trace off and on to see what it costs; a run
-                                         // without pressure only, for half of it is traced less | off
+    std::string trace_overhead = "off";  // measure: what the trace costs, after the workload has done its
+                                         // work; a run without pressure only, which is no steady load | off
 };
 
 struct Judge {

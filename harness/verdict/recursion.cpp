@@ -119,9 +119,8 @@ void add_notes(const TraceSummary& trace, RecursionFinding& finding) {
         constexpr double mebibyte = 1048576.0;
         const evidence::TraceOverhead& cost = *trace.overhead;
         finding.notes.push_back(fmt::format(
-            "with the whole trace the device completed {:.3f} of what it did with only the begin and end of "
-            "reclaims traced (median of {}, half of them "
-            "from {:.3f} to {:.3f}; {:.0f} and {:.0f} MiB/s)",
+            "with the trace the device completed {:.3f} of what it did without it (direct writes; median of "
+            "{}, half of them from {:.3f} to {:.3f}; {:.0f} and {:.0f} MiB/s)",
             cost.ratio, counted(cost.blocks, "block"), cost.ratio_low, cost.ratio_high,
             cost.with_bytes_s / mebibyte, cost.without_bytes_s / mebibyte));
     }

@@ -79,16 +79,5 @@ TEST(OverheadMeter, TheSpreadIsThatOfTheBlocks) {
     EXPECT_DOUBLE_EQ(cost->ratio_high, 1.1);
 }
 
-TEST(OverheadMeter, ARestartDropsTheBlockThatRuns) {
-    OverheadMeter meter(1);
-    meter.begin(0, 0);
-    ASSERT_EQ(meter.next(1, 10), false);
-    meter.restart();
-    EXPECT_TRUE(meter.with_events());
-    EXPECT_FALSE(meter.begun());
-    EXPECT_FALSE(meter.next(9, 90)) << "no window runs";
-    EXPECT_FALSE(meter.result());
-}
-
 }  // namespace
 }  // namespace reflux::run

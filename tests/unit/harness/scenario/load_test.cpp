@@ -337,7 +337,7 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
 
 TEST_F(LoadTest, TheTraceIsMeasuredOnlyWithoutPressure) {
     EXPECT_THAT(error_of(question, {{"observe.trace_overhead", "measure"}, {"memcg.limit", "64MiB"}}),
-                HasSubstr("--set observe.trace_overhead=measure: observe.trace_overhead = measure leaves"));
+                HasSubstr("--set observe.trace_overhead=measure: observe.trace_overhead = measure compares"));
     EXPECT_EQ(error_of(question, {{"observe.trace_overhead", "measure"}, {"memcg.limit", "none"}}), "");
 }
 

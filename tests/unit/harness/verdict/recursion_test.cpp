@@ -153,9 +153,9 @@ TEST(TraceNotes, SayWhatIsWeakerAndWhatTracingCost) {
                                                       .ratio_high = 0.75};
     const verdict::Verdict verdict = judge(evidence);
     EXPECT_THAT(verdict.reasons, Contains("weaker here: no probe of prune_*_sb: x"));
-    EXPECT_THAT(verdict.reasons, Contains(::testing::AllOf(HasSubstr("0.500 of what it did with only the"),
-                                                           HasSubstr("6 blocks"), HasSubstr("0.250 to 0.750"),
-                                                           HasSubstr("100 and 200 MiB/s"))));
+    EXPECT_THAT(verdict.reasons,
+                Contains(::testing::AllOf(HasSubstr("0.500 of what it did without it"), HasSubstr("6 blocks"),
+                                          HasSubstr("0.250 to 0.750"), HasSubstr("100 and 200 MiB/s"))));
 }
 
 TEST(Recursion, EventsOfTheLowerDeviceAreNotUpper) {
