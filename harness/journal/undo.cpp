@@ -5,6 +5,8 @@
 #include "backend/base/mountinfo.h"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -25,6 +27,17 @@ constexpr Seconds gone_time{10};  // for kernel objects to disappear after they 
 // A lazily unmounted filesystem first fails whatever it had dirty, block by block; an emulated machine is
 // slow at it.
 constexpr Seconds loop_gone_time{60};
+
+// 0: none.
+int pid_of(const std::string& text) {
+    int pid = 0;
+    std::from_chars(text.data(), text.data() + text.size(), pid);
+    return pid;
+}
+
+UniqueFd open_process(int pid) {
+    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
 
 Status unmount(const Object& object, Mode mode) {
     // A path can be mounted more than once; the uppermost goes first.
@@ -105,12 +118,6 @@ std::vector<int> members(const std::string& cgroup) {
     return cgroup_members(cgroup).value_or(std::vector<int>{});
 }
 
-void kill_members(const std::string& cgroup) {
-    for (const int pid : members(cgroup)) {
-        ::kill(pid, SIGKILL);
-    }
-}
-
 // Reaps children of ours that have ended, so that they leave their cgroup; other processes are left to their
 // parent.
 void reap_members(const std::string& cgroup) {
@@ -132,7 +139,7 @@ Status remove_cgroup(const Object& object, Mode mode) {
         return {};
     }
     if (mode == Mode::escape) {
-        kill_members(object.name);
+        static_cast<void>(kill_cgroup(object.name));
     }
     const bool empty = wait_until(gone_time, [&] {
         reap_members(object.name);
@@ -151,9 +158,12 @@ Status end_process(const Object& object, Mode mode) {
     if (words.size() != 2) {
         return {};  // not started, or started into a cgroup whose members are killed with it
     }
-    const int pid = std::stoi(words[0]);
+    const int pid = pid_of(words[0]);
+    if (pid <= 0) {
+        return fail(ErrorKind::invalid_input, fmt::format("the journal names no process: '{}'", object.note));
+    }
     // The descriptor first: what it names then is what the start time is compared of.
-    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    const UniqueFd pidfd = open_process(pid);
     if (!pidfd) {
         return errno == ESRCH ? Status{} : Status(fail_errno(fmt::format("pidfd_open {}", pid)));
     }
@@ -304,11 +314,29 @@ Result<std::vector<int>> cgroup_members(const std::string& cgroup) {
     REFLUX_TRY(const auto text, read_file(cgroup + "/cgroup.procs"));
     std::vector<int> pids;
     for (const auto& line : lines_of(text)) {
-        if (const int pid = std::stoi(line); pid > 0) {
+        if (const int pid = pid_of(line); pid > 0) {
             pids.push_back(pid);
         }
     }
     return pids;
+}
+
+Result<unsigned> kill_cgroup(const std::string& cgroup, int spared) {
+    REFLUX_TRY(auto pids, cgroup_members(cgroup));
+    std::erase(pids, spared);
+    std::vector<UniqueFd> processes;
+    std::ranges::transform(pids, std::back_inserter(processes), open_process);
+    // A number that was another process by the time it was opened is in the cgroup no more.
+    REFLUX_TRY(const auto still, cgroup_members(cgroup));
+    unsigned killed = 0;
+    for (std::size_t i = 0; i < pids.size(); ++i) {
+        const bool member = std::ranges::find(still, pids[i]) != still.end();
+        killed += member && processes[i] &&
+                          ::syscall(SYS_pidfd_send_signal, processes[i].get(), SIGKILL, nullptr, 0) == 0
+                      ? 1
+                      : 0;
+    }
+    return killed;
 }
 
 Result<bool> is_mounted(const std::string& path) {
@@ -335,7 +363,7 @@ void break_hang(const Journal& journal) {
     }
     for (const auto& object : journal.objects()) {
         if (object.kind == Kind::cgroup) {
-            kill_members(object.name);
+            static_cast<void>(kill_cgroup(object.name));
         }
     }
 }

@@ -43,6 +43,9 @@ bool wait_until(Seconds deadline, const std::function<bool()>& holds);
 // Processes in a cgroup, as this pid namespace numbers them; those outside of it are left out (the kernel
 // shows them as 0, which to kill(2) would mean ourselves).
 Result<std::vector<int>> cgroup_members(const std::string& cgroup);
+// SIGKILL to those, but for `spared`; returns to how many. Does not wait. By pidfd: who has left the cgroup
+// meanwhile is not hit, nor who has got its number.
+Result<unsigned> kill_cgroup(const std::string& cgroup, int spared = 0);
 
 // Number of the FUSE connection mounted at `mount_point`: the minor of its anonymous device, from
 // /proc/self/mountinfo. Does not touch the mount.

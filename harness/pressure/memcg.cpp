@@ -49,13 +49,14 @@ Status make_parent(const std::string& path, Version version, journal::Journal& j
     return {};
 }
 
-std::string limit_file(const std::string& cgroup, Version version) {
-    return cgroup + (version == Version::v1 ? "/memory.limit_in_bytes" : "/memory.max");
+Status write_limit(const std::string& cgroup, Version version, const std::string& bytes) {
+    return write_file(cgroup + (version == Version::v1 ? "/memory.limit_in_bytes" : "/memory.max"), bytes);
 }
 
-Status set_limit(const std::string& cgroup, Version version, Bytes limit) {
-    REFLUX_CHECK(write_file(limit_file(cgroup, version), std::to_string(limit.value)));
-    const std::string swap = cgroup + (version == Version::v1 ? "/memory.swappiness" : "/memory.swap.max");
+Status set_limit(const Limit& limit, Version version) {
+    REFLUX_CHECK(write_limit(limit.cgroup, version, std::to_string(limit.bytes.value)));
+    const std::string swap =
+        limit.cgroup + (version == Version::v1 ? "/memory.swappiness" : "/memory.swap.max");
     return exists(swap) ? write_file(swap, "0") : Status{};
 }
 
@@ -95,10 +96,13 @@ Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal) {
     memcg.workload_procs = procs(memcg.workload);
     memcg.daemon_procs = procs(daemon);
     if (plan.limit) {
-        REFLUX_CHECK(set_limit(memcg.pressed, plan.version, *plan.limit));
+        memcg.limits.push_back({.cgroup = memcg.pressed, .bytes = *plan.limit});
     }
     if (plan.daemon_limit && daemon != memcg.pressed) {
-        REFLUX_CHECK(set_limit(daemon, plan.version, *plan.daemon_limit));
+        memcg.limits.push_back({.cgroup = daemon, .bytes = *plan.daemon_limit});
+    }
+    for (const auto& limit : memcg.limits) {
+        REFLUX_CHECK(set_limit(limit, plan.version));
     }
     return memcg;
 }
@@ -107,25 +111,34 @@ Status spare_control_thread(const Memcg& memcg, int tid) {
     return memcg.helper_tasks.empty() ? Status{} : write_file(memcg.helper_tasks, std::to_string(tid));
 }
 
-Status raise_limit(const Memcg& memcg, Bytes limit) {
-    return write_file(limit_file(memcg.pressed, memcg.version), std::to_string(limit.value));
-}
-
-Status restore_limit(const Memcg& memcg, Bytes limit) {
-    if (memcg.version == Version::v2) {
-        REFLUX_TRY(const auto current, read_number(memcg.pressed + "/memory.current"));
-        if (const Bytes used{current}; used > limit) {
-            return fail(ErrorKind::unsupported,
-                        fmt::format("{} are in use by now, and to lower memory.max below that calls the OOM "
-                                    "killer",
-                                    human(used)));
-        }
+Status raise_limits(const Memcg& memcg, std::uint64_t factor) {
+    for (const auto& limit : memcg.limits) {
+        REFLUX_CHECK(write_limit(limit.cgroup, memcg.version, std::to_string(limit.bytes.value * factor)));
     }
-    return raise_limit(memcg, limit);
+    return {};
 }
 
-Status lift_limit(const Memcg& memcg) {
-    return write_file(limit_file(memcg.pressed, memcg.version), memcg.version == Version::v1 ? "-1" : "max");
+Status restore_limits(const Memcg& memcg) {
+    for (const auto& limit : memcg.limits) {
+        if (memcg.version == Version::v2) {
+            REFLUX_TRY(const auto current, read_number(limit.cgroup + "/memory.current"));
+            if (const Bytes used{current}; used > limit.bytes) {
+                return fail(ErrorKind::unsupported,
+                            fmt::format("{} are in use by now, and to lower memory.max below that calls the "
+                                        "OOM killer",
+                                        human(used)));
+            }
+        }
+        REFLUX_CHECK(write_limit(limit.cgroup, memcg.version, std::to_string(limit.bytes.value)));
+    }
+    return {};
+}
+
+Status lift_limits(const Memcg& memcg) {
+    for (const auto& limit : memcg.limits) {
+        REFLUX_CHECK(write_limit(limit.cgroup, memcg.version, memcg.version == Version::v1 ? "-1" : "max"));
+    }
+    return {};
 }
 
 }  // namespace reflux::pressure

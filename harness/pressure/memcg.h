@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace reflux::pressure {
 
@@ -31,11 +32,18 @@ struct MemcgPlan {
     std::optional<Bytes> daemon_limit;  // for a memcg of the daemon's own (sibling, apart)
 };
 
+// A limit that was set.
+struct Limit {
+    std::string cgroup;
+    Bytes bytes;
+};
+
 struct Memcg {
     Version version = Version::v2;
-    std::string pressed;       // path of the limited cgroup
-    std::string daemon_procs;  // "…/cgroup.procs" that the daemon enters
-    std::string workload;      // cgroup of the workload
+    std::string pressed;        // path of the limited cgroup
+    std::vector<Limit> limits;  // of it, and of the daemon's own; none where nothing presses
+    std::string daemon_procs;   // "…/cgroup.procs" that the daemon enters
+    std::string workload;       // cgroup of the workload
     std::string workload_procs;
     std::string helper_procs;
     std::string helper_tasks;  // v1: the file by which a single thread enters the helpers' cgroup; empty: v2
@@ -51,13 +59,14 @@ Result<Memcg> make_memcg(const MemcgPlan& plan, journal::Journal& journal);
 // not: nothing is done.
 Status spare_control_thread(const Memcg& memcg, int tid);
 
-// Relief rung: raises the limit of the pressed cgroup. Raising reclaims nothing, so it does not block.
-Status raise_limit(const Memcg& memcg, Bytes limit);
+// Relief rung: raises all limits to `factor` times what they are. Raising reclaims nothing, so it does not
+// block.
+Status raise_limits(const Memcg& memcg, std::uint64_t factor);
 // Takes the raise back. Lowering makes room first, so it may block in reclaim (v1: until it succeeds, fails
 // with EBUSY or is killed, and the limit is as it was): for a child with a deadline only. With v2 it would
-// have processes killed for that room, so it is refused (unsupported) where more than `limit` is in use.
-Status restore_limit(const Memcg& memcg, Bytes limit);
-// Takes the limit away; nor does this block.
-Status lift_limit(const Memcg& memcg);
+// have processes killed for that room, so it is refused (unsupported) where more than the limit is in use.
+Status restore_limits(const Memcg& memcg);
+// Takes the limits away; nor does this block.
+Status lift_limits(const Memcg& memcg);
 
 }  // namespace reflux::pressure

@@ -139,7 +139,7 @@ std::string with_proof(const std::string& verdict_json, const verdict::ProofOfCu
     if (!json.is_object()) {
         return verdict_json;
     }
-    json["proof_of_cure"] = {{"proven", proof.proven}, {"missing", proof.missing}};
+    json["proof_of_cure"] = {{"proven", proof.proven}, {"missing", proof.missing}, {"chance", proof.chance}};
     return text_of(json);
 }
 

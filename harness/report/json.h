@@ -18,8 +18,9 @@ namespace reflux::report {
 std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verdict& verdict,
                          const std::string& run_dir);
 
-// The same object with what its batch proves of the cure: proof_of_cure ({proven, missing}), in the place of
-// one that it may have. Only a batch has it: a verdict by itself, as a run folder keeps it, proves no cure.
+// The same object with what its batch proves of the cure: proof_of_cure ({proven, missing, chance}), in the
+// place of one that it may have. Only a batch has it: a verdict by itself, as a run folder keeps it, proves
+// no cure.
 std::string with_proof(const std::string& verdict_json, const verdict::ProofOfCure& proof);
 
 }  // namespace reflux::report

@@ -58,7 +58,7 @@ std::string proof_word(const Cell& cell, const std::vector<verdict::ProofOfCure>
     const verdict::ProofOfCure* weakest = nullptr;
     for (const auto& proof : proofs) {
         if (proof.scenario == cell.scenario && proof.place.kernel == cell.kernel &&
-            (weakest == nullptr || !proof.proven)) {
+            (weakest == nullptr || proof.chance > weakest->chance)) {
             weakest = &proof;
         }
     }

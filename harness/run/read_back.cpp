@@ -52,7 +52,7 @@ evidence::Verification read_back_acknowledged(const AfterStall& after, Console& 
     evidence::Verification verification;
     verification.mode = workload::to_string(workload::VerifyMode::acknowledged);
     std::string how = "after a fresh mount";
-    static_cast<void>(pressure::lift_limit(*after.memcg));
+    static_cast<void>(pressure::lift_limits(*after.memcg));
     Status ready = after.alive ? mount_afresh(after) : Status{};
     if (!ready) {
         console.step(ready.error().message);

@@ -32,13 +32,17 @@ SpawnOptions helper_options(const ReliefPlan& plan) {
 }
 
 Result<Applied> raise_limit(const ReliefPlan& plan) {
-    if (!plan.limit) {
+    if (plan.memcg->limits.empty()) {
         return fail(ErrorKind::unsupported, "there is no limit to raise");
     }
     constexpr std::uint64_t factor = 16;
-    const Bytes raised{plan.limit->value * factor};
-    REFLUX_CHECK(pressure::raise_limit(*plan.memcg, raised));
-    return Applied{.detail = fmt::format("{} -> {}", to_string(*plan.limit), to_string(raised))};
+    REFLUX_CHECK(pressure::raise_limits(*plan.memcg, factor));
+    std::vector<std::string> raised;
+    for (const auto& limit : plan.memcg->limits) {
+        raised.push_back(
+            fmt::format("{} -> {}", to_string(limit.bytes), to_string(Bytes{limit.bytes.value * factor})));
+    }
+    return Applied{.detail = fmt::format("{}", fmt::join(raised, ", "))};
 }
 
 // Dropping slab objects enters every shrinker and may block like the daemon did; the child is left to
@@ -87,8 +91,8 @@ std::string undo(Rung rung, const ReliefPlan& plan) {
             return "";
         case Rung::raise_limit: {
             const auto restored = call_bounded(
-                "set the limit back", restore_time,
-                [&] { return pressure::restore_limit(*plan.memcg, *plan.limit); }, helper_options(plan));
+                "set the limit back", restore_time, [&] { return pressure::restore_limits(*plan.memcg); },
+                helper_options(plan));
             return restored ? "" : "the limit stays raised: " + restored.error().message;
         }
         case Rung::drop_caches:

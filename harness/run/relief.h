@@ -17,7 +17,6 @@ namespace reflux::run {
 struct ReliefPlan {
     const stack::Stack* stack = nullptr;
     const pressure::Memcg* memcg = nullptr;
-    std::optional<Bytes> limit;      // the limit that presses
     std::vector<std::string> rungs;  // names of scenario::rungs, in the order in which they are tried
     Seconds rung_time{2};            // I/O must resume within this; it is watched for as long again then
     Seconds stall_window{8};         // each rung is compared with this much before it

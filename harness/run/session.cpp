@@ -235,7 +235,6 @@ Status Session::press() {
 void Session::relieve() {
     evidence_.relief = climb_relief_ladder({.stack = &*stack_,
                                             .memcg = &*memcg_,
-                                            .limit = scenario_.memcg.limit,
                                             .rungs = scenario_.relief.rungs,
                                             .rung_time = scenario_.relief.rung_time,
                                             .stall_window = scenario_.judge.stall_window,
@@ -407,9 +406,9 @@ void Session::take_down() {
         return;
     }
     console_.step("stack down");
-    if (memcg_ && scenario_.memcg.limit) {
+    if (memcg_) {
         // All is seen; what is still dirty need not crawl through the limit.
-        static_cast<void>(pressure::lift_limit(*memcg_));
+        static_cast<void>(pressure::lift_limits(*memcg_));
     }
     const bool orderly = !hung_ && evidence_.harness_error.empty();
     auto report = journal::undo(*journal_, orderly ? journal::Mode::orderly : journal::Mode::escape);

@@ -2,8 +2,6 @@
 
 #include "harness/journal/undo.h"
 
-#include <signal.h>
-
 namespace reflux::run {
 
 Result<std::vector<int>> WorkloadGroup::members() const {
@@ -17,12 +15,7 @@ bool WorkloadGroup::empty() const {
 }
 
 Result<unsigned> WorkloadGroup::kill() const {
-    REFLUX_TRY(const auto pids, members());
-    unsigned killed = 0;
-    for (const int pid : pids) {
-        killed += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
-    }
-    return killed;
+    return journal::kill_cgroup(memcg->workload, daemon_pid);
 }
 
 bool WorkloadGroup::await_end(Seconds time) const {

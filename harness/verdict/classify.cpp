@@ -209,9 +209,11 @@ std::optional<Relief> relief_of(const std::vector<ReliefRung>& tried) {
     if (failed.empty()) {
         return std::nullopt;
     }
-    return Relief{.rung = "none",
-                  .after_s = std::nullopt,
-                  .sentences = {"not relieved: in vain " + join(failed, ", ")}};
+    const bool tried_any = std::ranges::any_of(tried, [](const ReliefRung& rung) { return rung.applied; });
+    return Relief{
+        .rung = "none",
+        .after_s = std::nullopt,
+        .sentences = {(tried_any ? "not relieved: in vain " : "no relief was tried: ") + join(failed, ", ")}};
 }
 
 // What became of the data that an fsync had acknowledged before the stall. Empty: it was not looked at.
@@ -302,10 +304,14 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
     }
 }
 
-// What was done on purpose; told after all that was judged, for it decides nothing.
+// What was done on purpose; told after all that was judged, for it decides nothing: but a run that completed
+// before its fault came says nothing of what the fault does.
 void add_faults(const Evidence& evidence, Verdict& verdict) {
     for (const evidence::Fault& fault : evidence.faults) {
         if (!fault.at_s) {
+            if (verdict.outcome == Outcome::completes) {
+                verdict.outcome = Outcome::inconclusive;
+            }
             verdict.reasons.push_back(
                 fmt::format("the fault {} was not injected: {}", fault.name, fault.detail));
             continue;

@@ -18,8 +18,9 @@ struct Bounds {
     double upper = 1;
 };
 // With 95% confidence: both sides of the interval, 2.5% left out at each. Where none or all were so, one side
-// has nothing to say and the other gets the whole 5%: 0 of 20 is at most 13.9% (both sides: 16.8%). What is
-// undecided counts against each side.
+// has nothing to say and the other gets the whole 5%: 0 of 20 is at most 13.9% (both sides: 16.8%). Each such
+// bound holds with 95%; over all counts together the rule covers at least 92.5%. What is undecided counts
+// against each side.
 Bounds bounds_of(const Share& share);
 
 // "at least 86%", "at most 14%", "45% to 89%", "nothing known"; rounded away from the middle, to whole

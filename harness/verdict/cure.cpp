@@ -4,8 +4,8 @@
 #include "harness/verdict/words.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include <boost/math/distributions/hypergeometric.hpp>
 #include <fmt/format.h>
 
 namespace reflux::verdict {
@@ -54,14 +54,14 @@ std::string wrong_with_baseline(const Tally& cure, const Tally* baseline) {
     if (baseline->troubled == 0) {
         return fmt::format("its baseline {} was not seen to stall: {}", name, counts_of(*baseline));
     }
-    const double spared = 1 - static_cast<double>(baseline->troubled) / baseline->runs;
-    const double chance = std::pow(spared, std::max(cure.runs, 1U));
-    return chance < too_likely
-               ? ""
-               : fmt::format(
-                     "its baseline {} does not stall often enough: {}, so that {} without a stall "
-                     "may be chance ({:.0f}%)",
-                     name, counts_of(*baseline), counted(cure.runs, "run"), chance * 100);
+    return "";
+}
+
+// The cure has no troubled run.
+double chance_of(const Tally& cure, const Tally& baseline) {
+    const boost::math::hypergeometric_distribution<double> troubled_of_cure(baseline.troubled, cure.runs,
+                                                                            baseline.runs + cure.runs);
+    return boost::math::pdf(troubled_of_cure, 0U);
 }
 
 std::string wrong_with_control(const std::string& name, const Tally* control) {
@@ -86,13 +86,16 @@ ProofOfCure prove(const Tally& cure, const std::vector<Tally>& batch) {
     proof.missing = {wrong_with_cure(cure), wrong_with_baseline(cure, baseline),
                      wrong_with_control(control_name, control)};
     std::erase(proof.missing, "");
-    proof.proven = proof.missing.empty();
-    const Share completed{.count = cure.runs, .trials = cure.runs};
-    const std::string why =
-        proof.proven
-            ? fmt::format("completes {}, beside {} ({}) and {} ({})", to_string(completed),
-                          baseline->scenario, counts_of(*baseline), control->scenario, counts_of(*control))
-            : join(proof.missing, "; ");
+    std::string why = join(proof.missing, "; ");
+    if (proof.missing.empty()) {
+        proof.chance = chance_of(cure, *baseline);
+        proof.proven = proof.chance < too_likely;
+        const Share completed{.count = cure.runs, .trials = cure.runs};
+        why = fmt::format("completes {}, beside {} ({}) and {} ({}); so many may be chance in {:.2g}%{}",
+                          to_string(completed), baseline->scenario, counts_of(*baseline), control->scenario,
+                          counts_of(*control), proof.chance * 100,
+                          proof.proven ? "" : ": --repeat proves it or not");
+    }
     proof.line = fmt::format("{}: {}: {}", name_of(cure, batch), proof.word(), why);
     return proof;
 }

@@ -14,21 +14,23 @@ namespace reflux::verdict {
 struct ProofOfCure {
     std::string scenario;
     Place place;
-    bool proven = false;               // nothing is missing
+    bool proven = false;               // nothing is missing, and it is not likely to be chance
     std::vector<std::string> missing;  // clauses: "its baseline NAME was not run beside it"
-    std::string line;                  // one for people: "NAME: cure proven: …", "NAME: cure unproven: …"
+    double chance = 1;  // that runs would fall so if the cure did nothing; 1 where some is missing
+    std::string line;   // one for people: "NAME: cure proven: …", "NAME: cure unproven: …"
 
-    [[nodiscard]] const char* word() const { return proven ? "cure proven" : "cure unproven"; }
+    [[nodiscard]] const char* word() const {
+        return proven ? "cure proven" : missing.empty() ? "cure seen" : "cure unproven";
+    }
 };
-// One for each tally that claims a cure. Proven, when
+// One for each tally that claims a cure. Seen, when
 //  1. the cure completed, in every run that was made of it;
-//  2. its baseline, not a cure itself (a --set may make it one), was troubled (tally.h); in so many of its
-//  runs
-//     that completion of all runs of the cure is chance with less than 5%, taking the baseline's share for
-//     its probability: one run of each will do where the baseline always stalls, not where it does now and
-//     then;
+//  2. its baseline, not a cure itself (a --set may make it one), was troubled (tally.h);
 //  3. its control completed in every run that was made. It is the one that the cure names, else its
 //  baseline's.
+// Proven, when besides the chance of that is less than 5% (Fisher's exact test, one-sided: of all ways to
+// deal the troubled runs out among baseline and cure, the share in which the cure gets none). One run of each
+// is chance every second time; four of each, where the baseline always stalls, are a proof.
 std::vector<ProofOfCure> prove_cures(const std::vector<Tally>& batch);
 
 // The proof that a run of a batch belongs to; nullptr: it claims no cure.

@@ -239,10 +239,10 @@ TEST(VerdictJson, OfACureInABatchHasItsProof) {
     const auto once = report::with_proof(json, unproven);
     EXPECT_TRUE(once.starts_with(json.substr(0, json.size() - 2))) << "what was there stays as it is";
     EXPECT_EQ(nlohmann::json::parse(once).at("proof_of_cure"),
-              nlohmann::json({{"proven", false}, {"missing", {"its baseline"}}}));
-    const auto again = nlohmann::json::parse(report::with_proof(once, {.proven = true}));
+              nlohmann::json({{"proven", false}, {"missing", {"its baseline"}}, {"chance", 1.0}}));
+    const auto again = nlohmann::json::parse(report::with_proof(once, {.proven = true, .chance = 0.25}));
     EXPECT_EQ(again.at("proof_of_cure"),
-              nlohmann::json({{"proven", true}, {"missing", nlohmann::json::array()}}));
+              nlohmann::json({{"proven", true}, {"missing", nlohmann::json::array()}, {"chance", 0.25}}));
 }
 
 TEST(VerdictJson, BytesThatAreNotUtf8AreReplaced) {
