@@ -194,9 +194,8 @@ struct ReclaimCount {
     double waited_s = 0;  // asleep in uninterruptible state
 };
 
-// What tracing cost, measured in the run itself: windows with and without the events (the begin and end of
-// reclaims stay on throughout), in the order
-// with-without-without-with, so that a drift falls on both. A block is four windows.
+// What tracing cost, measured on a steady load after the workload: windows with and without the trace, in the
+// order with-without-without-with, so that a drift falls on both. A block is four windows.
 struct TraceOverhead {
     double window_s = 0;       // length of one window
     std::uint64_t blocks = 0;  // in which the device completed bytes in all four windows
@@ -210,12 +209,13 @@ struct TraceOverhead {
 struct TraceSummary {
     bool available = false;
     std::string unavailable_reason;
-    std::vector<std::string> events;      // the tracepoints that were enabled
-    std::vector<std::string> missing;     // wanted, but not on this kernel
-    std::uint64_t lost_events = 0;        // overwritten before they were read
-    std::uint64_t reclaim_count = 0;      // begins seen
-    std::vector<ReclaimCount> counts;     // of all of them, the first 64 pairs of thread and mask
-    std::uint64_t slab_shrink_count = 0;  // mm_shrink_slab_start inside reclaims
+    std::vector<std::string> events;   // the tracepoints that were enabled
+    std::vector<std::string> missing;  // wanted, but not on this kernel
+    std::uint64_t lost_events = 0;     // overwritten before they were read
+    std::uint64_t reclaim_count = 0;   // begins seen
+    std::vector<ReclaimCount> counts;  // of all of them, the first 64 pairs of thread and mask
+    std::uint64_t slab_shrink_count =
+        0;  // mm_shrink_slab_start inside reclaims: a visit, which may scan nothing
     std::uint64_t upper_event_count = 0;  // events inside reclaims that name the upper device
     std::uint64_t lower_event_count = 0;
     std::uint64_t throttle_count = 0;  // balance_dirty_pages and mm_vmscan_throttled
@@ -226,6 +226,7 @@ struct TraceSummary {
     std::vector<std::string> weaker;  // sentences: what this kernel cannot show, and what suffers from it
     std::vector<ShrinkerCalls> shrinkers;   // of all reclaims, the first 32 of them
     std::optional<TraceOverhead> overhead;  // nullopt: not measured in this run
+    std::vector<std::string> kinds;         // of all reclaims: "memcg", "direct"
 };
 
 // The window in which nothing completed.

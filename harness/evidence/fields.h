@@ -209,6 +209,7 @@ void fields(Visit& visit, T& it) {
     visit("weaker", it.weaker);
     visit("shrinkers", it.shrinkers);
     visit("overhead", it.overhead);
+    visit("kinds", it.kinds);
 }
 
 template <class Visit, Is<Stall> T>

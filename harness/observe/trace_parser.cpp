@@ -109,6 +109,12 @@ void TraceParser::take_event(const TraceLine& line) {
         return;
     }
     auto event = event_of(line);
+    const bool begins =
+        line.event == "mm_vmscan_memcg_reclaim_begin" || line.event == "mm_vmscan_direct_reclaim_begin";
+    if (const auto before = open_.find(line.tid); begins && before != open_.end()) {
+        // Its end was lost, for no task enters reclaim twice (PF_MEMALLOC). It lasted at least so long.
+        end_reclaim(line.tid, before->second.seen_s(), 0);
+    }
     const auto open = open_.find(line.tid);
     if (open != open_.end()) {
         open->second.awake(event.at_s);
@@ -122,7 +128,7 @@ void TraceParser::take_event(const TraceLine& line) {
     if (last_events_.size() < most_threads || last_events_.contains(line.tid)) {
         last_events_[line.tid] = event;
     }
-    if (line.event == "mm_vmscan_memcg_reclaim_begin" || line.event == "mm_vmscan_direct_reclaim_begin") {
+    if (begins) {
         begin_reclaim(line, line.event == "mm_vmscan_memcg_reclaim_begin" ? "memcg" : "direct");
         return;
     }
@@ -250,9 +256,10 @@ void TraceParser::begin_reclaim(const TraceLine& line, std::string kind) {
             reclaim.gfp_io = gfp_table_->has(*reclaim.gfp_bits, "__GFP_IO");
         }
     }
-    end_reclaim(line.tid, reclaim.begin_s,
-                0);  // its end was lost: no task enters reclaim twice (PF_MEMALLOC)
     ++totals_.reclaim_count;
+    if (std::ranges::find(totals_.kinds, reclaim.kind) == totals_.kinds.end()) {
+        totals_.kinds.push_back(reclaim.kind);
+    }
     if (auto* row = count_of(line.tid, reclaim.gfp_flags)) {
         ++row->count;
     }

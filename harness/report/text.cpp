@@ -266,7 +266,7 @@ Lines recursion_lines(const Verdict& verdict) {
         }
     };
     add("slept in", proof.waits);
-    add("called", proof.shrinkers);
+    add("visited", proof.shrinkers);
     if (!parts.empty()) {
         append(lines, wrapped(fmt::format("it {}", fmt::join(parts, "; it ")), {.indent = "  ", .most = 1}));
     }

@@ -28,7 +28,7 @@ std::string describe_names(const std::string& gfp_flags) {
 std::string reclaim_reason(const TraceSummary& trace) {
     std::set<int> threads;
     std::map<std::string, std::uint64_t> masks;
-    std::set<std::string> kinds;
+    std::set<std::string> kinds(trace.kinds.begin(), trace.kinds.end());
     for (const Reclaim& reclaim : trace.reclaims) {
         threads.insert(reclaim.tid);
         kinds.insert(text_or(reclaim.kind, "unknown"));
@@ -163,10 +163,8 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
         finding.reasons.push_back(reclaim_reason(trace));
         if (trace.slab_shrink_count > 0) {
             finding.reasons.back() +=
-                fmt::format("; {} called in them, which by itself proves no harm",
-                            trace.slab_shrink_count == 1
-                                ? std::string("1 slab shrinker was")
-                                : fmt::format("{} slab shrinkers were", trace.slab_shrink_count));
+                fmt::format("; in them {} of slab shrinkers, which by itself proves no harm",
+                            counted(trace.slab_shrink_count, "visit"));
         }
     }
     add_missing(trace, evidence.devices, finding);

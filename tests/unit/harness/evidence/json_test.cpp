@@ -75,6 +75,7 @@ Evidence full() {
     it.trace.weaker = {"no kprobes: x"};
     it.trace.shrinkers = {shrinker};
     it.trace.overhead = evidence::TraceOverhead{0.5, 6, 1e9, 1.1e9, 0.9, 0.8, 1.25};
+    it.trace.kinds = {"memcg", "direct"};
     it.workload = {true, true, "finished", "fsync x: EIO", 3, 4, 5, 6.5};
     it.verification = {true, "skipped", 1, 2, 3, "first", "acknowledged", "anew"};
     it.daemon_exit = evidence::DaemonExit{true, 4.5, 1, 9, true, "bye"};

@@ -277,9 +277,11 @@ TEST(TraceParser, AReclaimThatHasNotEnded) {
 
 TEST(TraceParser, ALostEndIsNoHang) {
     auto parser = parser_for("7:1", "7:0");
-    parser.feed(line(5, 1.0, begin_memcg) + "CPU:1 [LOST 12 EVENTS]\n" + line(5, 2.0, begin_memcg) +
-                line(5, 2.5, end_memcg));
+    parser.feed(line(5, 1.0, begin_memcg) + line(5, 1.25, "mm_shrink_slab_start: x 0: nid: 0") +
+                "CPU:1 [LOST 12 EVENTS]\n" + line(5, 2.0, begin_memcg) + line(5, 2.5, end_memcg));
     const auto summary = parser.summary();
+    EXPECT_THAT(summary.kinds, testing::ElementsAre("memcg"));
+    EXPECT_EQ(summary.reclaims.at(0).end_s, 1.25) << "it lasted at least so long";
     EXPECT_EQ(summary.lost_events, 12U);
     EXPECT_EQ(summary.reclaim_count, 2U);
     for (const auto& reclaim : summary.reclaims) {
