@@ -21,7 +21,23 @@ namespace asio = boost::asio;
 using asio::experimental::awaitable_operators::operator||;
 using Descriptor = asio::posix::stream_descriptor;
 
+namespace {
+
+// Whoever started us under nohup(1) wants the run to outlive its terminal.
+bool hang_up_is_ignored() {
+    struct sigaction now {};
+    return ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
 struct EventLoop::Parts {
+    Parts() {
+        if (!hang_up_is_ignored()) {
+            signals.add(SIGHUP);
+        }
+    }
+
     asio::io_context context{1};
     asio::signal_set signals{context, SIGINT, SIGTERM};
     asio::steady_timer timer{context};

@@ -27,8 +27,8 @@ class EventLoop {
     void forget_workload();
     void forget_daemon();
 
-    // Waits at most `time`. An interruption (SIGINT, SIGTERM) is reported before anything else, again and
-    // again.
+    // Waits at most `time`. An interruption (SIGINT, SIGTERM, SIGHUP) is reported before anything else, again
+    // and again.
     Event next(Seconds time);
     // The signal that interrupted, 0: none yet. Takes in what has arrived; does not wait.
     int interrupted();
