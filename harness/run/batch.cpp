@@ -61,7 +61,11 @@ Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions&
                                      .keep = options.keep},
                                     loop, console);
     run.verdict = verdict::judge(run.evidence);
-    REFLUX_CHECK(write_results(folder, run.evidence, run.verdict));
+    if (const auto written = write_results(folder, run.evidence, run.verdict); !written) {
+        // The disk may be full by now; what was found out is not lost with it.
+        fmt::print(stderr, "\n{}", report::explain(run.evidence, run.verdict));
+        return fail(written.error());
+    }
     return run;
 }
 

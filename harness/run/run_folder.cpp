@@ -65,6 +65,20 @@ Status write_wait_graph(const std::string& folder, const evidence::Evidence& evi
     return {};
 }
 
+// The trace keeps 16 MiB at most, all else is small.
+Status check_room(const std::string& out) {
+    constexpr std::uintmax_t needed = 32U << 20U;
+    std::error_code error;
+    const auto space = std::filesystem::space(out, error);
+    if (!error && space.available < needed) {
+        return fail(ErrorKind::unsupported,
+                    fmt::format("{} has {} left, and a run folder may take {}: make room, or name another "
+                                "place with --out",
+                                out, human(Bytes{space.available}), human(Bytes{needed})));
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string shell_quoted(const std::string& text) {
@@ -82,6 +96,7 @@ Result<std::string> make_run_folder(const std::string& out, const scenario::Scen
     if (error) {
         return fail(ErrorKind::system, fmt::format("mkdir {}: {}", out, error.message()));
     }
+    REFLUX_CHECK(check_room(out));
     const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
     const std::string stem =
         fmt::format("{}/{}-{:%Y%m%dT%H%M%S}", std::filesystem::absolute(out).lexically_normal().string(),

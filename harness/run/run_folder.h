@@ -12,7 +12,8 @@
 namespace reflux::run {
 
 // Makes OUT/NAME-TIME-N, with NAME.toml (the scenario as run) and repro.sh in it, and returns its absolute
-// path. `options`: of the command line of `run`, those that make the run what it is.
+// path; unsupported where OUT has not the room for what a run may write. `options`: of the command line of
+// `run`, those that make the run what it is.
 Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario,
                                     const std::vector<std::string>& options = {});
 

@@ -91,6 +91,12 @@ TEST_F(BadInputTest, ImageFolderWithoutRoom) {
                 3, &Ran::output, {"/mnt has", "TMPDIR"});
 }
 
+TEST_F(BadInputTest, OutFolderWithoutRoom) {
+    expect_told(run_in_namespace(fmt::format("mkdir -p {0} && mount -t tmpfs -o size=16m none {0}", out()),
+                                 "fuse-ext4-own-cgroup"),
+                3, &Ran::errors, {out() + " has 16", "--out"});
+}
+
 TEST_F(BadInputTest, ControlSocketPathTooLong) {
     const std::string longer = folder_ / std::string(120, 'x');
     expect_told(run_shell(fmt::format("REFLUX_STATE={} exec \"$REFLUX\" run fuse-ext4-own-cgroup --out {}",
