@@ -93,7 +93,7 @@ Status write_new_image(int fd, const std::string& path, const ZonedGeometry& geo
     if (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, static_cast<off_t>(total.value)) != 0) {
         return fail_errno(fmt::format("set {} to {} bytes", path, total.value));
     }
-    const auto table = ZoneTable::fresh(geometry, ZoneType::sequential_write_preferred);
+    const auto table = ZoneTable::fresh(geometry);
     for (std::uint64_t i = 0; i < table_block_count(geometry); ++i) {
         REFLUX_CHECK(write_block(fd, path, table_block_offset(i), encode_table_block(table, i)));
     }

@@ -10,9 +10,9 @@
 
 namespace reflux {
 
-// Makes (or with `force` overwrites) an image with all sequential zones empty and of type
-// sequential-write-preferred. The data is a hole. Refused: an existing file without force, one that is in
-// use, one that is no regular file.
+// Makes (or with `force` overwrites) an image with all sequential zones empty, of the type
+// that the geometry's model has (format version 1 keeps only that of host-aware disks). The data is a hole.
+// Refused: an existing file without force, one that is in use, one that is no regular file.
 Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force);
 
 class Image {

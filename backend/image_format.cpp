@@ -120,9 +120,9 @@ ImageBlock encode(const Superblock& superblock) {
 
 Result<Superblock> decode_superblock(const ImageBlock& block) {
     REFLUX_CHECK(check_identity(block));
-    auto geometry =
-        ZonedGeometry::make({get<std::uint64_t>(block, at::size)}, {get<std::uint64_t>(block, at::zone_size)},
-                            get<std::uint64_t>(block, at::conventional));
+    auto geometry = ZonedGeometry::make({.size = {get<std::uint64_t>(block, at::size)},
+                                         .zone_size = {get<std::uint64_t>(block, at::zone_size)},
+                                         .conventional = get<std::uint64_t>(block, at::conventional)});
     if (!geometry) {
         return damaged(geometry.error().message);
     }

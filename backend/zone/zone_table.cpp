@@ -11,10 +11,11 @@ ZoneTable::ZoneTable(const ZonedGeometry& geometry, std::vector<Zone> zones)
     }
 }
 
-ZoneTable ZoneTable::fresh(const ZonedGeometry& geometry, ZoneType sequential) {
-    std::vector<Zone> zones(geometry.zone_count(), fresh_zone(sequential));
-    for (std::uint64_t i = 0; i < geometry.conventional_count(); ++i) {
-        zones[i] = fresh_zone(ZoneType::conventional);
+ZoneTable ZoneTable::fresh(const ZonedGeometry& geometry) {
+    std::vector<Zone> zones;
+    zones.reserve(geometry.zone_count());
+    for (std::uint64_t i = 0; i < geometry.zone_count(); ++i) {
+        zones.push_back(fresh_zone(geometry.type_of({i})));
     }
     return {geometry, std::move(zones)};
 }
@@ -26,8 +27,7 @@ Result<ZoneTable> ZoneTable::restore(const ZonedGeometry& geometry, std::vector<
     }
     for (std::uint64_t i = 0; i < zones.size(); ++i) {
         const ZoneId id{i};
-        const bool type_fits = (zones[i].type == ZoneType::conventional) == geometry.is_conventional(id);
-        if (!type_fits || !is_consistent(zones[i], geometry.capacity_of(id))) {
+        if (zones[i].type != geometry.type_of(id) || !is_consistent(zones[i], geometry.capacity_of(id))) {
             return fail(ErrorKind::invalid_input,
                         fmt::format("zone {} is impossible: type {:#x}, condition {:#x}, {} bytes written", i,
                                     static_cast<unsigned>(zones[i].type),
@@ -41,7 +41,8 @@ ZoneDescriptor ZoneTable::describe(ZoneId id) const {
     const Zone& zone = zones_[id.value];
     const Bytes start = geometry_.start_of(id);
     return {.start = start,
-            .length = geometry_.capacity_of(id),
+            .length = geometry_.length_of(id),
+            .capacity = geometry_.capacity_of(id),
             .write_pointer = zone.has_write_pointer() ? start + zone.written : Bytes{0},
             .has_write_pointer = zone.has_write_pointer(),
             .type = zone.type,

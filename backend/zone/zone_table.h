@@ -16,6 +16,7 @@ namespace reflux {
 struct ZoneDescriptor {
     Bytes start;
     Bytes length;
+    Bytes capacity;       // how much of it can be written
     Bytes write_pointer;  // absolute; valid where has_write_pointer
     bool has_write_pointer = false;
     ZoneType type = ZoneType::conventional;
@@ -39,9 +40,10 @@ class ZoneSummary {
 
 class ZoneTable {
   public:
-    // A new disk: the geometry's conventional zones, then empty zones of type `sequential`.
-    static ZoneTable fresh(const ZonedGeometry& geometry, ZoneType sequential);
-    // Zones as they were saved. Refused: a wrong number of zones, or an inconsistent zone (named).
+    // A new disk: the geometry's conventional zones, then empty zones of the type that its model has.
+    static ZoneTable fresh(const ZonedGeometry& geometry);
+    // Zones as they were saved. Refused: a wrong number of zones, or an inconsistent zone (named), one whose
+    // type is not the geometry's among them.
     static Result<ZoneTable> restore(const ZonedGeometry& geometry, std::vector<Zone> zones);
 
     [[nodiscard]] const ZonedGeometry& geometry() const { return geometry_; }

@@ -55,7 +55,8 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
 Result<Command> to_format(const RawOptions& raw) {
     REFLUX_TRY(const auto size, parse_bytes(raw.size));
     REFLUX_TRY(const auto zone_size, parse_bytes(raw.zone_size));
-    REFLUX_TRY(const auto geometry, ZonedGeometry::make(size, zone_size, raw.conventional));
+    REFLUX_TRY(const auto geometry,
+               ZonedGeometry::make({.size = size, .zone_size = zone_size, .conventional = raw.conventional}));
     return FormatOptions{.image = raw.image, .geometry = geometry, .force = raw.force};
 }
 

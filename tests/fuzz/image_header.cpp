@@ -93,10 +93,11 @@ bool run(std::string_view input) {
     return true;
 }
 
-std::string seed(Bytes size, Bytes zone_size, std::uint64_t conventional, ZoneType sequential) {
-    const auto geometry = ZonedGeometry::make(size, zone_size, conventional).value();
+std::string seed(Bytes size, Bytes zone_size, std::uint64_t conventional) {
+    const auto geometry =
+        ZonedGeometry::make({.size = size, .zone_size = zone_size, .conventional = conventional}).value();
     std::string text = text_of(encode({.geometry = geometry, .data_offset = data_offset_for(geometry)}));
-    const auto table = ZoneTable::fresh(geometry, sequential);
+    const auto table = ZoneTable::fresh(geometry);
     for (std::uint64_t i = 0; i < table_block_count(geometry); ++i) {
         text += text_of(encode_table_block(table, i));
     }
@@ -108,10 +109,8 @@ std::string seed(Bytes size, Bytes zone_size, std::uint64_t conventional, ZoneTy
 Target make_target() {
     return {
         .run = run,
-        .seeds = {seed(mebibytes(1), kibibytes(64), 2, ZoneType::sequential_write_required),
-                  seed({(4U << 20U) + 4096}, kibibytes(64), 0, ZoneType::sequential_write_preferred),
-                  seed(gibibytes(1), mebibytes(4), 4, ZoneType::sequential_write_required),
-                  seed(gibibytes(1), mebibytes(64), 16, ZoneType::sequential_write_required)},
+        .seeds = {seed(mebibytes(1), kibibytes(64), 2), seed({(4U << 20U) + 4096}, kibibytes(64), 0),
+                  seed(gibibytes(1), mebibytes(4), 4), seed(gibibytes(1), mebibytes(64), 16)},
         .words = {"REFLUXZB", std::string("\1\0\0\0", 4), std::string(8, '\xff'), std::string("\2\3", 2)}};
 }
 

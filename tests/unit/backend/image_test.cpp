@@ -19,7 +19,8 @@ constexpr auto preferred = ZoneType::sequential_write_preferred;
 
 // 300 zones, 3 of them conventional: two zone table blocks.
 ZonedGeometry geometry() {
-    return ZonedGeometry::make(kibibytes(64 * 300), kibibytes(64), 3).value();
+    return ZonedGeometry::make({.size = kibibytes(64 * 300), .zone_size = kibibytes(64), .conventional = 3})
+        .value();
 }
 
 class ImageTest : public testing::Test {
@@ -178,14 +179,16 @@ TEST_F(ImageTest, AMisplacedTableBlockIsFound) {
 
 TEST_F(ImageTest, ImpossibleZonesWithAGoodChecksumAreFound) {
     format();
-    auto table =
-        ZoneTable::fresh(ZonedGeometry::make(kibibytes(64 * 300), kibibytes(64), 4).value(), preferred);
+    auto table = ZoneTable::fresh(
+        ZonedGeometry::make({.size = kibibytes(64 * 300), .zone_size = kibibytes(64), .conventional = 4})
+            .value());
     write_at(4096, encode_table_block(table, 0));
     EXPECT_THAT(open_error(), HasSubstr("zone 3 is impossible"));
 }
 
 TEST(ImageFormat, LaysTheDataAfterTheTable) {
-    const auto large = ZonedGeometry::make(kibibytes(64 * 100000), kibibytes(64), 0).value();
+    const auto large =
+        ZonedGeometry::make({.size = kibibytes(64 * 100000), .zone_size = kibibytes(64)}).value();
     EXPECT_EQ(table_block_count(large), 393U);
     EXPECT_EQ(data_offset_for(large), mebibytes(2));
 }

@@ -26,7 +26,8 @@ struct Waited : DeviceRequest, test::Ending {
 };
 
 void format(const std::string& path) {
-    const auto geometry = ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value();
+    const auto geometry =
+        ZonedGeometry::make({.size = {16 * zone_size}, .zone_size = {zone_size}, .conventional = 2}).value();
     ASSERT_TRUE(format_image(path, geometry, false));
 }
 

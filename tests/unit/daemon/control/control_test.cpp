@@ -25,7 +25,9 @@ using testing::HasSubstr;
 class ControlTest : public testing::Test {
   protected:
     ControlTest() {
-        const auto geometry = ZonedGeometry::make(kibibytes(64 * 1000), kibibytes(64), 2).value();
+        const auto geometry =
+            ZonedGeometry::make({.size = kibibytes(64 * 1000), .zone_size = kibibytes(64), .conventional = 2})
+                .value();
         EXPECT_TRUE(format_image(folder_ / "image", geometry, false));
         auto device = ZonedDevice::open(folder_ / "image", {});
         EXPECT_TRUE(device);
