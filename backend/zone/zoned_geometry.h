@@ -45,6 +45,9 @@ struct ZonedShape {
     // max_open is ZBC's optimal number: opening one more closes another, and no write is refused for it.
     std::uint32_t max_open = 0;
     std::uint32_t max_active = 0;
+    // URSWRZ of the Zoned Block Device Characteristics page: a sequential-write-required zone may be read
+    // beyond its write pointer. False: such a read is refused, and so is one that leaves the zone.
+    bool unrestricted_reads = true;
 
     bool operator==(const ZonedShape&) const = default;
 };
