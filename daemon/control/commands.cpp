@@ -47,7 +47,7 @@ json in_flight_json(const ZonedDevice& device) {
     json list = json::array();
     for (const auto& request : device.in_flight()) {
         list.push_back({{"id", request.id},
-                        {"op", io::to_string(request.operation)},
+                        {"op", to_string(request.operation)},
                         {"offset", request.offset},
                         {"length", request.length},
                         {"tid", request.tid},

@@ -154,7 +154,7 @@ TEST_F(ControlTest, AnswersWhileARequestWaitsInAFault) {
     const auto client = connect();
     EXPECT_THAT(ask(client.get(), "fault set delay time=600s"), HasSubstr("600s"));
     Flush flush;
-    flush.operation = io::Operation::flush;
+    flush.operation = DeviceOperation::flush;
     flush.done = [](DeviceRequest& request, int error) { static_cast<Flush&>(request).end(error); };
     std::jthread submitter([&] { device_->submit(flush); });
     json in_flight = json::array();
