@@ -205,7 +205,7 @@ class Pair {
 
     // What the disk or its user does to a zone. Read-only and offline are for good, so they are rare.
     void happen(std::uint64_t id) {
-        if (one_in(100)) {
+        if (one_in(30)) {
             const bool offline = one_in(2);
             disk_.degrade(id, offline ? 'O' : 'R');
             table().degrade({id}, offline ? ZoneCondition::offline : ZoneCondition::read_only);
