@@ -1,7 +1,9 @@
 #include "daemon/base/options.h"
 
 #include "backend/io/engine.h"
+#include "backend/zone/tcmu_config.h"
 
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -12,9 +14,11 @@ namespace {
 
 struct RawOptions {
     std::string image;
+    std::string config;
     std::string size;
     std::string zone_size = "64MiB";
-    std::uint64_t conventional = 4;
+    std::string zone_capacity;
+    ZonedShape shape{.conventional = 4};  // but for the sizes
     bool force = false;
     ServeOptions serve;
 };
@@ -27,13 +31,58 @@ std::string engine_help() {
     return text;
 }
 
+const std::map<std::string, ZoneModel>& models() {
+    static const std::map<std::string, ZoneModel> names{{"host-aware", ZoneModel::host_aware},
+                                                        {"host-managed", ZoneModel::host_managed}};
+    return names;
+}
+
+std::vector<CLI::Option*> describe_shape(CLI::App& format, RawOptions& raw) {
+    ZonedShape& shape = raw.shape;
+    return {
+        format.add_option("--zone-size", raw.zone_size, "Size of a zone, a power of two")
+            ->capture_default_str(),
+        format
+            .add_option("--conventional", shape.conventional,
+                        "Number of conventional zones, from the start on")
+            ->capture_default_str(),
+        format
+            .add_option_function<std::string>(
+                "--model", [&shape](const std::string& name) { shape.model = models().at(name); },
+                "host-aware: sequential zones may be written anywhere; host-managed: only at their write "
+                "pointer")
+            ->check(CLI::IsMember(models()))
+            ->default_str("host-aware"),
+        format.add_option("--zone-capacity", raw.zone_capacity,
+                          "How much of a sequential zone can be written, of a host-managed disk; else all"),
+        format.add_option("--block-size", shape.logical_block_size, "Logical block size, 512 or 4096")
+            ->capture_default_str(),
+        format
+            .add_option("--max-open", shape.max_open,
+                        "Most open zones (host-aware: an optimal number); 0: no limit")
+            ->capture_default_str(),
+        format
+            .add_option("--max-active", shape.max_active,
+                        "Most open and closed zones of a host-managed disk; 0: no limit")
+            ->capture_default_str(),
+        format.add_flag_callback(
+            "--restricted-reads", [&shape] { shape.unrestricted_reads = false; },
+            "Refuse reads beyond the write pointer of a host-managed disk's zones")};
+}
+
 void describe_format(CLI::App& format, RawOptions& raw) {
-    format.add_option("IMAGE", raw.image, "File to make")->required();
+    format.add_option("IMAGE", raw.image, "File to make");
     format.add_option("--size", raw.size, "Size of the disk, such as 1GiB")->required();
-    format.add_option("--zone-size", raw.zone_size, "Size of a zone, a power of two")->capture_default_str();
-    format.add_option("--conventional", raw.conventional, "Number of conventional zones, from the start on")
-        ->capture_default_str();
     format.add_flag("--force", raw.force, "Overwrite an existing file; what it holds is lost");
+    const std::vector<CLI::Option*> shape = describe_shape(format, raw);
+    auto* config =
+        format.add_option("--config", raw.config,
+                          "Instead of IMAGE and the options of zones: tcmu-runner's string\n"
+                          "  zbc/[OPTION[/OPTION]...@]IMAGE, as zbc/model-HM/zsize-64/conv-8@/path/file\n"
+                          "  of model-HM|HA, lba-512|4096, zsize-MIB, conv-N, open-N");
+    for (auto* option : shape) {
+        config->excludes(option);
+    }
 }
 
 void describe_serve(CLI::App& serve, ServeOptions& options) {
@@ -54,10 +103,25 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
 
 Result<Command> to_format(const RawOptions& raw) {
     REFLUX_TRY(const auto size, parse_bytes(raw.size));
-    REFLUX_TRY(const auto zone_size, parse_bytes(raw.zone_size));
-    REFLUX_TRY(const auto geometry,
-               ZonedGeometry::make({.size = size, .zone_size = zone_size, .conventional = raw.conventional}));
-    return FormatOptions{.image = raw.image, .geometry = geometry, .force = raw.force};
+    if (raw.image.empty() == raw.config.empty()) {
+        return fail(ErrorKind::invalid_input,
+                    "one of IMAGE and --config is required; see refluxd format --help");
+    }
+    std::string image = raw.image;
+    ZonedShape shape = raw.shape;
+    if (!raw.config.empty()) {
+        REFLUX_TRY(auto config, parse_tcmu_config(raw.config));
+        REFLUX_TRY(shape, shape_of(config, size));
+        image = std::move(config.path);
+    } else {
+        shape.size = size;
+        REFLUX_TRY(shape.zone_size, parse_bytes(raw.zone_size));
+        if (!raw.zone_capacity.empty()) {
+            REFLUX_TRY(shape.zone_capacity, parse_bytes(raw.zone_capacity));
+        }
+    }
+    REFLUX_TRY(const auto geometry, ZonedGeometry::make(shape));
+    return FormatOptions{.image = std::move(image), .geometry = geometry, .force = raw.force};
 }
 
 // The text that was asked for instead of a command, if any.

@@ -1,6 +1,5 @@
 #include "backend/zone/zone_table.h"
 
-#include <array>
 #include <limits>
 #include <vector>
 
@@ -155,7 +154,7 @@ TEST(ZoneTable, AWriteNeverCrossesTheBorderOfASequentialWriteRequiredZone) {
               ZoneError::write_boundary_violation);
     EXPECT_EQ(table.check_write({.offset = {2 * z}, .length = {z}}), ZoneError::none);
     EXPECT_EQ(table.check_write({.offset = {2 * z + 512}, .length = {512}}), ZoneError::unaligned_write);
-    EXPECT_EQ(table.check_read({.offset = {z}, .length = {3 * z}}), ZoneError::none);
+    EXPECT_EQ(table.check_read({.offset = {2 * z}, .length = {2 * z}}), ZoneError::none);
 }
 
 TEST(ZoneTable, RecordsAWriteInEveryZoneThatItTouches) {
@@ -191,17 +190,65 @@ TEST(ZoneTable, ManagesZonesAndKeepsTheSummary) {
     EXPECT_EQ(table.summary().count(ZoneCondition::closed), 1U);
 }
 
-TEST(ZoneTable, ReportsFromAZoneOn) {
-    const auto table = ZoneTable::fresh(small_geometry());
-    std::array<ZoneDescriptor, 3> out;
-    ASSERT_EQ(table.report({1}, out), 3U);
-    EXPECT_EQ(out[0].start, zone_size);
-    EXPECT_FALSE(out[0].has_write_pointer);
-    EXPECT_EQ(out[1].type, preferred);
-    EXPECT_EQ(out[1].write_pointer, Bytes{2 * z});
-    ASSERT_EQ(table.report({4}, out), 1U);
-    EXPECT_EQ(out[0].length, Bytes{4096});
-    EXPECT_EQ(table.report({5}, out), 0U);
+TEST(ZoneTable, AppendsAtTheWritePointer) {
+    ZonedShape shape = small_shape(ZoneModel::host_managed);
+    shape.zone_capacity = {1536};
+    auto table = ZoneTable::fresh(ZonedGeometry::make(shape).value());
+    const auto first = table.begin_append({2}, {1024});
+    ASSERT_EQ(first.error, ZoneError::none);
+    EXPECT_EQ(first.extent, (Extent{.offset = {2 * z}, .length = {1024}}));
+    EXPECT_EQ(table.zone({2}).condition, ZoneCondition::implicit_open);
+    table.record_write(first.extent);
+    EXPECT_EQ(table.begin_append({2}, {1024}).error, ZoneError::write_boundary_violation)
+        << "over the capacity";
+    EXPECT_EQ(table.begin_append({2}, {100}).error, ZoneError::unaligned_write);
+    EXPECT_EQ(table.begin_append({2}, {0}).error, ZoneError::unaligned_write);
+    const auto second = table.begin_append({2}, {512});
+    EXPECT_EQ(second.extent.offset, Bytes{2 * z + 1024});
+    table.record_write(second.extent);
+    EXPECT_EQ(table.zone({2}).condition, ZoneCondition::full);
+    EXPECT_EQ(table.describe({2}).write_pointer, Bytes{2 * z + 1536});
+    EXPECT_EQ(table.begin_append({2}, {512}).error, ZoneError::invalid_field);
+    EXPECT_EQ(table.begin_append({0}, {512}).error, ZoneError::invalid_field);
+    EXPECT_EQ(table.begin_append({5}, {512}).error, ZoneError::out_of_range);
+    table.degrade({3}, ZoneCondition::read_only);
+    EXPECT_EQ(table.begin_append({3}, {512}).error, ZoneError::read_only);
+}
+
+TEST(ZoneTable, ReadsOfAHostManagedDiskDoNotCrossZoneTypes) {
+    const auto managed = ZoneTable::fresh(small_geometry(ZoneModel::host_managed));
+    EXPECT_EQ(managed.check_read({.offset = {0}, .length = {2 * z}}), ZoneError::none);
+    EXPECT_EQ(managed.check_read({.offset = {z}, .length = {z + 512}}), ZoneError::read_invalid_data);
+    EXPECT_EQ(managed.check_read({.offset = {2 * z}, .length = {2 * z + 4096}}), ZoneError::none)
+        << "nothing is written there: URSWRZ";
+    const auto aware = ZoneTable::fresh(small_geometry());
+    EXPECT_EQ(aware.check_read({.offset = {z}, .length = {z + 512}}), ZoneError::none);
+}
+
+TEST(ZoneTable, RestrictedReadsEndAtTheWritePointer) {
+    ZonedShape shape = small_shape(ZoneModel::host_managed);
+    shape.unrestricted_reads = false;
+    auto table = ZoneTable::fresh(ZonedGeometry::make(shape).value());
+    table.record_write({.offset = {2 * z}, .length = {1024}});
+    table.record_write({.offset = {3 * z}, .length = {1024}});
+    EXPECT_EQ(table.check_read({.offset = {2 * z}, .length = {1024}}), ZoneError::none);
+    EXPECT_EQ(table.check_read({.offset = {2 * z}, .length = {1025}}), ZoneError::read_invalid_data);
+    EXPECT_EQ(table.check_read({.offset = {2 * z + 2048}, .length = {512}}), ZoneError::read_invalid_data);
+    EXPECT_EQ(table.check_read({.offset = {3 * z - 512}, .length = {1024}}),
+              ZoneError::read_boundary_violation);
+    EXPECT_EQ(table.finish({2}), ZoneError::none);
+    EXPECT_EQ(table.check_read({.offset = {2 * z}, .length = {z}}), ZoneError::none) << "full";
+    EXPECT_EQ(table.check_read({.offset = {0}, .length = {2 * z}}), ZoneError::none) << "conventional";
+}
+
+TEST(ZoneTable, AnOfflineZoneIsNotRead) {
+    auto table = ZoneTable::fresh(small_geometry());
+    table.degrade({0}, ZoneCondition::offline);
+    table.degrade({2}, ZoneCondition::read_only);
+    EXPECT_EQ(table.check_read({.offset = {0}, .length = {512}}), ZoneError::offline);
+    EXPECT_EQ(table.check_write({.offset = {0}, .length = {512}}), ZoneError::offline);
+    EXPECT_EQ(table.check_read({.offset = {2 * z}, .length = {512}}), ZoneError::none);
+    EXPECT_EQ(table.check_write({.offset = {z}, .length = {z + 512}}), ZoneError::read_only);
 }
 
 TEST(ZoneTable, RestoresOnlyWhatCanBe) {
