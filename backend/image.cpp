@@ -131,6 +131,9 @@ Status format_image(const std::string& path, const ZonedGeometry& geometry, bool
     REFLUX_CHECK(lock(fd->get(), path, LOCK_EX));
     const auto file = make_image_file(fd->get());
     if (auto written = write_new_image(*file, geometry); !written) {
+        if (!force) {
+            ::unlink(path.c_str());  // it was not there before
+        }
         return fail(written.error().within(path));
     }
     return sync_folder_of(path);

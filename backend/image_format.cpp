@@ -38,6 +38,7 @@ constexpr std::size_t table_entries = 16;
 constexpr std::size_t entry_size = 16;
 constexpr std::size_t entry_type = 8;
 constexpr std::size_t entry_condition = 9;
+constexpr std::size_t entry_flags = 10;
 }  // namespace at
 
 constexpr std::string_view magic = "REFLUXZB";
@@ -45,6 +46,10 @@ constexpr std::uint32_t header_size = 120;
 // Values of the ZONED field of the Block Device Characteristics page (SBC-4).
 constexpr std::uint8_t host_aware_code = 1;
 constexpr std::uint8_t host_managed_code = 2;
+
+// Flags of a zone: bits.
+constexpr std::uint8_t non_sequential_flag = 1;
+constexpr std::uint8_t reset_recommended_flag = 2;
 
 static_assert(at::table_entries + zones_per_block * at::entry_size == image_block_size);
 
@@ -191,6 +196,9 @@ void encode_table_block(const ZoneTable& table, std::uint64_t index, ImageBlock&
         put(block, entry, zone.written.value);
         put(block, entry + at::entry_type, static_cast<std::uint8_t>(zone.type));
         put(block, entry + at::entry_condition, static_cast<std::uint8_t>(zone.condition));
+        const int flags = (zone.non_sequential ? non_sequential_flag : 0) |
+                          (zone.reset_recommended ? reset_recommended_flag : 0);
+        put(block, entry + at::entry_flags, static_cast<std::uint8_t>(flags));
     }
 }
 
@@ -210,10 +218,13 @@ std::optional<std::uint64_t> table_block_sequence(ImageBlockView block, std::uin
 void decode_table_block(ImageBlockView block, std::span<Zone> zones) {
     std::size_t entry = at::table_entries;
     for (Zone& zone : zones) {
+        const auto flags = get<std::uint8_t>(block, entry + at::entry_flags);
         zone = {
             .written = {get<std::uint64_t>(block, entry)},
             .type = static_cast<ZoneType>(get<std::uint8_t>(block, entry + at::entry_type)),
-            .condition = static_cast<ZoneCondition>(get<std::uint8_t>(block, entry + at::entry_condition))};
+            .condition = static_cast<ZoneCondition>(get<std::uint8_t>(block, entry + at::entry_condition)),
+            .non_sequential = (flags & non_sequential_flag) != 0,
+            .reset_recommended = (flags & reset_recommended_flag) != 0};
         entry += at::entry_size;
     }
 }

@@ -56,19 +56,14 @@ void ZonedDevice::submit(DeviceRequest& request) {
     work.device = this;
     work.owner = &request;
     request.refusal = ZoneError::none;
-    if (request.operation != DeviceOperation::read && table_.broken() != 0) {
-        finish(request, EIO);
-        return;
+    std::unique_lock lock(table_mutex_);
+    work.has_turn = claim_zones(request);
+    if (work.has_turn && !turns_.enter(work)) {
+        return;  // whoever leaves begins it
     }
-    if (enter(request)) {
-        begin(request);
-    }
-}
-
-bool ZonedDevice::enter(DeviceRequest& request) {
-    const std::lock_guard lock(table_mutex_);
-    request.work_.has_turn = claim_zones(request);
-    return !request.work_.has_turn || turns_.enter(request.work_);
+    request.refusal = check_and_open(request);
+    lock.unlock();
+    begin(request);
 }
 
 // False: it needs no turn; what is not on the disk is refused soon.
@@ -113,15 +108,12 @@ bool ZonedDevice::reaches_beyond_pointer(Extent extent) const {
 
 void ZonedDevice::begin(DeviceRequest& request) {
     auto& work = request.work_;
-    {
-        const std::lock_guard lock(table_mutex_);
-        request.refusal = check(request);
-    }
     const bool in_memory =
         request.operation == DeviceOperation::open_zone || request.operation == DeviceOperation::close_zone;
-    if (in_memory || request.refusal != ZoneError::none) {
+    const bool is_lost = request.operation != DeviceOperation::read && table_.broken() != 0;
+    if (in_memory || is_lost || request.refusal != ZoneError::none) {
         leave(work);
-        finish(request, errno_of(request.refusal));
+        finish(request, is_lost ? EIO : errno_of(request.refusal));
         return;
     }
     const Extent extent = data_extent(request);
@@ -134,8 +126,8 @@ void ZonedDevice::begin(DeviceRequest& request) {
     engine_->submit(work);
 }
 
-// Ends the request's turn and begins those that waited for it. To be called before the request is answered:
-// with the next one of the caller there would be more of them than the engine takes.
+// To be called before the request is answered: with the next one of the caller there would be more of them
+// than the engine takes.
 void ZonedDevice::leave(DeviceRequest::Work& work) {
     if (!work.has_turn) {
         return;
@@ -143,20 +135,31 @@ void ZonedDevice::leave(DeviceRequest::Work& work) {
     std::unique_lock lock(table_mutex_);
     turns_.leave(work);
     while (ZoneTurn* turn = turns_.take_ready()) {
+        DeviceRequest& next = *static_cast<DeviceRequest::Work*>(turn)->owner;
+        next.refusal = check_and_open(next);
         lock.unlock();
-        begin(*static_cast<DeviceRequest::Work*>(turn)->owner);
+        begin(next);
         lock.lock();
     }
 }
 
-ZoneError ZonedDevice::check(DeviceRequest& request) {
+ZoneError ZonedDevice::check_and_open(DeviceRequest& request) {
     switch (request.operation) {
         case DeviceOperation::read:
             return zones_.check_read(data_extent(request));
         case DeviceOperation::write:
-            return zones_.check_write(data_extent(request));
+            return zones_.begin_write(data_extent(request));
+        case DeviceOperation::flush:
+            return ZoneError::none;
+        default:
+            break;
+    }
+    if (const auto error = check_zone_named(request); error != ZoneError::none) {
+        return error;
+    }
+    switch (request.operation) {
         case DeviceOperation::append:
-            return check_append(request);
+            return begin_append(request);
         case DeviceOperation::open_zone:
         case DeviceOperation::close_zone:
             return manage(request);

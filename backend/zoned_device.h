@@ -121,20 +121,25 @@ class ZonedDevice {
   private:
     ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engine);
 
-    // A request's way: enter, begin, engine (on_begin, on_complete), leave, finish.
-    // True: it may begin. False: it waits for its turn, and is begun by the one who leaves.
-    bool enter(DeviceRequest& request);
+    // Gives a request that has its turn, if it needs one, and was checked to the engine; a refused one and
+    // one that is done ends here.
     void begin(DeviceRequest& request);
+    // Ends the request's turn, if it had one, and begins those that waited for it.
     void leave(DeviceRequest::Work& work);
     void finish(DeviceRequest& request, int error);
 
-    // The rest up to on_begin: under table_mutex_.
+    // Under table_mutex_, the functions up to manage_one.
     [[nodiscard]] bool claim_zones(DeviceRequest& request) const;
     [[nodiscard]] bool reaches_beyond_pointer(Extent extent) const;
-    ZoneError check(DeviceRequest& request);
-    ZoneError check_append(DeviceRequest& request) const;
-    ZoneError manage(DeviceRequest& request);
-    ZoneError manage_zone(DeviceOperation operation, ZoneId zone);
+    // Whether the disk takes it; what is about to be written is implicitly open then.
+    ZoneError check_and_open(DeviceRequest& request);
+    ZoneError begin_append(DeviceRequest& request);
+    // Append and zone management name a zone by its start.
+    [[nodiscard]] ZoneError check_zone_named(const DeviceRequest& request) const;
+    ZoneError manage(const DeviceRequest& request);
+    ZoneError manage_all(DeviceOperation operation);
+    ZoneError manage_one(DeviceOperation operation, ZoneId zone);
+    void mark_managed(const DeviceRequest& request);
 
     // Where its data lies on the disk.
     static Extent data_extent(const DeviceRequest& request);

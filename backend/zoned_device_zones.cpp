@@ -2,28 +2,6 @@
 #include "backend/zoned_device.h"
 
 namespace reflux {
-namespace {
-
-// Which zones a command for all zones means: ZBC-2, the ALL bit of each command.
-bool applies_to_all(DeviceOperation operation, ZoneCondition condition) {
-    const bool is_open =
-        condition == ZoneCondition::implicit_open || condition == ZoneCondition::explicit_open;
-    const bool is_active = is_open || condition == ZoneCondition::closed;
-    switch (operation) {
-        case DeviceOperation::open_zone:
-            return condition == ZoneCondition::closed;
-        case DeviceOperation::close_zone:
-            return is_open;
-        case DeviceOperation::finish_zone:
-            return is_active;
-        case DeviceOperation::reset_zone:
-            return is_active || condition == ZoneCondition::full;
-        default:
-            return false;
-    }
-}
-
-}  // namespace
 
 // Calls visit(ZoneId) for the zone that the request names, or for all that have a write pointer.
 template <class Visit>
@@ -42,53 +20,70 @@ Extent ZonedDevice::data_extent(const DeviceRequest& request) {
     return {.offset = {append ? request.placed_at : request.offset}, .length = {request.buffer.size()}};
 }
 
-ZoneError ZonedDevice::check_append(DeviceRequest& request) const {
+ZoneError ZonedDevice::begin_append(DeviceRequest& request) {
+    const ZoneId zone = geometry_.zone_of({request.offset});
+    const Placement placement = zones_.begin_append(zone, {request.buffer.size()});
+    request.placed_at = placement.extent.offset.value;
+    return placement.error;
+}
+
+ZoneError ZonedDevice::check_zone_named(const DeviceRequest& request) const {
+    if (request.all_zones) {
+        return ZoneError::none;
+    }
     if (request.offset >= geometry_.size().value) {
         return ZoneError::out_of_range;
     }
-    const ZoneId id = geometry_.zone_of({request.offset});
-    const Zone& zone = zones_.zone(id);
-    if (zone.type != ZoneType::sequential_write_required || geometry_.start_of(id).value != request.offset) {
-        return ZoneError::invalid_field;
-    }
-    request.placed_at = request.offset + zone.written.value;
-    return zones_.check_write(data_extent(request));
+    return request.offset % geometry_.zone_size().value == 0 ? ZoneError::none : ZoneError::invalid_field;
 }
 
-ZoneError ZonedDevice::manage(DeviceRequest& request) {
-    const bool named = !request.all_zones;
-    if (named && request.offset % geometry_.zone_size().value != 0) {
-        return ZoneError::invalid_field;
+ZoneError ZonedDevice::manage(const DeviceRequest& request) {
+    mark_managed(request);
+    return request.all_zones ? manage_all(request.operation)
+                             : manage_one(request.operation, geometry_.zone_of({request.offset}));
+}
+
+// Open and closed zones come out of a power cycle as the same: only the others have to be written.
+void ZonedDevice::mark_managed(const DeviceRequest& request) {
+    const bool finish = request.operation == DeviceOperation::finish_zone;
+    if (!finish && request.operation != DeviceOperation::reset_zone) {
+        return;
     }
-    ZoneError error = ZoneError::none;
     for_each_zone(request, [&](ZoneId id) {
-        const bool meant = named || applies_to_all(request.operation, zones_.zone(id).condition);
-        if (meant && error == ZoneError::none) {
-            error = manage_zone(request.operation, id);
+        const Zone& zone = zones_.zone(id);
+        if (finish || zone != fresh_zone(zone.type)) {
+            table_.mark_changed(id, id);
         }
     });
-    return error;
 }
 
-ZoneError ZonedDevice::manage_zone(DeviceOperation operation, ZoneId zone) {
-    ZoneError error = ZoneError::none;
+ZoneError ZonedDevice::manage_all(DeviceOperation operation) {
     switch (operation) {
         case DeviceOperation::open_zone:
-            error = zones_.open(zone);
-            break;
+            return zones_.open_all();
         case DeviceOperation::close_zone:
-            error = zones_.close(zone);
-            break;
+            zones_.close_all();
+            return ZoneError::none;
         case DeviceOperation::finish_zone:
-            error = zones_.finish(zone);
-            break;
+            zones_.finish_all();
+            return ZoneError::none;
         default:
-            error = zones_.reset(zone);
+            zones_.reset_all();
+            return ZoneError::none;
     }
-    if (error == ZoneError::none) {
-        table_.mark_changed(zone, zone);
+}
+
+ZoneError ZonedDevice::manage_one(DeviceOperation operation, ZoneId zone) {
+    switch (operation) {
+        case DeviceOperation::open_zone:
+            return zones_.open(zone);
+        case DeviceOperation::close_zone:
+            return zones_.close(zone);
+        case DeviceOperation::finish_zone:
+            return zones_.finish(zone);
+        default:
+            return zones_.reset(zone);
     }
-    return error;
 }
 
 // The old data goes when nothing speaks of them any more. Here and not in the end: the engine's sync, and the
@@ -123,9 +118,7 @@ int ZonedDevice::begin_finish(DeviceRequest& request) {
 
 Extent ZonedDevice::unwritten_part(DeviceOperation operation, ZoneId id) const {
     const Zone& zone = zones_.zone(id);
-    const bool can_be_written = zone.condition != ZoneCondition::full &&
-                                zone.condition != ZoneCondition::read_only &&
-                                zone.condition != ZoneCondition::offline;
+    const bool can_be_written = zone.is_open() || zone.is_openable();
     // Of a sequential-write-preferred zone all can be read: only a reset says that nothing is in it.
     const bool meant = operation == DeviceOperation::reset_zone
                            ? zone.written == Bytes{0}

@@ -21,6 +21,8 @@ struct RawOptions {
     ZonedShape shape{.conventional = 4};  // but for the sizes
     bool force = false;
     ServeOptions serve;
+    ReportOptions report;
+    FsckOptions fsck;
 };
 
 std::string engine_help() {
@@ -101,6 +103,24 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
                    "Return when the disk is served, and go on in the background");
 }
 
+void describe_report(CLI::App& report, ReportOptions& options) {
+    report.add_option("IMAGE", options.image, "Image that is not being served")->required();
+    report.add_flag("--json", options.json, "Print one JSON object: the disk's shape, and all zones");
+}
+
+void describe_fsck(CLI::App& fsck, FsckOptions& options) {
+    fsck.add_option("IMAGE", options.image, "Image that is not being served")->required();
+    fsck.add_flag("--repair", options.repair,
+                  "Write damaged copies of metadata anew out of the intact ones; what has no intact copy "
+                  "cannot be repaired");
+    fsck.footer(
+        "Prints a line for each problem. Reads metadata only, and changes nothing without --repair.\n"
+        "Exit status: 0 nothing is wrong, or all of it was repaired; 1 copies of metadata are damaged, and "
+        "intact ones\nstand in for them: nothing is lost, serving or --repair mends it; 2 the image cannot "
+        "be "
+        "opened, with the reasons,\nor usage; 4 other failure.");
+}
+
 Result<Command> to_format(const RawOptions& raw) {
     REFLUX_TRY(const auto size, parse_bytes(raw.size));
     if (raw.image.empty() == raw.config.empty()) {
@@ -146,20 +166,32 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     app.set_help_all_flag("--help-all", "Print the help of all commands");
     app.set_version_flag("--version", REFLUX_VERSION);
     app.footer(
-        "Exit status: 0 clean end, 2 usage or invalid image, 3 this machine cannot, 4 other failure.\n"
+        "Exit status: 0 clean end, 1 fsck found mendable damage, 2 usage or invalid image, 3 this machine "
+        "cannot, 4 other failure.\n"
         "SIGTERM and SIGINT end a serving daemon cleanly. When it serves it prints one line of JSON.");
     app.require_subcommand(1);
     auto* format = app.add_subcommand("format", "Make an image");
     auto* serve = app.add_subcommand("serve", "Serve an image until SIGTERM or SIGINT");
+    auto* report =
+        app.add_subcommand("report", "Print an image's disk and its zones, as the next serve finds them");
+    auto* fsck = app.add_subcommand("fsck", "Check an image's metadata");
     auto* list = app.add_subcommand("list", "Print engines, front ends and faults as JSON");
     describe_format(*format, raw);
     describe_serve(*serve, raw.serve);
+    describe_report(*report, raw.report);
+    describe_fsck(*fsck, raw.fsck);
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));
     if (help) {
         return *help;
     }
     if (format->parsed()) {
         return to_format(raw);
+    }
+    if (report->parsed()) {
+        return raw.report;
+    }
+    if (fsck->parsed()) {
+        return raw.fsck;
     }
     if (list->parsed()) {
         return ListOptions{};
