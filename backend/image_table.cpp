@@ -59,6 +59,11 @@ int ImageTable::commit() {
     return broken();
 }
 
+std::uint64_t ImageTable::asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+}
+
 int ImageTable::make_durable() {
     const int error = commit();
     if (error != 0) {

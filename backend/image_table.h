@@ -31,6 +31,8 @@ class ImageTable {
     int commit();
     // The same, and that sync: all is durable when it returns 0.
     int make_durable();
+    // How often commit was called, by those that are still in it too.
+    [[nodiscard]] std::uint64_t asked();
     // At a clean end: the same, with blocks whose copies were found damaged written to both slots.
     int make_whole();
     // The error of a failed write or sync, after which nobody can say what the file holds: the pages in

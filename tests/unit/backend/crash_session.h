@@ -69,7 +69,7 @@ class ShuffledEngine : public io::Engine {
 };
 
 // What can be wrong with the writer of the zone table.
-enum class StoreFault { none, data_not_synced, one_slot, reset_not_synced };
+enum class StoreFault { none, data_not_synced, one_slot, reset_not_synced, sync_fails };
 
 // The metadata's view of the logged file, through which the zone table's writer can be made a wrong one.
 class StoreFile : public ImageFile {
@@ -90,6 +90,9 @@ class StoreFile : public ImageFile {
         return file_.write(offset, buffer);
     }
     int sync() override {
+        if (has(StoreFault::sync_fails)) {
+            return EIO;
+        }
         const bool after_write = std::exchange(after_write_, false);
         const bool left_out =
             has(StoreFault::data_not_synced) || (has(StoreFault::reset_not_synced) && after_write);

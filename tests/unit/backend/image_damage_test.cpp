@@ -3,6 +3,8 @@
 #include "backend/image_table.h"
 #include "tests/unit/backend/paged_file.h"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -66,7 +68,9 @@ INSTANTIATE_TEST_SUITE_P(Ends, ImageDamage, testing::Bool(),
                          [](const auto& row) { return row.param ? "clean" : "in_use"; });
 
 TEST_P(ImageDamage, AFlippedBitAnywhereIsFoundAndTheOtherCopyStandsIn) {
-    for (std::uint64_t at = 0; at < metadata_end; ++at) {
+    // Each byte of a clean image; one in seven of one in use, which differs from it in a flag.
+    const std::uint64_t step = GetParam() || std::getenv("REFLUX_LONG") != nullptr ? 1 : 7;
+    for (std::uint64_t at = 0; at < metadata_end; at += step) {
         std::array<std::byte, 1> byte{};
         ASSERT_EQ(file_.read(at, byte), 0);
         const std::array flipped{byte[0] ^ std::byte{static_cast<unsigned char>(1U << (at % 8))}};

@@ -1,7 +1,7 @@
 #include "backend/zoned_device.h"
 
-#include "tests/support/ending.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/backend/device_requests.h"
 
 #include <algorithm>
 #include <array>
@@ -14,16 +14,8 @@
 namespace reflux {
 namespace {
 
+using test::run;
 constexpr std::uint64_t zone_size = 64 << 10;
-
-struct Waited : DeviceRequest, test::Ending {
-    Waited(DeviceOperation what, std::uint64_t where, std::span<std::byte> data) {
-        operation = what;
-        offset = where;
-        buffer = data;
-        done = [](DeviceRequest& request, int error) { static_cast<Waited&>(request).end(error); };
-    }
-};
 
 void format(const std::string& path) {
     const auto geometry =
@@ -39,12 +31,6 @@ class ZonedDeviceTest : public testing::TestWithParam<std::string> {
         auto device = ZonedDevice::open(path_, {.engine = GetParam(), .threads = 3});
         EXPECT_TRUE(device) << device.error().message;
         return device ? std::move(*device) : nullptr;
-    }
-    static int run(ZonedDevice& device, DeviceOperation what, std::uint64_t where,
-                   std::span<std::byte> data) {
-        Waited request(what, where, data);
-        device.submit(request);
-        return request.wait();
     }
     static ZoneDescriptor zone(const ZonedDevice& device, std::uint64_t id) {
         std::array<ZoneDescriptor, 1> out;
@@ -65,7 +51,7 @@ TEST_P(ZonedDeviceTest, DataAndZonesSurviveACleanEnd) {
         EXPECT_EQ(run(*device, DeviceOperation::write, 0, data_), 0);
         EXPECT_EQ(run(*device, DeviceOperation::write, 5 * zone_size + 4096, data_), 0);
         EXPECT_EQ(zone(*device, 5).condition, ZoneCondition::implicit_open);
-        EXPECT_EQ(run(*device, DeviceOperation::flush, 0, {}), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::flush, 0), 0);
         EXPECT_TRUE(device->close());
     }
     const auto device = open();
@@ -84,7 +70,7 @@ TEST_P(ZonedDeviceTest, WhatWasFlushedSurvivesACrash) {
         const auto device = open();
         ASSERT_TRUE(device);
         EXPECT_EQ(run(*device, DeviceOperation::write, 3 * zone_size, data_), 0);
-        EXPECT_EQ(run(*device, DeviceOperation::flush, 0, {}), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::flush, 0), 0);
         EXPECT_EQ(run(*device, DeviceOperation::write, 4 * zone_size, data_), 0);
     }  // no close
     const auto device = open();
@@ -127,7 +113,7 @@ TEST_P(ZonedDeviceTest, AnswersWhileRequestsComeFromManyThreads) {
             for (std::uint64_t i = 0; i < 100; ++i) {
                 failures +=
                     run(*device, DeviceOperation::write, (2 + t) * zone_size + (i % 16) * 4096, block);
-                failures += i % 10 == 0 ? run(*device, DeviceOperation::flush, 0, {}) : 0;
+                failures += i % 10 == 0 ? run(*device, DeviceOperation::flush, 0) : 0;
             }
             --running;
         });
