@@ -1,10 +1,9 @@
 #include "backend/image.h"
 
-#include "backend/io/transfer.h"
+#include "backend/image_table.h"
 
 #include <chrono>
 #include <filesystem>
-#include <vector>
 
 #include <sys/file.h>
 #include <sys/random.h>
@@ -14,7 +13,7 @@ namespace reflux {
 namespace {
 
 Result<UniqueFd> open_regular(const std::string& path, int flags) {
-    auto fd = open_file(path, flags | O_RDWR);
+    auto fd = open_file(path, flags);
     if (!fd) {
         // What the user can mend by another argument is the user's error.
         if (const int number = fd.error().errnum; number == ENOENT || number == EISDIR || number == EEXIST) {
@@ -32,9 +31,19 @@ Result<UniqueFd> open_regular(const std::string& path, int flags) {
     return fd;
 }
 
+Result<UniqueFd> open_existing(const std::string& path, int flags) {
+    auto fd = open_regular(path, flags);
+    if (!fd && fd.error().errnum == ENOENT) {
+        return fail(
+            ErrorKind::invalid_input,
+            fmt::format("{} does not exist; make it with: refluxd format {} --size SIZE", path, path));
+    }
+    return fd;
+}
+
 // Two daemons on one image would destroy it.
-Status lock(int fd, const std::string& path) {
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+Status lock(int fd, const std::string& path, int how) {
+    if (::flock(fd, how | LOCK_NB) == 0) {
         return {};
     }
     if (errno == EWOULDBLOCK) {
@@ -43,23 +52,8 @@ Status lock(int fd, const std::string& path) {
     return fail_errno("flock " + path);
 }
 
-Status sync(int fd, const std::string& path) {
-    return ::fsync(fd) == 0 ? Status{} : Status(fail_errno("fsync " + path));
-}
-
-Status write_block(int fd, const std::string& path, Bytes offset, const ImageBlock& block) {
-    if (const int error = io::write_fully(fd, offset.value, block); error != 0) {
-        return fail_errno("write metadata of " + path, error);
-    }
-    return {};
-}
-
-Result<ImageBlock> read_block(int fd, const std::string& path, Bytes offset) {
-    ImageBlock block{};
-    if (const int error = io::read_fully(fd, offset.value, block); error != 0) {
-        return fail_errno("read metadata of " + path, error);
-    }
-    return block;
+Status checked(int error, const std::string& what) {
+    return error == 0 ? Status{} : Status(fail_errno(what, error));
 }
 
 // A new name lasts only when its folder is synced too.
@@ -71,11 +65,12 @@ Status sync_folder_of(const std::string& path) {
     }
     const std::string folder = absolute.parent_path().string();
     REFLUX_TRY(auto fd, open_file(folder, O_RDONLY | O_DIRECTORY));
-    return sync(fd.get(), folder);
+    return checked(::fsync(fd.get()) == 0 ? 0 : errno, "fsync " + folder);
 }
 
 Result<Superblock> new_superblock(const ZonedGeometry& geometry) {
-    Superblock superblock{.geometry = geometry, .data_offset = data_offset_for(geometry), .clean = true};
+    Superblock superblock{
+        .geometry = geometry, .data_offset = data_offset_for(geometry), .sequence = 1, .clean = true};
     superblock.created_unix_s = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
             .count());
@@ -86,70 +81,46 @@ Result<Superblock> new_superblock(const ZonedGeometry& geometry) {
     return superblock;
 }
 
-Status write_new_image(int fd, const std::string& path, const ZonedGeometry& geometry) {
-    REFLUX_TRY(const auto superblock, new_superblock(geometry));
-    const Bytes total = superblock.data_offset + geometry.size();
-    // To nothing first: what an old image held must not show through.
-    if (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, static_cast<off_t>(total.value)) != 0) {
-        return fail_errno(fmt::format("set {} to {} bytes", path, total.value));
+// One copy after the other, so that a write which is cut short leaves one of them intact.
+Status write_superblock_copies(ImageFile& file, const Superblock& superblock) {
+    const ImageBlock block = encode(superblock);
+    for (std::size_t copy = 0; copy < superblock_copies; ++copy) {
+        REFLUX_CHECK(checked(file.write(superblock_offset(copy).value, block), "write the superblock"));
+        REFLUX_CHECK(checked(file.sync(), "sync the superblock"));
     }
-    const auto table = ZoneTable::fresh(geometry, ZoneType::sequential_write_preferred);
-    for (std::uint64_t i = 0; i < table_block_count(geometry); ++i) {
-        REFLUX_CHECK(write_block(fd, path, table_block_offset(i), encode_table_block(table, i)));
-    }
-    // The superblock comes last: without it the file is no image.
-    REFLUX_CHECK(sync(fd, path));
-    REFLUX_CHECK(write_block(fd, path, {0}, encode(superblock)));
-    return sync(fd, path);
+    return {};
 }
 
-Result<Superblock> read_superblock(int fd, const std::string& path) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) {
-        return fail_errno("fstat " + path);
-    }
-    const auto actual = static_cast<std::uint64_t>(status.st_size);
-    if (actual < image_block_size) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{}: not a refluxd image: {} bytes are too short for one", path, actual));
-    }
-    REFLUX_TRY(const auto block, read_block(fd, path, {0}));
-    auto superblock = decode_superblock(block);
-    if (!superblock) {
-        return fail(superblock.error().within(path));
-    }
-    const std::uint64_t expected = superblock->data_offset.value + superblock->geometry.size().value;
-    if (actual != expected) {
-        return fail(
-            ErrorKind::invalid_input,
-            fmt::format("{}: {}: expected {} bytes, the file has {}", path,
-                        actual < expected ? "truncated image" : "image of a wrong size", expected, actual));
-    }
-    return superblock;
-}
-
-Result<ZoneTable> read_zones(int fd, const std::string& path, const ZonedGeometry& geometry) {
-    std::vector<Zone> zones(geometry.zone_count());
-    std::span<Zone> left = zones;
-    for (std::uint64_t i = 0; !left.empty(); ++i) {
-        REFLUX_TRY(const auto block, read_block(fd, path, table_block_offset(i)));
-        const auto part = left.first(std::min(left.size(), zones_per_block));
-        if (auto decoded = decode_table_block(block, i, part); !decoded) {
-            return fail(decoded.error().within(path));
+Status write_new_table(ImageFile& file, const ZonedGeometry& geometry) {
+    const auto zones = ZoneTable::fresh(geometry);
+    ImageBlock block;
+    for (std::uint64_t index = 0; index < table_block_count(geometry); ++index) {
+        encode_table_block(zones, index, block);
+        seal_table_block(block, 1);
+        for (std::size_t i = 0; i < table_slots * table_copies; ++i) {
+            const Bytes offset = table_offset(index, i / table_copies, i % table_copies);
+            REFLUX_CHECK(checked(file.write(offset.value, block), "write the zone table"));
         }
-        left = left.subspan(part.size());
     }
-    auto table = ZoneTable::restore(geometry, std::move(zones));
-    if (!table) {
-        return fail(table.error().within(path + ": damaged"));
-    }
-    return table;
+    return {};
 }
 
 }  // namespace
 
+Status write_new_image(ImageFile& file, const ZonedGeometry& geometry) {
+    REFLUX_TRY(const auto superblock, new_superblock(geometry));
+    const Bytes total = superblock.data_offset + geometry.size();
+    // To nothing first: what an old image held must not show through.
+    REFLUX_CHECK(checked(file.set_size(0), "set the size to 0"));
+    REFLUX_CHECK(checked(file.set_size(total.value), fmt::format("set the size to {} bytes", total.value)));
+    REFLUX_CHECK(write_new_table(file, geometry));
+    // The superblock comes last: without it the file is no image.
+    REFLUX_CHECK(checked(file.sync(), "sync the zone table"));
+    return write_superblock_copies(file, superblock);
+}
+
 Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force) {
-    auto fd = open_regular(path, O_CREAT | (force ? 0 : O_EXCL));
+    auto fd = open_regular(path, O_RDWR | O_CREAT | (force ? 0 : O_EXCL));
     if (!fd) {
         if (fd.error().errnum == EEXIST) {
             return fail(ErrorKind::invalid_input,
@@ -157,43 +128,76 @@ Status format_image(const std::string& path, const ZonedGeometry& geometry, bool
         }
         return fail(std::move(fd).error());
     }
-    REFLUX_CHECK(lock(fd->get(), path));
-    REFLUX_CHECK(write_new_image(fd->get(), path, geometry));
+    REFLUX_CHECK(lock(fd->get(), path, LOCK_EX));
+    const auto file = make_image_file(fd->get());
+    if (auto written = write_new_image(*file, geometry); !written) {
+        if (!force) {
+            ::unlink(path.c_str());  // it was not there before
+        }
+        return fail(written.error().within(path));
+    }
     return sync_folder_of(path);
 }
 
-Result<Image::Opened> Image::open(const std::string& path) {
-    auto fd = open_regular(path, 0);
-    if (!fd) {
-        if (fd.error().errnum == ENOENT) {
-            return fail(
-                ErrorKind::invalid_input,
-                fmt::format("{} does not exist; make it with: refluxd format {} --size SIZE", path, path));
-        }
-        return fail(std::move(fd).error());
+Result<Image::Opened> Image::open(std::unique_ptr<ImageFile> file, const std::string& path) {
+    ImageFindings findings;
+    auto contents = read_image(*file, findings);
+    if (!contents) {
+        const std::size_t more = findings.fatal.empty() ? 0 : findings.fatal.size() - 1;
+        auto error = contents.error().within(path);
+        error.message += more == 0 ? "" : fmt::format(" (and {} more: refluxd fsck {})", more, path);
+        return fail(std::move(error));
     }
-    REFLUX_CHECK(lock(fd->get(), path));
-    REFLUX_TRY(const auto superblock, read_superblock(fd->get(), path));
-    REFLUX_TRY(auto zones, read_zones(fd->get(), path, superblock.geometry));
-    const bool changed = zones.power_cycle();
-    Image image(std::move(*fd), path, superblock);
-    image.was_unclean_ = !superblock.clean;
-    return Opened{.image = std::move(image), .zones = std::move(zones), .zones_changed = changed};
+    contents->zones.power_cycle();
+    Image image(std::move(file), path, *contents);
+    return Opened{.image = std::move(image),
+                  .zones = std::move(contents->zones),
+                  .table = std::move(contents->table),
+                  .findings = std::move(findings)};
 }
 
-int Image::write_table_block(std::uint64_t index, const ImageBlock& block) const {
-    return io::write_fully(fd_.get(), table_block_offset(index).value, block);
+Result<Image::Opened> Image::open(const std::string& path) {
+    REFLUX_TRY(auto fd, open_existing(path, O_RDWR));
+    REFLUX_CHECK(lock(fd.get(), path, LOCK_EX));
+    REFLUX_TRY(auto opened, open(make_image_file(fd.get()), path));
+    REFLUX_TRY(opened.image.data_fd_, open_file(fmt::format("/proc/self/fd/{}", fd.get()), O_RDWR));
+    opened.image.fd_ = std::move(fd);
+    return opened;
 }
 
 Status Image::write_superblock(bool clean) {
     superblock_.clean = clean;
-    REFLUX_CHECK(write_block(fd_.get(), path_, {0}, encode(superblock_)));
-    return sync(fd_.get(), path_);
+    ++superblock_.sequence;
+    if (auto written = write_superblock_copies(*file_, superblock_); !written) {
+        return fail(written.error().within(path_));
+    }
+    return {};
 }
 
-Status Image::close() {
-    REFLUX_CHECK(sync(fd_.get(), path_));
-    return write_superblock(true);
+Status Image::close(bool clean) {
+    REFLUX_CHECK(checked(file_->sync(), "fdatasync " + path_));
+    return write_superblock(clean);
+}
+
+Result<InspectedImage> inspect_image(const std::string& path) {
+    REFLUX_TRY(const auto fd, open_existing(path, O_RDONLY));
+    REFLUX_CHECK(lock(fd.get(), path, LOCK_SH));
+    ImageFindings findings;
+    auto contents = read_image(*make_image_file(fd.get()), findings);
+    if (!contents) {
+        contents.error().message = fmt::format("{}: {}", path, contents.error().message);
+    }
+    return InspectedImage{.findings = std::move(findings), .contents = std::move(contents)};
+}
+
+Result<ImageFindings> repair_image(const std::string& path) {
+    REFLUX_TRY(auto opened, Image::open(path));
+    std::mutex zones_mutex;
+    ImageTable table(opened.image.file(), std::move(opened.table), opened.zones, zones_mutex);
+    REFLUX_CHECK(checked(table.make_whole(), "write the zone table of " + path));
+    // Whether it was closed properly is no damage: that stays as it is.
+    REFLUX_CHECK(opened.image.close(opened.image.superblock().clean));
+    return std::move(opened.findings);
 }
 
 }  // namespace reflux

@@ -1,10 +1,10 @@
 #include "backend/image_format.h"
 
+#include "backend/image_checksum.h"
+
 #include <algorithm>
 #include <concepts>
 #include <string_view>
-
-#include <boost/crc.hpp>
 
 namespace reflux {
 namespace {
@@ -23,17 +23,35 @@ constexpr std::size_t metadata_length = 48;
 constexpr std::size_t data_offset = 56;
 constexpr std::size_t created = 64;
 constexpr std::size_t uuid = 72;
+constexpr std::size_t sequence = 88;
+constexpr std::size_t zone_capacity = 96;
+constexpr std::size_t logical_block_size = 104;
+constexpr std::size_t model = 108;
+constexpr std::size_t unrestricted_reads = 109;
+constexpr std::size_t max_open = 112;
+constexpr std::size_t max_active = 116;
 // Zone table block.
 constexpr std::size_t table_checksum = 0;
 constexpr std::size_t table_index = 4;
-constexpr std::size_t table_entries = 8;
+constexpr std::size_t table_sequence = 8;
+constexpr std::size_t table_entries = 16;
 constexpr std::size_t entry_size = 16;
 constexpr std::size_t entry_type = 8;
 constexpr std::size_t entry_condition = 9;
+constexpr std::size_t entry_flags = 10;
 }  // namespace at
 
 constexpr std::string_view magic = "REFLUXZB";
-constexpr std::uint32_t header_size = 88;
+constexpr std::uint32_t header_size = 120;
+// Values of the ZONED field of the Block Device Characteristics page (SBC-4).
+constexpr std::uint8_t host_aware_code = 1;
+constexpr std::uint8_t host_managed_code = 2;
+
+// Flags of a zone: bits.
+constexpr std::uint8_t non_sequential_flag = 1;
+constexpr std::uint8_t reset_recommended_flag = 2;
+
+static_assert(at::table_entries + zones_per_block * at::entry_size == image_block_size);
 
 template <std::unsigned_integral T>
 void put(ImageBlock& block, std::size_t offset, T value) {
@@ -43,7 +61,7 @@ void put(ImageBlock& block, std::size_t offset, T value) {
 }
 
 template <std::unsigned_integral T>
-T get(const ImageBlock& block, std::size_t offset) {
+T get(ImageBlockView block, std::size_t offset) {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < sizeof(T); ++i) {
         value |= std::to_integer<std::uint64_t>(block[offset + i]) << (8 * i);
@@ -51,87 +69,114 @@ T get(const ImageBlock& block, std::size_t offset) {
     return static_cast<T>(value);
 }
 
-// CRC-32C (Castagnoli) of the block with its own field as zeroes.
-std::uint32_t checksum_of(ImageBlock block, std::size_t field) {
-    put<std::uint32_t>(block, field, 0);
-    boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
-    crc.process_bytes(block.data(), block.size());
-    return crc.checksum();
-}
-
 tl::unexpected<Error> damaged(std::string_view what) {
     return fail(ErrorKind::invalid_input, fmt::format("damaged: {}", what));
 }
 
-Status check_identity(const ImageBlock& block) {
-    const bool magic_fits = std::equal(magic.begin(), magic.end(), block.begin(),
-                                       [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
-    if (!magic_fits) {
+Status check_identity(ImageBlockView block) {
+    if (!has_image_magic(block)) {
         return fail(ErrorKind::invalid_input,
                     "not a refluxd image (foreign magic); make one with: refluxd format IMAGE --size SIZE");
     }
-    // Before the checksum: a newer version may protect another length.
-    if (const auto version = get<std::uint32_t>(block, at::version); version > image_format_version) {
+    // Before the checksum: another version may protect another length.
+    const auto version = get<std::uint32_t>(block, at::version);
+    if (version > image_format_version) {
         return fail(ErrorKind::invalid_input,
-                    fmt::format("made by a newer refluxd: version {}, this one reads up to {}", version,
+                    fmt::format("made by a newer refluxd: version {}, this one reads {}", version,
                                 image_format_version));
+    }
+    if (version == 1) {
+        return fail(ErrorKind::invalid_input,
+                    "made by an older refluxd: version 1, which is not read any more; save what it holds "
+                    "with that refluxd, then: refluxd format IMAGE --size SIZE --force");
     }
     if (get<std::uint32_t>(block, at::checksum) != checksum_of(block, at::checksum)) {
         return damaged("the superblock's checksum does not fit");
     }
-    if (const auto version = get<std::uint32_t>(block, at::version); version != image_format_version) {
+    if (version != image_format_version) {
         return damaged(fmt::format("there is no format version {}", version));
     }
     return {};
 }
 
+Result<ZonedGeometry> decode_geometry(ImageBlockView block) {
+    const auto model = get<std::uint8_t>(block, at::model);
+    const auto unrestricted = get<std::uint8_t>(block, at::unrestricted_reads);
+    if ((model != host_aware_code && model != host_managed_code) || unrestricted > 1) {
+        return damaged(fmt::format("there is no zone model {}, or no reading rule {}", model, unrestricted));
+    }
+    auto geometry = ZonedGeometry::make(
+        {.size = {get<std::uint64_t>(block, at::size)},
+         .zone_size = {get<std::uint64_t>(block, at::zone_size)},
+         .zone_capacity = {get<std::uint64_t>(block, at::zone_capacity)},
+         .conventional = get<std::uint64_t>(block, at::conventional),
+         .logical_block_size = get<std::uint32_t>(block, at::logical_block_size),
+         .model = model == host_managed_code ? ZoneModel::host_managed : ZoneModel::host_aware,
+         .max_open = get<std::uint32_t>(block, at::max_open),
+         .max_active = get<std::uint32_t>(block, at::max_active),
+         .unrestricted_reads = unrestricted == 1});
+    if (!geometry) {
+        return damaged(geometry.error().message);
+    }
+    return geometry;
+}
+
 }  // namespace
+
+bool has_image_magic(ImageBlockView block) {
+    return std::equal(magic.begin(), magic.end(), block.begin(),
+                      [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
+}
 
 std::uint64_t table_block_count(const ZonedGeometry& geometry) {
     return (geometry.zone_count() + zones_per_block - 1) / zones_per_block;
 }
 
 Bytes data_offset_for(const ZonedGeometry& geometry) {
-    constexpr std::uint64_t alignment = mebibytes(1).value;
-    const std::uint64_t metadata = image_block_size * (1 + table_block_count(geometry));
-    return {(metadata + alignment - 1) / alignment * alignment};
+    const std::uint64_t end = table_offset(table_block_count(geometry), 0, 0).value;
+    const std::uint64_t alignment = mebibytes(1).value;
+    return {(end + alignment - 1) / alignment * alignment};
 }
 
 ImageBlock encode(const Superblock& superblock) {
-    const ZonedGeometry& geometry = superblock.geometry;
     ImageBlock block{};
     std::transform(magic.begin(), magic.end(), block.begin(),
-                   [](char letter) { return static_cast<std::byte>(letter); });
+                   [](char c) { return static_cast<std::byte>(c); });
+    const ZonedShape& shape = superblock.geometry.shape();
     put(block, at::version, image_format_version);
     put(block, at::header_size, header_size);
     put(block, at::clean, std::uint32_t{superblock.clean ? 1U : 0U});
-    put(block, at::size, geometry.size().value);
-    put(block, at::zone_size, geometry.zone_size().value);
-    put(block, at::conventional, geometry.conventional_count());
-    put(block, at::metadata_length, image_block_size * table_block_count(geometry));
+    put(block, at::size, shape.size.value);
+    put(block, at::zone_size, shape.zone_size.value);
+    put(block, at::conventional, shape.conventional);
+    put(block, at::metadata_length, std::uint64_t{table_group_size} * table_block_count(superblock.geometry));
     put(block, at::data_offset, superblock.data_offset.value);
     put(block, at::created, superblock.created_unix_s);
     for (std::size_t i = 0; i < superblock.uuid.size(); ++i) {
         put(block, at::uuid + i, superblock.uuid[i]);
     }
+    put(block, at::sequence, superblock.sequence);
+    put(block, at::zone_capacity, shape.zone_capacity.value);
+    put(block, at::logical_block_size, std::uint32_t{shape.logical_block_size});
+    put(block, at::model, shape.model == ZoneModel::host_managed ? host_managed_code : host_aware_code);
+    put(block, at::unrestricted_reads,
+        std::uint8_t{shape.unrestricted_reads ? std::uint8_t{1} : std::uint8_t{0}});
+    put(block, at::max_open, shape.max_open);
+    put(block, at::max_active, shape.max_active);
     put(block, at::checksum, checksum_of(block, at::checksum));
     return block;
 }
 
-Result<Superblock> decode_superblock(const ImageBlock& block) {
+Result<Superblock> decode_superblock(ImageBlockView block) {
     REFLUX_CHECK(check_identity(block));
-    auto geometry =
-        ZonedGeometry::make({get<std::uint64_t>(block, at::size)}, {get<std::uint64_t>(block, at::zone_size)},
-                            get<std::uint64_t>(block, at::conventional));
-    if (!geometry) {
-        return damaged(geometry.error().message);
-    }
-    Superblock superblock{.geometry = *geometry, .data_offset = {get<std::uint64_t>(block, at::data_offset)}};
+    REFLUX_TRY(const auto geometry, decode_geometry(block));
+    Superblock superblock{.geometry = geometry, .data_offset = {get<std::uint64_t>(block, at::data_offset)}};
     if (get<std::uint32_t>(block, at::header_size) != header_size ||
-        get<std::uint64_t>(block, at::metadata_length) != image_block_size * table_block_count(*geometry) ||
-        superblock.data_offset != data_offset_for(*geometry)) {
+        get<std::uint64_t>(block, at::metadata_length) != table_group_size * table_block_count(geometry) ||
+        superblock.data_offset != data_offset_for(geometry)) {
         return damaged("the layout in the superblock contradicts itself");
     }
+    superblock.sequence = get<std::uint64_t>(block, at::sequence);
     superblock.created_unix_s = get<std::uint64_t>(block, at::created);
     for (std::size_t i = 0; i < superblock.uuid.size(); ++i) {
         superblock.uuid[i] = get<std::uint8_t>(block, at::uuid + i);
@@ -140,8 +185,8 @@ Result<Superblock> decode_superblock(const ImageBlock& block) {
     return superblock;
 }
 
-ImageBlock encode_table_block(const ZoneTable& table, std::uint64_t index) {
-    ImageBlock block{};
+void encode_table_block(const ZoneTable& table, std::uint64_t index, ImageBlock& block) {
+    block.fill(std::byte{});
     put(block, at::table_index, static_cast<std::uint32_t>(index));
     const std::uint64_t first = index * zones_per_block;
     const std::uint64_t last = std::min(first + zones_per_block, table.geometry().zone_count());
@@ -151,28 +196,37 @@ ImageBlock encode_table_block(const ZoneTable& table, std::uint64_t index) {
         put(block, entry, zone.written.value);
         put(block, entry + at::entry_type, static_cast<std::uint8_t>(zone.type));
         put(block, entry + at::entry_condition, static_cast<std::uint8_t>(zone.condition));
+        const int flags = (zone.non_sequential ? non_sequential_flag : 0) |
+                          (zone.reset_recommended ? reset_recommended_flag : 0);
+        put(block, entry + at::entry_flags, static_cast<std::uint8_t>(flags));
     }
-    put(block, at::table_checksum, checksum_of(block, at::table_checksum));
-    return block;
 }
 
-Status decode_table_block(const ImageBlock& block, std::uint64_t index, std::span<Zone> zones) {
-    if (get<std::uint32_t>(block, at::table_checksum) != checksum_of(block, at::table_checksum)) {
-        return damaged(fmt::format("the checksum of zone table block {} does not fit", index));
+void seal_table_block(ImageBlock& block, std::uint64_t sequence) {
+    put(block, at::table_sequence, sequence);
+    put(block, at::table_checksum, checksum_of(block, at::table_checksum));
+}
+
+std::optional<std::uint64_t> table_block_sequence(ImageBlockView block, std::uint64_t index) {
+    if (get<std::uint32_t>(block, at::table_index) != index ||
+        get<std::uint32_t>(block, at::table_checksum) != checksum_of(block, at::table_checksum)) {
+        return std::nullopt;
     }
-    if (get<std::uint32_t>(block, at::table_index) != index) {
-        return damaged(fmt::format("zone table block {} calls itself {}", index,
-                                   get<std::uint32_t>(block, at::table_index)));
-    }
+    return get<std::uint64_t>(block, at::table_sequence);
+}
+
+void decode_table_block(ImageBlockView block, std::span<Zone> zones) {
     std::size_t entry = at::table_entries;
     for (Zone& zone : zones) {
+        const auto flags = get<std::uint8_t>(block, entry + at::entry_flags);
         zone = {
             .written = {get<std::uint64_t>(block, entry)},
             .type = static_cast<ZoneType>(get<std::uint8_t>(block, entry + at::entry_type)),
-            .condition = static_cast<ZoneCondition>(get<std::uint8_t>(block, entry + at::entry_condition))};
+            .condition = static_cast<ZoneCondition>(get<std::uint8_t>(block, entry + at::entry_condition)),
+            .non_sequential = (flags & non_sequential_flag) != 0,
+            .reset_recommended = (flags & reset_recommended_flag) != 0};
         entry += at::entry_size;
     }
-    return {};
 }
 
 }  // namespace reflux

@@ -35,7 +35,7 @@ bool InFlightTable::read(const Slot& slot, InFlightRequest& request) {
     return before % 2 == 0 && slot.version.load(std::memory_order_relaxed) == before;
 }
 
-std::size_t InFlightTable::begin(io::Operation operation, std::uint64_t offset, std::uint64_t length) {
+std::size_t InFlightTable::begin(DeviceOperation operation, std::uint64_t offset, std::uint64_t length) {
     const InFlightRequest request{.id = next_id_.fetch_add(1, std::memory_order_relaxed),
                                   .operation = operation,
                                   .offset = offset,

@@ -3,7 +3,7 @@
 // middle.
 #pragma once
 
-#include "backend/io/engine.h"
+#include "backend/device_operation.h"
 
 #include <atomic>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace reflux {
 
 struct InFlightRequest {
     std::uint64_t id = 0;  // counts up from 1
-    io::Operation operation = io::Operation::read;
+    DeviceOperation operation = DeviceOperation::read;
     std::uint64_t offset = 0;    // on the disk, bytes
     std::uint64_t length = 0;    // bytes
     pid_t tid = 0;               // thread that does the I/O; 0: queued
@@ -29,7 +29,7 @@ class InFlightTable {
 
     // Takes a free slot. The caller has at most as many requests as there are slots: a table without a free
     // slot is a broken contract and ends the process.
-    std::size_t begin(io::Operation operation, std::uint64_t offset, std::uint64_t length);
+    std::size_t begin(DeviceOperation operation, std::uint64_t offset, std::uint64_t length);
     // The calling thread does the I/O of this slot from now on.
     void claim(std::size_t slot, pid_t tid);
     void end(std::size_t slot);
@@ -45,7 +45,7 @@ class InFlightTable {
         std::atomic<bool> taken = false;
         std::atomic<std::uint32_t> version = 0;
         std::atomic<std::uint64_t> id = 0;  // 0: free
-        std::atomic<io::Operation> operation = io::Operation::read;
+        std::atomic<DeviceOperation> operation = DeviceOperation::read;
         std::atomic<std::uint64_t> offset = 0;
         std::atomic<std::uint64_t> length = 0;
         std::atomic<pid_t> tid = 0;

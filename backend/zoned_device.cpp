@@ -1,12 +1,27 @@
 #include "backend/zoned_device.h"
 
+#include <algorithm>
+
 #include <unistd.h>
 
 namespace reflux {
 namespace {
 
-Extent extent_of(const DeviceRequest& request) {
-    return {.offset = {request.offset}, .length = {request.buffer.size()}};
+// How the engine sees it.
+io::Operation io_operation_of(DeviceOperation operation) {
+    switch (operation) {
+        case DeviceOperation::read:
+            return io::Operation::read;
+        case DeviceOperation::write:
+        case DeviceOperation::append:
+            return io::Operation::write;
+        default:
+            return io::Operation::flush;
+    }
+}
+
+bool is_management(DeviceOperation operation) {
+    return operation >= DeviceOperation::open_zone;
 }
 
 }  // namespace
@@ -16,6 +31,11 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
     REFLUX_TRY(auto opened, Image::open(path));
     REFLUX_TRY(auto engine,
                io::make_engine(options.engine, {.fd = opened.image.fd(), .threads = options.threads}));
+    return start(std::move(opened), std::move(engine));
+}
+
+Result<std::unique_ptr<ZonedDevice>> ZonedDevice::start(Image::Opened opened,
+                                                        std::unique_ptr<io::Engine> engine) {
     REFLUX_CHECK(opened.image.mark_in_use());
     return std::unique_ptr<ZonedDevice>(new ZonedDevice(std::move(opened), std::move(engine)));
 }
@@ -25,54 +45,159 @@ ZonedDevice::ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engin
       geometry_(opened.zones.geometry()),
       data_offset_(image_.superblock().data_offset.value),
       zones_(std::move(opened.zones)),
-      changed_blocks_(table_block_count(geometry_), opened.zones_changed),
-      changed_count_(opened.zones_changed ? changed_blocks_.size() : 0),
+      table_(image_.file(), std::move(opened.table), zones_, table_mutex_),
+      findings_(std::move(opened.findings.repairable)),
       in_flight_(engine->max_in_flight()),
       faults_(std::make_unique<io::Faults>()),
       engine_(io::with_faults(std::move(engine), *faults_, data_offset_)) {}
 
-ZoneError ZonedDevice::check(const DeviceRequest& request) const {
-    if (request.operation == io::Operation::flush) {
-        return ZoneError::none;
+void ZonedDevice::submit(DeviceRequest& request) {
+    auto& work = request.work_;
+    work.device = this;
+    work.owner = &request;
+    request.refusal = ZoneError::none;
+    std::unique_lock lock(table_mutex_);
+    work.has_turn = claim_zones(request);
+    if (work.has_turn && !turns_.enter(work)) {
+        return;  // whoever leaves begins it
     }
-    const std::lock_guard lock(table_mutex_);
-    return request.operation == io::Operation::read ? zones_.check_read(extent_of(request))
-                                                    : zones_.check_write(extent_of(request));
+    request.refusal = check_and_open(request);
+    lock.unlock();
+    begin(request);
 }
 
-void ZonedDevice::submit(DeviceRequest& request) {
-    if (const auto refused = check(request); refused != ZoneError::none) {
-        finish(request, errno_of(refused));
+// False: it needs no turn; what is not on the disk is refused soon.
+bool ZonedDevice::claim_zones(DeviceRequest& request) const {
+    auto& work = request.work_;
+    work.beyond_pointer = false;
+    if (request.operation == DeviceOperation::flush) {
+        return false;
+    }
+    if (is_management(request.operation) && request.all_zones) {
+        work.exclusive = true;
+        work.first = {0};
+        work.last = {geometry_.zone_count() - 1};
+        return true;
+    }
+    const bool moves_data = !is_management(request.operation);
+    const Extent extent{.offset = {request.offset}, .length = {moves_data ? request.buffer.size() : 1}};
+    if (!geometry_.contains(extent) || extent.length == Bytes{0}) {
+        return false;
+    }
+    work.first = geometry_.zone_of(extent.offset);
+    const bool in_one_zone = !moves_data || request.operation == DeviceOperation::append;
+    work.last = in_one_zone ? work.first : geometry_.zone_of(extent.end() - Bytes{1});
+    if (request.operation == DeviceOperation::read) {
+        work.exclusive = false;
+        work.beyond_pointer = reaches_beyond_pointer(extent);
+        return work.beyond_pointer;  // that must not move meanwhile
+    }
+    work.exclusive = in_one_zone || geometry_.type_of(work.last) == ZoneType::sequential_write_required;
+    return true;
+}
+
+bool ZonedDevice::reaches_beyond_pointer(Extent extent) const {
+    bool reaches = false;
+    geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
+        const Zone& zone = zones_.zone(piece.zone);
+        reaches |= zone.type == ZoneType::sequential_write_required &&
+                   zone.written < piece.offset_in_zone + piece.length;
+    });
+    return reaches;
+}
+
+void ZonedDevice::begin(DeviceRequest& request) {
+    auto& work = request.work_;
+    const bool in_memory =
+        request.operation == DeviceOperation::open_zone || request.operation == DeviceOperation::close_zone;
+    const bool is_lost = request.operation != DeviceOperation::read && table_.broken() != 0;
+    if (in_memory || is_lost || request.refusal != ZoneError::none) {
+        leave(work);
+        finish(request, is_lost ? EIO : errno_of(request.refusal));
         return;
     }
-    auto& work = request.work_;
-    work.operation = request.operation;
-    work.offset = data_offset_ + request.offset;
+    const Extent extent = data_extent(request);
+    work.operation = io_operation_of(request.operation);
+    work.offset = data_offset_ + extent.offset.value;
     work.buffer = request.buffer;
     work.begin = on_begin;
     work.complete = on_complete;
-    work.device = this;
-    work.owner = &request;
-    work.slot = in_flight_.begin(request.operation, request.offset, request.buffer.size());
+    work.slot = in_flight_.begin(request.operation, extent.offset.value, request.buffer.size());
     engine_->submit(work);
+}
+
+// To be called before the request is answered: with the next one of the caller there would be more of them
+// than the engine takes.
+void ZonedDevice::leave(DeviceRequest::Work& work) {
+    if (!work.has_turn) {
+        return;
+    }
+    std::unique_lock lock(table_mutex_);
+    turns_.leave(work);
+    while (ZoneTurn* turn = turns_.take_ready()) {
+        DeviceRequest& next = *static_cast<DeviceRequest::Work*>(turn)->owner;
+        next.refusal = check_and_open(next);
+        lock.unlock();
+        begin(next);
+        lock.lock();
+    }
+}
+
+ZoneError ZonedDevice::check_and_open(DeviceRequest& request) {
+    switch (request.operation) {
+        case DeviceOperation::read:
+            return zones_.check_read(data_extent(request));
+        case DeviceOperation::write:
+            return zones_.begin_write(data_extent(request));
+        case DeviceOperation::flush:
+            return ZoneError::none;
+        default:
+            break;
+    }
+    if (const auto error = check_zone_named(request); error != ZoneError::none) {
+        return error;
+    }
+    switch (request.operation) {
+        case DeviceOperation::append:
+            return begin_append(request);
+        case DeviceOperation::open_zone:
+        case DeviceOperation::close_zone:
+            return manage(request);
+        default:  // reset and finish change zones in their I/O thread, where the rest of them is done
+            return ZoneError::none;
+    }
 }
 
 int ZonedDevice::on_begin(io::Request& request) {
     auto& work = static_cast<DeviceRequest::Work&>(request);
+    ZonedDevice& device = *work.device;
     thread_local const pid_t tid = ::gettid();
-    work.device->in_flight_.claim(work.slot, tid);
-    return work.operation == io::Operation::flush ? work.device->write_changed_zones() : 0;
+    device.in_flight_.claim(work.slot, tid);
+    switch (work.owner->operation) {
+        case DeviceOperation::flush:
+            return device.table_.commit();  // the engine's sync makes it durable
+        case DeviceOperation::finish_zone:
+            return device.begin_finish(*work.owner);
+        case DeviceOperation::reset_zone:
+            return device.begin_reset(*work.owner);
+        default:
+            return 0;
+    }
 }
 
 void ZonedDevice::on_complete(io::Request& request, int error) {
     auto& work = static_cast<DeviceRequest::Work&>(request);
     ZonedDevice& device = *work.device;
     DeviceRequest& owner = *work.owner;
-    if (error == 0 && owner.operation == io::Operation::write) {
-        device.record_write(extent_of(owner));
+    if (error == 0 && work.operation == io::Operation::write) {
+        device.record_write(data_extent(owner));
+    }
+    if (error == 0 && work.beyond_pointer) {
+        device.clear_beyond_pointer(owner);
     }
     // The slot is free before the answer goes out: whoever gets the answer may send the next request at once.
     device.in_flight_.end(work.slot);
+    device.leave(work);
     device.finish(owner, error);
 }
 
@@ -81,16 +206,20 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
         counter.fetch_add(by, std::memory_order_relaxed);
     };
     switch (request.operation) {
-        case io::Operation::read:
+        case DeviceOperation::read:
             count(counters_.reads, 1);
             count(counters_.read_bytes, error == 0 ? request.buffer.size() : 0);
             break;
-        case io::Operation::write:
+        case DeviceOperation::write:
+        case DeviceOperation::append:
             count(counters_.writes, 1);
             count(counters_.written_bytes, error == 0 ? request.buffer.size() : 0);
             break;
-        case io::Operation::flush:
+        case DeviceOperation::flush:
             count(counters_.flushes, 1);
+            break;
+        default:
+            count(counters_.zone_operations, 1);
             break;
     }
     count(counters_.errors, error == 0 ? 0 : 1);
@@ -103,53 +232,29 @@ void ZonedDevice::record_write(Extent extent) {
         return;
     }
     const std::lock_guard lock(table_mutex_);
-    if (!zones_.record_write(extent)) {
-        return;
-    }
-    const auto last = table_block_of(geometry_.zone_of(extent.end() - Bytes{1}));
-    for (auto block = table_block_of(geometry_.zone_of(extent.offset)); block <= last; ++block) {
-        mark_changed(block);
+    if (zones_.record_write(extent)) {
+        table_.mark_changed(geometry_.zone_of(extent.offset), geometry_.zone_of(extent.end() - Bytes{1}));
     }
 }
 
-void ZonedDevice::mark_changed(std::uint64_t block) {
-    if (!changed_blocks_[block]) {
-        changed_blocks_[block] = true;
-        ++changed_count_;
-    }
-}
-
-std::optional<std::uint64_t> ZonedDevice::take_changed_block(std::uint64_t index, ImageBlock& block) {
+void ZonedDevice::clear_beyond_pointer(const DeviceRequest& request) const {
     const std::lock_guard lock(table_mutex_);
-    for (; changed_count_ > 0 && index < changed_blocks_.size(); ++index) {
-        if (changed_blocks_[index]) {
-            changed_blocks_[index] = false;
-            --changed_count_;
-            block = encode_table_block(zones_, index);
-            return index;
+    std::size_t at = 0;
+    geometry_.for_each_piece(data_extent(request), [&](const ZonePiece& piece) {
+        const Zone& zone = zones_.zone(piece.zone);
+        const auto bytes = request.buffer.subspan(at, piece.length.value);
+        at += bytes.size();
+        if (zone.type == ZoneType::sequential_write_required) {
+            const std::uint64_t written = std::max(zone.written, piece.offset_in_zone).value;
+            const std::uint64_t kept = std::min(written - piece.offset_in_zone.value, piece.length.value);
+            std::ranges::fill(bytes.subspan(kept), std::byte{});
         }
-    }
-    return std::nullopt;
-}
-
-// A second flush waits until the blocks that the first one took are written: its own fdatasync covers them
-// then.
-int ZonedDevice::write_changed_zones() {
-    const std::lock_guard writing(metadata_mutex_);
-    ImageBlock block;
-    for (auto index = take_changed_block(0, block); index; index = take_changed_block(*index + 1, block)) {
-        if (const int error = image_.write_table_block(*index, block); error != 0) {
-            const std::lock_guard lock(table_mutex_);
-            mark_changed(*index);
-            return error;
-        }
-    }
-    return 0;
+    });
 }
 
 Status ZonedDevice::close() {
     engine_->drain();
-    if (const int error = write_changed_zones(); error != 0) {
+    if (const int error = table_.make_whole(); error != 0) {
         return fail_errno("write the zone table of " + image_.path(), error);
     }
     return image_.close();
@@ -164,6 +269,7 @@ DeviceCounters ZonedDevice::counters() const {
             .flushes = get(counters_.flushes),
             .read_bytes = get(counters_.read_bytes),
             .written_bytes = get(counters_.written_bytes),
+            .zone_operations = get(counters_.zone_operations),
             .errors = get(counters_.errors),
             .completed = get(counters_.completed)};
 }

@@ -1,19 +1,31 @@
 // The zoned disk: request -> zone check -> engine -> completion. What front ends serve and status describes.
 //
-// Threads: submit, flush and all getters may be called from any thread at once. Lock order: metadata_mutex_,
-// then table_mutex_. table_mutex_ is never held across I/O, so a getter does not wait for a stuck I/O thread.
+// What is durable when: a write, an append, open_zone and close_zone when a flush that came after their
+// answer has been answered; reset_zone and finish_zone when they are answered, for a write may follow at once
+// into the place that an old write pointer still covers. Reads and writes do no I/O on metadata. In a
+// sequential-write-required zone, bytes beyond the write pointer read as zeroes (unless the shape refuses
+// such reads). When a write or sync of the image's metadata has failed, or the sync of the data before it,
+// only reads are served (EIO) until the image is opened again: what the kernel has given up once it may have
+// dropped.
+//
+// Requests that exclude each other are done one at a time, in the order in which they came (zone_turns.h); so
+// of writes to one sequential-write-required zone each finds the write pointer that the one before it left.
+//
+// Threads: submit and all getters may be called from any thread at once. table_mutex_ is a leaf and never
+// held across I/O, so a getter does not wait for a stuck I/O thread.
 #pragma once
 
 #include "backend/image.h"
+#include "backend/image_table.h"
 #include "backend/in_flight_table.h"
 #include "backend/io/engine.h"
 #include "backend/io/fault.h"
+#include "backend/zone_turns.h"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,30 +37,40 @@ class ZonedDevice;
 // fields of "the caller's" and keeps it alive until `done`.
 struct DeviceRequest {
     // The caller's.
-    io::Operation operation = io::Operation::read;
-    std::uint64_t offset = 0;     // bytes on the disk; unused by flush
-    std::span<std::byte> buffer;  // unused by flush
+    DeviceOperation operation = DeviceOperation::read;
+    // Bytes on the disk; append and zone management: the start of the zone. Unused by flush.
+    std::uint64_t offset = 0;
+    std::span<std::byte> buffer;  // unused by flush and zone management
+    // Zone management: of all zones that the command applies to; `offset` is unused.
+    bool all_zones = false;
     // Called once with 0 or an errno value, in the submitting or an I/O thread.
     void (*done)(DeviceRequest& request, int error) = nullptr;
 
+    // The device's, valid in `done`.
+    std::uint64_t placed_at = 0;          // append: where the data went, bytes on the disk
+    ZoneError refusal = ZoneError::none;  // why the disk refused it; `error` is errno_of() this
+
   private:
     friend class ZonedDevice;
-    struct Work : io::Request {
+    struct Work : io::Request, ZoneTurn {
         ZonedDevice* device = nullptr;
         DeviceRequest* owner = nullptr;
         std::size_t slot = 0;
+        bool has_turn = false;
+        bool beyond_pointer = false;  // a read that is to give zeroes there
     };
     Work work_;
 };
 
 struct DeviceCounters {
     std::uint64_t reads = 0;
-    std::uint64_t writes = 0;
+    std::uint64_t writes = 0;  // appends included
     std::uint64_t flushes = 0;
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;
-    std::uint64_t errors = 0;     // requests that ended with one, refused ones included
-    std::uint64_t completed = 0;  // answered requests of all kinds, with or without an error
+    std::uint64_t zone_operations = 0;  // open, close, finish, reset
+    std::uint64_t errors = 0;           // requests that ended with one, refused ones included
+    std::uint64_t completed = 0;        // answered requests of all kinds, with or without an error
 };
 
 struct DeviceOptions {
@@ -60,6 +82,9 @@ class ZonedDevice {
   public:
     // Opens the image and starts the engine's threads.
     static Result<std::unique_ptr<ZonedDevice>> open(const std::string& path, const DeviceOptions& options);
+    // The same with an image that is open and an engine that does I/O on its file.
+    static Result<std::unique_ptr<ZonedDevice>> start(Image::Opened opened,
+                                                      std::unique_ptr<io::Engine> engine);
     ZonedDevice(const ZonedDevice&) = delete;
     ZonedDevice& operator=(const ZonedDevice&) = delete;
     ZonedDevice(ZonedDevice&&) = delete;
@@ -70,6 +95,8 @@ class ZonedDevice {
     [[nodiscard]] const ZonedGeometry& geometry() const { return geometry_; }
     [[nodiscard]] const std::string& image_path() const { return image_.path(); }
     [[nodiscard]] bool image_was_unclean() const { return image_.was_unclean(); }
+    // What was found damaged in the image's metadata and made good from a copy; a line each.
+    [[nodiscard]] const std::vector<std::string>& image_findings() const { return findings_; }
     // The most requests that the caller may have submitted and not got back.
     [[nodiscard]] std::size_t max_in_flight() const { return engine_->max_in_flight(); }
     // True when submit() does the I/O in the calling thread and has called `done` when it returns.
@@ -93,16 +120,40 @@ class ZonedDevice {
 
   private:
     ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engine);
-    ZoneError check(const DeviceRequest& request) const;
+
+    // Gives a request that has its turn, if it needs one, and was checked to the engine; a refused one and
+    // one that is done ends here.
+    void begin(DeviceRequest& request);
+    // Ends the request's turn, if it had one, and begins those that waited for it.
+    void leave(DeviceRequest::Work& work);
     void finish(DeviceRequest& request, int error);
-    void record_write(Extent extent);
-    void mark_changed(std::uint64_t block);  // under table_mutex_
-    // Writes the zone table blocks that changed; 0 or an errno value.
-    int write_changed_zones();
-    // Encodes the next changed block from `index` on and marks it unchanged; its index, or nothing.
-    std::optional<std::uint64_t> take_changed_block(std::uint64_t index, ImageBlock& block);
+
+    // Under table_mutex_, the functions up to manage_one.
+    [[nodiscard]] bool claim_zones(DeviceRequest& request) const;
+    [[nodiscard]] bool reaches_beyond_pointer(Extent extent) const;
+    // Whether the disk takes it; what is about to be written is implicitly open then.
+    ZoneError check_and_open(DeviceRequest& request);
+    ZoneError begin_append(DeviceRequest& request);
+    // Append and zone management name a zone by its start.
+    [[nodiscard]] ZoneError check_zone_named(const DeviceRequest& request) const;
+    ZoneError manage(const DeviceRequest& request);
+    ZoneError manage_all(DeviceOperation operation);
+    ZoneError manage_one(DeviceOperation operation, ZoneId zone);
+    void mark_managed(const DeviceRequest& request);
+
+    // Where its data lies on the disk.
+    static Extent data_extent(const DeviceRequest& request);
     static int on_begin(io::Request& request);
     static void on_complete(io::Request& request, int error);
+    int begin_reset(DeviceRequest& request);
+    int begin_finish(DeviceRequest& request);
+    // Makes holes of what lies beyond the write pointers that the request is about.
+    int discard_unwritten(const DeviceRequest& request);
+    [[nodiscard]] Extent unwritten_part(DeviceOperation operation, ZoneId zone) const;
+    void record_write(Extent extent);
+    void clear_beyond_pointer(const DeviceRequest& request) const;
+    template <class Visit>
+    void for_each_zone(const DeviceRequest& request, Visit visit) const;
 
     struct AtomicCounters {
         std::atomic<std::uint64_t> reads = 0;
@@ -110,6 +161,7 @@ class ZonedDevice {
         std::atomic<std::uint64_t> flushes = 0;
         std::atomic<std::uint64_t> read_bytes = 0;
         std::atomic<std::uint64_t> written_bytes = 0;
+        std::atomic<std::uint64_t> zone_operations = 0;
         std::atomic<std::uint64_t> errors = 0;
         std::atomic<std::uint64_t> completed = 0;
     };
@@ -117,11 +169,11 @@ class ZonedDevice {
     Image image_;
     ZonedGeometry geometry_;
     std::uint64_t data_offset_;
-    std::mutex metadata_mutex_;       // one writer of zone table blocks at a time; held across I/O
-    mutable std::mutex table_mutex_;  // guards zones_, changed_blocks_ and changed_count_
+    mutable std::mutex table_mutex_;  // guards zones_, turns_ and what changed in table_
     ZoneTable zones_;
-    std::vector<bool> changed_blocks_;  // zone table blocks that differ from the file
-    std::size_t changed_count_ = 0;
+    ImageTable table_;
+    ZoneTurns turns_;
+    std::vector<std::string> findings_;
     InFlightTable in_flight_;
     AtomicCounters counters_;
     std::unique_ptr<io::Faults> faults_;

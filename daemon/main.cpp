@@ -9,6 +9,7 @@
 #include "daemon/control/server.h"
 #include "daemon/fuse/fuse_front_end.h"
 #include "daemon/fuse/mount_point.h"
+#include "daemon/image_verbs.h"
 
 #include <exception>
 
@@ -102,7 +103,10 @@ Status serve(const ServeOptions& options, ReadyLine& ready) {
                ZonedDevice::open(options.image, {.engine = options.engine, .threads = options.threads}));
     if (device->image_was_unclean()) {
         log_line(
-            fmt::format("{} was not closed cleanly: write pointers may be behind the data", options.image));
+            fmt::format("{} was not closed cleanly: write pointers are as of the last flush", options.image));
+    }
+    for (const auto& finding : device->image_findings()) {
+        log_line(fmt::format("{}: {}", options.image, finding));
     }
     return serve_device(options, mountpoint, *device, ready);
 }
@@ -142,6 +146,11 @@ struct RunCommand {
         return 0;
     }
     Result<int> operator()(const ServeOptions& options) const { return run_serve(options); }
+    Result<int> operator()(const ReportOptions& options) const {
+        REFLUX_CHECK(report_image(options));
+        return 0;
+    }
+    Result<int> operator()(const FsckOptions& options) const { return check_image(options); }
     Result<int> operator()(const ListOptions& /*none*/) const { return print(to_line(list_json()) + "\n"); }
     Result<int> operator()(const HelpText& help) const { return print(help.text); }
 

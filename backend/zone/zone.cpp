@@ -1,14 +1,9 @@
 #include "backend/zone/zone.h"
 
 #include <algorithm>
-#include <cerrno>
 
 namespace reflux {
 namespace {
-
-bool is_open(const Zone& zone) {
-    return zone.condition == ZoneCondition::implicit_open || zone.condition == ZoneCondition::explicit_open;
-}
 
 ZoneError check_available(const Zone& zone) {
     switch (zone.condition) {
@@ -21,9 +16,9 @@ ZoneError check_available(const Zone& zone) {
     }
 }
 
-// What every zone management command asks for first.
-ZoneError check_manageable(const Zone& zone) {
-    return zone.has_write_pointer() ? check_available(zone) : ZoneError::invalid_field;
+// `block` is a power of two.
+Bytes round_up(Bytes bytes, std::uint64_t block) {
+    return {(bytes.value + block - 1) & ~(block - 1)};
 }
 
 }  // namespace
@@ -62,37 +57,6 @@ std::string_view to_string(ZoneCondition condition) {
     return "unknown";
 }
 
-std::string_view to_string(ZoneError error) {
-    switch (error) {
-        case ZoneError::none:
-            return "none";
-        case ZoneError::out_of_range:
-            return "beyond the end of the disk";
-        case ZoneError::unaligned_write:
-            return "not at the write pointer";
-        case ZoneError::write_boundary_violation:
-            return "crosses the border of a sequential zone";
-        case ZoneError::invalid_field:
-            return "not possible in this zone's type or condition";
-        case ZoneError::read_only:
-            return "the zone is read-only";
-        case ZoneError::offline:
-            return "the zone is offline";
-    }
-    return "unknown";
-}
-
-int errno_of(ZoneError error) {
-    switch (error) {
-        case ZoneError::none:
-            return 0;
-        case ZoneError::out_of_range:
-            return ENOSPC;
-        default:
-            return EIO;
-    }
-}
-
 Zone fresh_zone(ZoneType type) {
     return {.written = {},
             .type = type,
@@ -100,8 +64,17 @@ Zone fresh_zone(ZoneType type) {
                 type == ZoneType::conventional ? ZoneCondition::not_write_pointer : ZoneCondition::empty};
 }
 
-bool is_consistent(const Zone& zone, Bytes capacity) {
-    const bool partly = zone.written > Bytes{0} && zone.written < capacity;
+bool is_consistent(const Zone& zone, const ZoneBounds& bounds) {
+    const Bytes capacity = bounds.capacity;
+    if (round_up(zone.written, bounds.block) != zone.written) {
+        return false;
+    }
+    if (zone.non_sequential && zone.type != ZoneType::sequential_write_preferred) {
+        return false;
+    }
+    if (zone.reset_recommended && !zone.has_write_pointer()) {
+        return false;
+    }
     switch (zone.type) {
         case ZoneType::conventional:
             return zone.written == Bytes{0} &&
@@ -120,7 +93,7 @@ bool is_consistent(const Zone& zone, Bytes capacity) {
         case ZoneCondition::explicit_open:
             return zone.written < capacity;
         case ZoneCondition::closed:
-            return partly;
+            return zone.written > Bytes{0} && zone.written < capacity;
         case ZoneCondition::full:
             return zone.written == capacity;
         case ZoneCondition::read_only:
@@ -131,38 +104,52 @@ bool is_consistent(const Zone& zone, Bytes capacity) {
     }
 }
 
-ZoneError check_write(const Zone& zone, Bytes offset, Bytes length) {
+ZoneError check_write(const Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds) {
     if (const auto error = check_available(zone); error != ZoneError::none) {
         return error;
     }
     if (zone.type != ZoneType::sequential_write_required || length == Bytes{0}) {
         return ZoneError::none;
     }
+    if (offset >= bounds.capacity) {
+        return ZoneError::gap;
+    }
+    if (length > bounds.capacity - offset) {
+        return ZoneError::write_boundary_violation;
+    }
     if (zone.condition == ZoneCondition::full) {
         return ZoneError::invalid_field;
     }
-    return offset == zone.written ? ZoneError::none : ZoneError::unaligned_write;
+    return offset == zone.written && (length.value & (bounds.block - 1)) == 0 ? ZoneError::none
+                                                                              : ZoneError::unaligned_write;
 }
 
-ZoneError check_read(const Zone& zone) {
-    return zone.condition == ZoneCondition::offline ? ZoneError::offline : ZoneError::none;
-}
-
-void record_write(Zone& zone, Bytes offset, Bytes length, Bytes capacity) {
-    if (!zone.has_write_pointer() || length == Bytes{0} || zone.condition == ZoneCondition::full ||
-        check_available(zone) != ZoneError::none) {
+void record_write(Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds) {
+    if (!zone.has_write_pointer() || length == Bytes{0} || check_available(zone) != ZoneError::none) {
         return;
     }
-    const Bytes end = offset + length;
-    zone.written =
-        std::max(zone.written, zone.type == ZoneType::sequential_write_preferred
-                                   ? Bytes{(end.value + sector_size - 1) / sector_size * sector_size}
-                                   : end);
-    if (zone.written >= capacity) {
+    if (zone.type == ZoneType::sequential_write_preferred) {
+        // A request may be the second half of a write that was cut inside of a block.
+        zone.non_sequential |= round_up(offset, bounds.block) != zone.written;
+        if (zone.condition == ZoneCondition::full) {
+            return;
+        }
+        zone.written = std::max(zone.written, round_up(offset + length, bounds.block));
+    } else {
+        if (zone.condition == ZoneCondition::full || offset != zone.written) {
+            return;
+        }
+        zone.written += length;
+    }
+    if (zone.written >= bounds.capacity) {
         zone.condition = ZoneCondition::full;
     } else if (zone.condition != ZoneCondition::explicit_open) {
         zone.condition = ZoneCondition::implicit_open;
     }
+}
+
+ZoneError check_manageable(const Zone& zone) {
+    return zone.has_write_pointer() ? check_available(zone) : ZoneError::invalid_field;
 }
 
 ZoneError open_zone(Zone& zone) {
@@ -179,9 +166,7 @@ ZoneError close_zone(Zone& zone) {
     if (const auto error = check_manageable(zone); error != ZoneError::none) {
         return error;
     }
-    if (is_open(zone)) {
-        zone.condition = zone.written == Bytes{0} ? ZoneCondition::empty : ZoneCondition::closed;
-    }
+    power_cycle(zone);  // does the same to it
     return ZoneError::none;
 }
 
@@ -198,13 +183,12 @@ ZoneError reset_zone(Zone& zone) {
     if (const auto error = check_manageable(zone); error != ZoneError::none) {
         return error;
     }
-    zone.written = {};
-    zone.condition = ZoneCondition::empty;
+    zone = fresh_zone(zone.type);
     return ZoneError::none;
 }
 
 void power_cycle(Zone& zone) {
-    if (is_open(zone)) {
+    if (zone.is_open()) {
         zone.condition = zone.written == Bytes{0} ? ZoneCondition::empty : ZoneCondition::closed;
     }
 }

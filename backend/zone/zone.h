@@ -1,9 +1,11 @@
 // One zone: type, condition, write pointer, and the state machine of ZBC-2 (INCITS 550) clause 4.4 over them.
 // Pure values and functions; numbers are those of the ZONE TYPE and ZONE CONDITION fields of the REPORT ZONES
-// zone descriptor, which struct blk_zone of <linux/blkzoned.h> repeats.
+// zone descriptor, which struct blk_zone of <linux/blkzoned.h> repeats. What concerns more than one zone
+// (borders, limits of open zones) is ZoneTable's.
 #pragma once
 
 #include "backend/base/units.h"
+#include "backend/zone/zone_error.h"
 
 #include <cstdint>
 #include <string_view>
@@ -30,49 +32,50 @@ enum class ZoneCondition : std::uint8_t {
     offline = 0xf,
 };
 
-// Why a request is refused. In brackets the additional sense code of SPC-5 that a SCSI front end answers.
-enum class ZoneError : std::uint8_t {
-    none,
-    out_of_range,              // [21h/00h LOGICAL BLOCK ADDRESS OUT OF RANGE]
-    unaligned_write,           // not at the write pointer [21h/04h UNALIGNED WRITE COMMAND]
-    write_boundary_violation,  // leaves a sequential-write-required zone [21h/05h WRITE BOUNDARY VIOLATION]
-    invalid_field,             // the zone is full or has no write pointer [24h/00h INVALID FIELD IN CDB]
-    read_only,                 // [27h/08h ZONE IS READ ONLY]
-    offline,                   // [2Ch/0Eh ZONE IS OFFLINE]
-};
-
 std::string_view to_string(ZoneType type);
 std::string_view to_string(ZoneCondition condition);
-std::string_view to_string(ZoneError error);
-// What a file or block front end answers: ENOSPC past the end, EIO for what the zone's state forbids, 0 for
-// none.
-int errno_of(ZoneError error);
 
 // The state of one zone. Its start and capacity follow from the geometry and are not repeated here.
 struct Zone {
     Bytes written;  // write pointer relative to the zone's start; 0 where the zone has no write pointer
     ZoneType type = ZoneType::conventional;
     ZoneCondition condition = ZoneCondition::not_write_pointer;
+    bool non_sequential = false;     // NON_SEQ: was written elsewhere than at its write pointer; until reset
+    bool reset_recommended = false;  // RESET: the disk wants it reset; until then
 
     bool operator==(const Zone&) const = default;
     [[nodiscard]] bool has_write_pointer() const { return type != ZoneType::conventional; }
+    [[nodiscard]] bool is_open() const {
+        return condition == ZoneCondition::implicit_open || condition == ZoneCondition::explicit_open;
+    }
+    // Whether a write, OPEN or FINISH would have to open it first.
+    [[nodiscard]] bool is_openable() const {
+        return condition == ZoneCondition::empty || condition == ZoneCondition::closed;
+    }
+};
+
+// What a zone's state machine knows of the geometry.
+struct ZoneBounds {
+    Bytes capacity;                     // bytes that can be written, from the zone's start on
+    std::uint64_t block = sector_size;  // logical block size, a power of two
 };
 
 // A zone as it leaves the factory: conventional, or empty.
 Zone fresh_zone(ZoneType type);
-// Whether type, condition and write pointer can stand together: what is read from an image must.
-bool is_consistent(const Zone& zone, Bytes capacity);
+// Whether the fields can stand together: what is read from an image must.
+bool is_consistent(const Zone& zone, const ZoneBounds& bounds);
 
 // May bytes [offset, offset + length) of this zone be written now? `offset` is relative to the zone's start
-// and the range lies within it.
-ZoneError check_write(const Zone& zone, Bytes offset, Bytes length);
-// May the zone be read? Reads are unrestricted (URSWRZ = 1): beyond the write pointer they give what is
-// there.
-ZoneError check_read(const Zone& zone);
-// A write of that range has completed. Opens the zone implicitly, moves the write pointer, and makes the zone
-// full when it is at its end. A write to a sequential-write-preferred zone moves the pointer only when it
-// ends beyond it, and then to the end of the logical block that it touched last.
-void record_write(Zone& zone, Bytes offset, Bytes length, Bytes capacity);
+// and the range lies within the zone. Of several reasons against it the first of this list is given: offline,
+// read-only, behind the capacity, across its end, full, not at the write pointer. In zones that are not
+// sequential-write-required any bytes will do, in those only whole logical blocks.
+ZoneError check_write(const Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds);
+// A write of that range has completed: opens the zone implicitly, moves the write pointer, and makes the zone
+// full when it is at its end. In a sequential-write-preferred zone it moves only when the write ends beyond
+// it, and then to the end of the logical block that was touched last. In a sequential-write-required zone a
+// write that is not at the pointer any more changes nothing: the zone was reset or finished meanwhile, and
+// the write counts as done before that.
+void record_write(Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds);
 
 // OPEN ZONE, CLOSE ZONE, FINISH ZONE, RESET WRITE POINTER (ZBC-2 clauses 5.2 to 5.5 describe the commands).
 // The zone is changed only when the answer is none. Open limits are not applied.
@@ -80,6 +83,8 @@ ZoneError open_zone(Zone& zone);
 ZoneError close_zone(Zone& zone);
 ZoneError finish_zone(Zone& zone, Bytes capacity);
 ZoneError reset_zone(Zone& zone);
+// What these commands ask for first: a write pointer, and a zone that is neither offline nor read-only.
+ZoneError check_manageable(const Zone& zone);
 
 // What a power cycle makes of a zone: open becomes closed, or empty when nothing was written.
 void power_cycle(Zone& zone);

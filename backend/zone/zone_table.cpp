@@ -3,18 +3,31 @@
 #include <utility>
 
 namespace reflux {
+namespace {
+
+ZoneBounds bounds_of(const ZonedGeometry& geometry, ZoneId id) {
+    return {.capacity = geometry.capacity_of(id), .block = geometry.shape().logical_block_size};
+}
+
+}  // namespace
 
 ZoneTable::ZoneTable(const ZonedGeometry& geometry, std::vector<Zone> zones)
-    : geometry_(geometry), zones_(std::move(zones)) {
-    for (const Zone& zone : zones_) {
-        summary_.add(zone.condition);
+    : geometry_(geometry),
+      zones_(std::move(zones)),
+      implicitly_open_(geometry.shape().max_open == 0 ? 0 : zones_.size()) {
+    for (std::uint64_t id = 0; id < zones_.size(); ++id) {
+        summary_.add(zones_[id].condition);
+        if (zones_[id].condition == ZoneCondition::implicit_open) {
+            implicitly_open_.push({id});
+        }
     }
 }
 
-ZoneTable ZoneTable::fresh(const ZonedGeometry& geometry, ZoneType sequential) {
-    std::vector<Zone> zones(geometry.zone_count(), fresh_zone(sequential));
-    for (std::uint64_t i = 0; i < geometry.conventional_count(); ++i) {
-        zones[i] = fresh_zone(ZoneType::conventional);
+ZoneTable ZoneTable::fresh(const ZonedGeometry& geometry) {
+    std::vector<Zone> zones;
+    zones.reserve(geometry.zone_count());
+    for (std::uint64_t i = 0; i < geometry.zone_count(); ++i) {
+        zones.push_back(fresh_zone(geometry.type_of({i})));
     }
     return {geometry, std::move(zones)};
 }
@@ -26,8 +39,7 @@ Result<ZoneTable> ZoneTable::restore(const ZonedGeometry& geometry, std::vector<
     }
     for (std::uint64_t i = 0; i < zones.size(); ++i) {
         const ZoneId id{i};
-        const bool type_fits = (zones[i].type == ZoneType::conventional) == geometry.is_conventional(id);
-        if (!type_fits || !is_consistent(zones[i], geometry.capacity_of(id))) {
+        if (zones[i].type != geometry.type_of(id) || !is_consistent(zones[i], bounds_of(geometry, id))) {
             return fail(ErrorKind::invalid_input,
                         fmt::format("zone {} is impossible: type {:#x}, condition {:#x}, {} bytes written", i,
                                     static_cast<unsigned>(zones[i].type),
@@ -41,54 +53,112 @@ ZoneDescriptor ZoneTable::describe(ZoneId id) const {
     const Zone& zone = zones_[id.value];
     const Bytes start = geometry_.start_of(id);
     return {.start = start,
-            .length = geometry_.capacity_of(id),
+            .length = geometry_.length_of(id),
+            .capacity = geometry_.capacity_of(id),
             .write_pointer = zone.has_write_pointer() ? start + zone.written : Bytes{0},
             .has_write_pointer = zone.has_write_pointer(),
             .type = zone.type,
-            .condition = zone.condition};
+            .condition = zone.condition,
+            .non_sequential = zone.non_sequential,
+            .reset_recommended = zone.reset_recommended};
 }
 
-std::size_t ZoneTable::report(ZoneId first, std::span<ZoneDescriptor> out) const {
-    std::size_t filled = 0;
-    for (std::uint64_t id = first.value; id < zones_.size() && filled < out.size(); ++id) {
-        out[filled++] = describe({id});
+ReportAnswer ZoneTable::report_matching(const ReportRequest& request, std::span<ZoneDescriptor> out) const {
+    ReportAnswer answer;
+    if (request.first.value >= zones_.size()) {
+        answer.error = ZoneError::out_of_range;
+        return answer;
     }
-    return filled;
+    std::uint64_t id = request.first.value;
+    for (; id < zones_.size() && answer.filled < out.size(); ++id) {
+        if (is_reported(zones_[id], request.option)) {
+            out[answer.filled++] = describe({id});
+        }
+    }
+    answer.matching = answer.filled;
+    if (!request.partial) {
+        for (; id < zones_.size(); ++id) {
+            answer.matching += is_reported(zones_[id], request.option) ? 1U : 0U;
+        }
+    }
+    return answer;
+}
+
+// Asks check(piece, whether the range goes on behind it) for each piece in order, until one is refused.
+template <class Check>
+ZoneError ZoneTable::for_pieces(Extent extent, Check check) const {
+    if (!geometry_.contains(extent)) {
+        return ZoneError::out_of_range;
+    }
+    while (extent.length > Bytes{0}) {
+        const ZonePiece piece = geometry_.first_piece(extent);
+        extent = {.offset = extent.offset + piece.length, .length = extent.length - piece.length};
+        if (const auto error = check(piece, extent.length > Bytes{0}); error != ZoneError::none) {
+            return error;
+        }
+    }
+    return ZoneError::none;
 }
 
 ZoneError ZoneTable::check_write(Extent extent) const {
-    if (!geometry_.contains(extent)) {
-        return ZoneError::out_of_range;
-    }
-    while (extent.length > Bytes{0}) {
-        const ZonePiece piece = geometry_.first_piece(extent);
-        const Zone& zone = zones_[piece.zone.value];
-        if (const auto error = reflux::check_write(zone, piece.offset_in_zone, piece.length);
-            error != ZoneError::none) {
-            return error;
-        }
-        extent = {.offset = extent.offset + piece.length, .length = extent.length - piece.length};
-        if (extent.length > Bytes{0} &&
-            (zone.type == ZoneType::sequential_write_required ||
-             zones_[piece.zone.value + 1].type == ZoneType::sequential_write_required)) {
+    constexpr auto required = ZoneType::sequential_write_required;
+    return for_pieces(extent, [this](const ZonePiece& piece, bool leaves) {
+        const std::uint64_t id = piece.zone.value;
+        const Zone& zone = zones_[id];
+        if (leaves && (zone.type == required || zones_[id + 1].type == required)) {
             return ZoneError::write_boundary_violation;
         }
+        const auto error =
+            reflux::check_write(zone, piece.offset_in_zone, piece.length, bounds_of(geometry_, piece.zone));
+        if (error != ZoneError::none || zone.type != required || !zone.is_openable()) {
+            return error;
+        }
+        return check_room(zone);
+    });
+}
+
+ZoneError ZoneTable::check_read_piece(const ZonePiece& piece, bool leaves) const {
+    const Zone& zone = zones_[piece.zone.value];
+    if (zone.condition == ZoneCondition::offline) {
+        return ZoneError::offline;
     }
-    return ZoneError::none;
+    if (geometry_.shape().model == ZoneModel::host_aware) {
+        return ZoneError::none;
+    }
+    if (leaves && zone.type != zones_[piece.zone.value + 1].type) {
+        return ZoneError::read_invalid_data;
+    }
+    if (geometry_.shape().unrestricted_reads || zone.type != ZoneType::sequential_write_required) {
+        return ZoneError::none;
+    }
+    if (leaves) {
+        return ZoneError::read_boundary_violation;
+    }
+    return piece.offset_in_zone + piece.length > zone.written ? ZoneError::read_invalid_data
+                                                              : ZoneError::none;
 }
 
 ZoneError ZoneTable::check_read(Extent extent) const {
-    if (!geometry_.contains(extent)) {
-        return ZoneError::out_of_range;
+    return for_pieces(
+        extent, [this](const ZonePiece& piece, bool leaves) { return check_read_piece(piece, leaves); });
+}
+
+ZoneError ZoneTable::check_room(const Zone& zone) const {
+    const ZonedShape& shape = geometry_.shape();
+    if (zone.condition == ZoneCondition::empty && shape.max_active != 0 &&
+        summary_.active() >= shape.max_active) {
+        return ZoneError::too_many_active;
     }
-    while (extent.length > Bytes{0}) {
-        const ZonePiece piece = geometry_.first_piece(extent);
-        if (const auto error = reflux::check_read(zones_[piece.zone.value]); error != ZoneError::none) {
-            return error;
-        }
-        extent = {.offset = extent.offset + piece.length, .length = extent.length - piece.length};
+    const bool all_explicit = summary_.count(ZoneCondition::explicit_open) >= shape.max_open;
+    return shape.max_open != 0 && all_explicit ? ZoneError::too_many_open : ZoneError::none;
+}
+
+void ZoneTable::make_room(std::uint64_t more) {
+    const std::uint64_t limit = geometry_.shape().max_open;
+    while (limit != 0 && summary_.open() + more > limit &&
+           summary_.count(ZoneCondition::implicit_open) != 0) {
+        change(implicitly_open_.front(), close_zone);
     }
-    return ZoneError::none;
 }
 
 template <class Change>
@@ -99,17 +169,70 @@ bool ZoneTable::change(ZoneId id, Change apply) {
     if (zone.condition != before.condition) {
         summary_.remove(before.condition);
         summary_.add(zone.condition);
+        if (before.condition == ZoneCondition::implicit_open) {
+            implicitly_open_.remove(id);
+        } else if (zone.condition == ZoneCondition::implicit_open) {
+            implicitly_open_.push(id);
+        }
     }
     return zone != before;
+}
+
+template <class Change>
+bool ZoneTable::change_all(Change apply) {
+    bool changed = false;
+    for (std::uint64_t id = 0; id < zones_.size(); ++id) {
+        changed |= change({id}, apply);
+    }
+    return changed;
+}
+
+void ZoneTable::open_implicitly(ZoneId id) {
+    if (zones_[id.value].has_write_pointer() && zones_[id.value].is_openable()) {
+        make_room(1);
+        change(id, [](Zone& zone) { zone.condition = ZoneCondition::implicit_open; });
+    }
+}
+
+ZoneError ZoneTable::begin_write(Extent extent) {
+    if (const auto error = check_write(extent); error != ZoneError::none) {
+        return error;
+    }
+    geometry_.for_each_piece(extent, [this](const ZonePiece& piece) { open_implicitly(piece.zone); });
+    return ZoneError::none;
+}
+
+Placement ZoneTable::begin_append(ZoneId id, Bytes length) {
+    if (id.value >= zones_.size()) {
+        return {.error = ZoneError::out_of_range};
+    }
+    const Zone& zone = zones_[id.value];
+    const ZoneBounds bounds = bounds_of(geometry_, id);
+    if (const auto error = check_manageable(zone); error != ZoneError::none) {
+        return {.error = error};
+    }
+    if (zone.condition == ZoneCondition::full) {
+        return {.error = ZoneError::invalid_field};
+    }
+    if (length == Bytes{0} || length.value % bounds.block != 0) {
+        return {.error = ZoneError::unaligned_write};
+    }
+    if (length > bounds.capacity - zone.written) {
+        return {.error = ZoneError::write_boundary_violation};
+    }
+    const Extent extent{.offset = geometry_.start_of(id) + zone.written, .length = length};
+    return {.error = begin_write(extent), .extent = extent};
 }
 
 bool ZoneTable::record_write(Extent extent) {
     bool changed = false;
     geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
-        const Bytes capacity = geometry_.capacity_of(piece.zone);
+        const ZoneBounds bounds = bounds_of(geometry_, piece.zone);
         changed |= change(piece.zone, [&](Zone& zone) {
-            reflux::record_write(zone, piece.offset_in_zone, piece.length, capacity);
+            reflux::record_write(zone, piece.offset_in_zone, piece.length, bounds);
         });
+        // It opened the zone only now, or beside explicitly open ones that are as many as there should be.
+        make_room(0);
     });
     return changed;
 }
@@ -124,7 +247,26 @@ ZoneError ZoneTable::manage(ZoneId id, Manage command) {
     return error;
 }
 
+// Lets a zone become explicitly open, or go through open to full. None also where it need not be opened.
+ZoneError ZoneTable::prepare_opening(ZoneId id) {
+    if (id.value >= zones_.size()) {
+        return ZoneError::none;
+    }
+    const Zone& zone = zones_[id.value];
+    if (!zone.is_openable() && zone.condition != ZoneCondition::implicit_open) {
+        return ZoneError::none;
+    }
+    const auto error = check_room(zone);
+    if (error == ZoneError::none && zone.is_openable()) {
+        make_room(1);
+    }
+    return error;
+}
+
 ZoneError ZoneTable::open(ZoneId id) {
+    if (const auto error = prepare_opening(id); error != ZoneError::none) {
+        return error;
+    }
     return manage(id, open_zone);
 }
 
@@ -133,6 +275,11 @@ ZoneError ZoneTable::close(ZoneId id) {
 }
 
 ZoneError ZoneTable::finish(ZoneId id) {
+    if (geometry_.shape().model == ZoneModel::host_managed) {
+        if (const auto error = prepare_opening(id); error != ZoneError::none) {
+            return error;
+        }
+    }
     return manage(id, [&](Zone& zone) { return finish_zone(zone, geometry_.capacity_of(id)); });
 }
 
@@ -140,12 +287,57 @@ ZoneError ZoneTable::reset(ZoneId id) {
     return manage(id, reset_zone);
 }
 
-bool ZoneTable::power_cycle() {
-    bool changed = false;
-    for (std::uint64_t id = 0; id < zones_.size(); ++id) {
-        changed |= change({id}, reflux::power_cycle);
+ZoneError ZoneTable::open_all() {
+    const std::uint64_t closed = summary_.count(ZoneCondition::closed);
+    const std::uint64_t limit = geometry_.shape().max_open;
+    if (limit != 0 && summary_.count(ZoneCondition::explicit_open) + closed > limit) {
+        return ZoneError::too_many_open;
     }
-    return changed;
+    if (closed != 0) {
+        change_all([](Zone& zone) {
+            if (zone.condition == ZoneCondition::closed) {
+                zone.condition = ZoneCondition::explicit_open;
+            }
+        });
+        make_room(0);  // afterwards: what is closed for them was not closed when ALL was said
+    }
+    return ZoneError::none;
+}
+
+void ZoneTable::close_all() {
+    if (summary_.open() != 0) {
+        change_all(reflux::power_cycle);  // the same to every zone
+    }
+}
+
+void ZoneTable::finish_all() {
+    for (std::uint64_t id = 0; id < zones_.size() && summary_.active() != 0; ++id) {
+        change({id}, [&](Zone& zone) {
+            if (zone.is_open() || zone.condition == ZoneCondition::closed) {
+                finish_zone(zone, geometry_.capacity_of({id}));
+            }
+        });
+    }
+}
+
+void ZoneTable::reset_all() {
+    change_all(reset_zone);  // refuses where there is nothing to reset
+}
+
+void ZoneTable::degrade(ZoneId id, ZoneCondition to) {
+    change(id, [to](Zone& zone) {
+        if (zone.condition != ZoneCondition::offline) {
+            zone.condition = to;
+        }
+    });
+}
+
+void ZoneTable::recommend_reset(ZoneId id) {
+    change(id, [](Zone& zone) { zone.reset_recommended = zone.has_write_pointer(); });
+}
+
+bool ZoneTable::power_cycle() {
+    return change_all(reflux::power_cycle);
 }
 
 }  // namespace reflux

@@ -1,7 +1,9 @@
 #include "daemon/base/options.h"
 
 #include "backend/io/engine.h"
+#include "backend/zone/tcmu_config.h"
 
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -12,11 +14,15 @@ namespace {
 
 struct RawOptions {
     std::string image;
+    std::string config;
     std::string size;
     std::string zone_size = "64MiB";
-    std::uint64_t conventional = 4;
+    std::string zone_capacity;
+    ZonedShape shape{.conventional = 4};  // but for the sizes
     bool force = false;
     ServeOptions serve;
+    ReportOptions report;
+    FsckOptions fsck;
 };
 
 std::string engine_help() {
@@ -27,13 +33,58 @@ std::string engine_help() {
     return text;
 }
 
+const std::map<std::string, ZoneModel>& models() {
+    static const std::map<std::string, ZoneModel> names{{"host-aware", ZoneModel::host_aware},
+                                                        {"host-managed", ZoneModel::host_managed}};
+    return names;
+}
+
+std::vector<CLI::Option*> describe_shape(CLI::App& format, RawOptions& raw) {
+    ZonedShape& shape = raw.shape;
+    return {
+        format.add_option("--zone-size", raw.zone_size, "Size of a zone, a power of two")
+            ->capture_default_str(),
+        format
+            .add_option("--conventional", shape.conventional,
+                        "Number of conventional zones, from the start on")
+            ->capture_default_str(),
+        format
+            .add_option_function<std::string>(
+                "--model", [&shape](const std::string& name) { shape.model = models().at(name); },
+                "host-aware: sequential zones may be written anywhere; host-managed: only at their write "
+                "pointer")
+            ->check(CLI::IsMember(models()))
+            ->default_str("host-aware"),
+        format.add_option("--zone-capacity", raw.zone_capacity,
+                          "How much of a sequential zone can be written, of a host-managed disk; else all"),
+        format.add_option("--block-size", shape.logical_block_size, "Logical block size, 512 or 4096")
+            ->capture_default_str(),
+        format
+            .add_option("--max-open", shape.max_open,
+                        "Most open zones (host-aware: an optimal number); 0: no limit")
+            ->capture_default_str(),
+        format
+            .add_option("--max-active", shape.max_active,
+                        "Most open and closed zones of a host-managed disk; 0: no limit")
+            ->capture_default_str(),
+        format.add_flag_callback(
+            "--restricted-reads", [&shape] { shape.unrestricted_reads = false; },
+            "Refuse reads beyond the write pointer of a host-managed disk's zones")};
+}
+
 void describe_format(CLI::App& format, RawOptions& raw) {
-    format.add_option("IMAGE", raw.image, "File to make")->required();
+    format.add_option("IMAGE", raw.image, "File to make");
     format.add_option("--size", raw.size, "Size of the disk, such as 1GiB")->required();
-    format.add_option("--zone-size", raw.zone_size, "Size of a zone, a power of two")->capture_default_str();
-    format.add_option("--conventional", raw.conventional, "Number of conventional zones, from the start on")
-        ->capture_default_str();
     format.add_flag("--force", raw.force, "Overwrite an existing file; what it holds is lost");
+    const std::vector<CLI::Option*> shape = describe_shape(format, raw);
+    auto* config =
+        format.add_option("--config", raw.config,
+                          "Instead of IMAGE and the options of zones: tcmu-runner's string\n"
+                          "  zbc/[OPTION[/OPTION]...@]IMAGE, as zbc/model-HM/zsize-64/conv-8@/path/file\n"
+                          "  of model-HM|HA, lba-512|4096, zsize-MIB, conv-N, open-N");
+    for (auto* option : shape) {
+        config->excludes(option);
+    }
 }
 
 void describe_serve(CLI::App& serve, ServeOptions& options) {
@@ -52,11 +103,45 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
                    "Return when the disk is served, and go on in the background");
 }
 
+void describe_report(CLI::App& report, ReportOptions& options) {
+    report.add_option("IMAGE", options.image, "Image that is not being served")->required();
+    report.add_flag("--json", options.json, "Print one JSON object: the disk's shape, and all zones");
+}
+
+void describe_fsck(CLI::App& fsck, FsckOptions& options) {
+    fsck.add_option("IMAGE", options.image, "Image that is not being served")->required();
+    fsck.add_flag("--repair", options.repair,
+                  "Write damaged copies of metadata anew out of the intact ones; what has no intact copy "
+                  "cannot be repaired");
+    fsck.footer(
+        "Prints a line for each problem. Reads metadata only, and changes nothing without --repair.\n"
+        "Exit status: 0 nothing is wrong, or all of it was repaired; 1 copies of metadata are damaged, and "
+        "intact ones\nstand in for them: nothing is lost, serving or --repair mends it; 2 the image cannot "
+        "be "
+        "opened, with the reasons,\nor usage; 4 other failure.");
+}
+
 Result<Command> to_format(const RawOptions& raw) {
     REFLUX_TRY(const auto size, parse_bytes(raw.size));
-    REFLUX_TRY(const auto zone_size, parse_bytes(raw.zone_size));
-    REFLUX_TRY(const auto geometry, ZonedGeometry::make(size, zone_size, raw.conventional));
-    return FormatOptions{.image = raw.image, .geometry = geometry, .force = raw.force};
+    if (raw.image.empty() == raw.config.empty()) {
+        return fail(ErrorKind::invalid_input,
+                    "one of IMAGE and --config is required; see refluxd format --help");
+    }
+    std::string image = raw.image;
+    ZonedShape shape = raw.shape;
+    if (!raw.config.empty()) {
+        REFLUX_TRY(auto config, parse_tcmu_config(raw.config));
+        REFLUX_TRY(shape, shape_of(config, size));
+        image = std::move(config.path);
+    } else {
+        shape.size = size;
+        REFLUX_TRY(shape.zone_size, parse_bytes(raw.zone_size));
+        if (!raw.zone_capacity.empty()) {
+            REFLUX_TRY(shape.zone_capacity, parse_bytes(raw.zone_capacity));
+        }
+    }
+    REFLUX_TRY(const auto geometry, ZonedGeometry::make(shape));
+    return FormatOptions{.image = std::move(image), .geometry = geometry, .force = raw.force};
 }
 
 // The text that was asked for instead of a command, if any.
@@ -81,20 +166,32 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     app.set_help_all_flag("--help-all", "Print the help of all commands");
     app.set_version_flag("--version", REFLUX_VERSION);
     app.footer(
-        "Exit status: 0 clean end, 2 usage or invalid image, 3 this machine cannot, 4 other failure.\n"
+        "Exit status: 0 clean end, 1 fsck found mendable damage, 2 usage or invalid image, 3 this machine "
+        "cannot, 4 other failure.\n"
         "SIGTERM and SIGINT end a serving daemon cleanly. When it serves it prints one line of JSON.");
     app.require_subcommand(1);
     auto* format = app.add_subcommand("format", "Make an image");
     auto* serve = app.add_subcommand("serve", "Serve an image until SIGTERM or SIGINT");
+    auto* report =
+        app.add_subcommand("report", "Print an image's disk and its zones, as the next serve finds them");
+    auto* fsck = app.add_subcommand("fsck", "Check an image's metadata");
     auto* list = app.add_subcommand("list", "Print engines, front ends and faults as JSON");
     describe_format(*format, raw);
     describe_serve(*serve, raw.serve);
+    describe_report(*report, raw.report);
+    describe_fsck(*fsck, raw.fsck);
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));
     if (help) {
         return *help;
     }
     if (format->parsed()) {
         return to_format(raw);
+    }
+    if (report->parsed()) {
+        return raw.report;
+    }
+    if (fsck->parsed()) {
+        return raw.fsck;
     }
     if (list->parsed()) {
         return ListOptions{};

@@ -26,6 +26,16 @@ struct ServeOptions {
     bool daemonize = false;
 };
 
+struct ReportOptions {
+    std::string image;
+    bool json = false;
+};
+
+struct FsckOptions {
+    std::string image;
+    bool repair = false;
+};
+
 struct ListOptions {};
 
 // --help or --version was asked for: print the text and end well.
@@ -33,7 +43,7 @@ struct HelpText {
     std::string text;
 };
 
-using Command = std::variant<FormatOptions, ServeOptions, ListOptions, HelpText>;
+using Command = std::variant<FormatOptions, ServeOptions, ReportOptions, FsckOptions, ListOptions, HelpText>;
 
 // A mistake is invalid_input and says what to do.
 Result<Command> parse_command_line(int argc, const char* const* argv);

@@ -2,10 +2,10 @@
 
 #include "backend/base/kernel_file.h"
 #include "daemon/base/self_protection.h"
+#include "daemon/base/zone_json.h"
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 
 #include <unistd.h>
 
@@ -47,7 +47,7 @@ json in_flight_json(const ZonedDevice& device) {
     json list = json::array();
     for (const auto& request : device.in_flight()) {
         list.push_back({{"id", request.id},
-                        {"op", io::to_string(request.operation)},
+                        {"op", to_string(request.operation)},
                         {"offset", request.offset},
                         {"length", request.length},
                         {"tid", request.tid},
@@ -108,19 +108,14 @@ std::string progress_line(const ZonedDevice& device) {
                  {"counters", counters_json(device.counters())}});
 }
 
-// Written by hand, for a million zones of json objects would be hundreds of megabytes.
 std::string zones_line(const ZonedDevice& device) {
     std::string text = "[";
     std::array<ZoneDescriptor, 512> portion;
     std::uint64_t next = 0;
     while (const std::size_t count = device.report({next}, portion)) {
         for (std::size_t i = 0; i < count; ++i) {
-            const auto& zone = portion[i];
-            fmt::format_to(std::back_inserter(text),
-                           R"({}{{"start":{},"length":{},"write_pointer":{},"type":"{}","condition":"{}"}})",
-                           text.size() > 1 ? "," : "", zone.start.value, zone.length.value,
-                           zone.has_write_pointer ? fmt::to_string(zone.write_pointer.value) : "null",
-                           to_string(zone.type), to_string(zone.condition));
+            text += text.size() > 1 ? "," : "";
+            append_json(text, portion[i]);
         }
         next += count;
     }
@@ -162,14 +157,16 @@ std::string fault_help() {
 }
 
 std::string help_line() {
-    return dump(
-        {{"commands",
-          {{"status", "threads, requests in flight, counters, zones by condition"},
-           {"progress",
-            "requests in flight and counters alone; for frequent polls, it reads nothing of /proc"},
-           {"zones", "all zones: start, length, write_pointer (null: has none), type, condition; bytes"},
-           {"fault", fault_help()},
-           {"help", "this"}}}});
+    return dump({{"commands",
+                  {{"status", "threads, requests in flight, counters, zones by condition"},
+                   {"progress",
+                    "requests in flight and counters alone; for frequent polls, it reads nothing of /proc"},
+                   {"zones",
+                    "all zones: start, length, capacity, write_pointer (null: has none), type, condition, "
+                    "non_sequential, "
+                    "reset_recommended; bytes"},
+                   {"fault", fault_help()},
+                   {"help", "this"}}}});
 }
 
 }  // namespace

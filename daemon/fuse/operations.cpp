@@ -24,7 +24,7 @@ Server& server_of(fuse_req_t request) {
 }
 
 void log_failure(const FuseRequest& request, int error) {
-    log_line(fmt::format("{} of {} bytes at {} failed: {}", io::to_string(request.operation),
+    log_line(fmt::format("{} of {} bytes at {} failed: {}", to_string(request.operation),
                          request.buffer.size(), request.offset, std::generic_category().message(error)));
 }
 
@@ -35,10 +35,10 @@ void answer(DeviceRequest& done, int error) {
     if (error != 0) {
         log_failure(request, error);
         reply_error(kernel, error);
-    } else if (request.operation == io::Operation::read) {
+    } else if (request.operation == DeviceOperation::read) {
         const void* data = request.buffer.data();
         static_cast<void>(fuse_reply_buf(kernel, static_cast<const char*>(data), request.buffer.size()));
-    } else if (request.operation == io::Operation::write) {
+    } else if (request.operation == DeviceOperation::write) {
         static_cast<void>(fuse_reply_write(kernel, request.buffer.size()));
     } else {
         reply_error(kernel, 0);
@@ -46,7 +46,7 @@ void answer(DeviceRequest& done, int error) {
     request.pool->give_back(request);
 }
 
-FuseRequest& prepare(Server& server, fuse_req_t kernel, io::Operation operation, off_t offset) {
+FuseRequest& prepare(Server& server, fuse_req_t kernel, DeviceOperation operation, off_t offset) {
     FuseRequest& request = server.requests.take();
     request.kernel = kernel;
     request.operation = operation;
@@ -105,7 +105,7 @@ void on_read(fuse_req_t kernel, fuse_ino_t /*inode*/, std::size_t size, off_t of
              fuse_file_info* /*file*/) {
     Server& server = server_of(kernel);
     const auto on_disk = clip_read(static_cast<std::uint64_t>(offset), size, server.tree.disk_size);
-    FuseRequest& request = prepare(server, kernel, io::Operation::read, offset);
+    FuseRequest& request = prepare(server, kernel, DeviceOperation::read, offset);
     if (on_disk > request.read_buffer.size()) {  // the kernel asks for at most largest_transfer
         answer(request, EINVAL);
         return;
@@ -121,7 +121,7 @@ void on_read(fuse_req_t kernel, fuse_ino_t /*inode*/, std::size_t size, off_t of
 void on_write(fuse_req_t kernel, fuse_ino_t /*inode*/, const char* data, std::size_t size, off_t offset,
               fuse_file_info* /*file*/) {
     Server& server = server_of(kernel);
-    FuseRequest& request = prepare(server, kernel, io::Operation::write, offset);
+    FuseRequest& request = prepare(server, kernel, DeviceOperation::write, offset);
     // The data lies in the received message, which is ours; the callback's type says const.
     void* bytes = const_cast<char*>(data);  // NOLINT(*-const-cast)
     request.buffer = {static_cast<std::byte*>(bytes), size};
@@ -135,7 +135,7 @@ void on_write(fuse_req_t kernel, fuse_ino_t /*inode*/, const char* data, std::si
 
 void on_fsync(fuse_req_t kernel, fuse_ino_t /*inode*/, int /*data_only*/, fuse_file_info* /*file*/) {
     Server& server = server_of(kernel);
-    server.device.submit(prepare(server, kernel, io::Operation::flush, 0));
+    server.device.submit(prepare(server, kernel, DeviceOperation::flush, 0));
 }
 
 // Called at every close(2): nothing is kept back for it.

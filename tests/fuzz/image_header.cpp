@@ -1,11 +1,12 @@
-// The metadata of an image: superblock, then zone table blocks. Checksums are made right before they are
+// The metadata of an image: a superblock, then zone table blocks, and the same as a file with all its copies.
+// Checksums are made right before they are
 // read, for no mutation ever finds one, and what they protect is wanted.
-#include "backend/image_format.h"
+#include "backend/image.h"
+#include "backend/image_checksum.h"
 #include "tests/fuzz/support/target.h"
+#include "tests/unit/backend/paged_file.h"
 
 #include <algorithm>
-
-#include <boost/crc.hpp>
 
 namespace reflux::fuzz {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 // Places of the checksums: docs/image-format.md.
 constexpr std::size_t superblock_checksum = 12;
 constexpr std::size_t table_checksum = 0;
+constexpr std::size_t table_index = 4;
 
 // The next block of the input, with zeroes where it ends too soon.
 ImageBlock take_block(std::string_view& input) {
@@ -25,11 +27,9 @@ ImageBlock take_block(std::string_view& input) {
 }
 
 ImageBlock with_checksum(ImageBlock block, std::size_t at) {
-    std::fill_n(block.begin() + at, 4, std::byte{});
-    boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
-    crc.process_bytes(block.data(), block.size());
+    const std::uint32_t checksum = checksum_of(block, at);
     for (std::size_t i = 0; i < 4; ++i) {
-        block[at + i] = static_cast<std::byte>(crc.checksum() >> (8 * i));
+        block[at + i] = static_cast<std::byte>(checksum >> (8 * i));
     }
     return block;
 }
@@ -41,6 +41,14 @@ std::string text_of(const ImageBlock& block) {
     return text;
 }
 
+// A block of the zone table: its number is made right too, or a mutation would seldom be looked at.
+ImageBlock as_table_block(ImageBlock block, std::uint64_t index) {
+    for (std::size_t i = 0; i < 4; ++i) {
+        block[table_index + i] = static_cast<std::byte>(index >> (8 * i));
+    }
+    return with_checksum(block, table_checksum);
+}
+
 // The zones of a small disk: of the others the table would be megabytes.
 void check_table(const ZonedGeometry& geometry, std::string_view input) {
     std::vector<Zone> zones(geometry.zone_count());
@@ -50,10 +58,11 @@ void check_table(const ZonedGeometry& geometry, std::string_view input) {
             all.subspan(i * zones_per_block)
                 .first(std::min<std::size_t>(zones.size() - i * zones_per_block, zones_per_block));
         const ImageBlock block = take_block(input);
-        static_cast<void>(decode_table_block(block, i, part));
-        if (!decode_table_block(with_checksum(block, table_checksum), i, part)) {
-            return;  // it calls itself another
-        }
+        static_cast<void>(table_block_sequence(block, i));
+        const ImageBlock sound = as_table_block(block, i);
+        require(table_block_sequence(sound, i).has_value(), "a sound block is taken");
+        require(!table_block_sequence(sound, i + 1), "and only in its place");
+        decode_table_block(sound, part);
     }
     const auto table = ZoneTable::restore(geometry, std::move(zones));
     if (!table) {
@@ -67,13 +76,35 @@ void check_table(const ZonedGeometry& geometry, std::string_view input) {
                 "a write pointer is in its zone, or at its end");
     }
     std::vector<Zone> decoded(std::min<std::size_t>(report.size(), zones_per_block));
-    require(decode_table_block(encode_table_block(*table, 0), 0, decoded).has_value(),
+    ImageBlock again{};
+    encode_table_block(*table, 0, again);
+    seal_table_block(again, 7);
+    require(table_block_sequence(again, 0) == std::optional<std::uint64_t>(7),
             "what was written can be read");
+    decode_table_block(again, decoded);
     require(decoded.front() == table->zone({0}), "what was written is read back as it was");
 }
 
+// The whole input as an image file, of the length that its superblock asks for: the reader takes it or says
+// why not, and what it takes it takes again as the writer leaves it.
+void check_file(std::string_view input) {
+    test::PagedFile file;
+    const auto bytes = std::as_bytes(std::span(input));
+    file.write(0, bytes);
+    const ImageBlock block = with_checksum(take_block(input), superblock_checksum);
+    file.write(0, block);
+    if (const auto superblock = decode_superblock(block); superblock) {
+        file.set_size((superblock->data_offset + superblock->geometry.size()).value);
+    }
+    ImageFindings findings;
+    const auto contents = read_image(file, findings);
+    require(contents || !contents.error().message.empty(), "a refusal has a reason");
+    require(contents.has_value() == findings.fatal.empty(), "fatal is what cannot be opened");
+}
+
 bool run(std::string_view input) {
-    const ImageBlock block = take_block(input);
+    std::string_view rest = input;
+    const ImageBlock block = take_block(rest);
     static_cast<void>(decode_superblock(block));  // as it is
     const auto superblock = decode_superblock(with_checksum(block, superblock_checksum));
     if (!superblock) {
@@ -83,23 +114,38 @@ bool run(std::string_view input) {
     const ZonedGeometry& geometry = superblock->geometry;
     require(geometry.zone_count() > 0 && geometry.zone_count() <= ZonedGeometry::most_zones,
             "a disk has zones, and not too many");
-    require(superblock->data_offset.value >= image_block_size * (1 + table_block_count(geometry)),
-            "the data lie behind the metadata");
+    require(
+        superblock->data_offset.value >= image_block_size + table_group_size * table_block_count(geometry),
+        "the data lie behind the metadata");
     require(geometry.capacity_of({geometry.zone_count() - 1}).value > 0, "the last zone holds something");
     require(decode_superblock(encode(*superblock)).has_value(), "what was written can be read");
     if (geometry.zone_count() <= 4 * zones_per_block) {
-        check_table(geometry, input);
+        check_table(geometry, rest);
+        check_file(input);
     }
     return true;
 }
 
-std::string seed(Bytes size, Bytes zone_size, std::uint64_t conventional, ZoneType sequential) {
-    const auto geometry = ZonedGeometry::make(size, zone_size, conventional).value();
+std::string seed(const ZonedShape& shape) {
+    const auto geometry = ZonedGeometry::make(shape).value();
     std::string text = text_of(encode({.geometry = geometry, .data_offset = data_offset_for(geometry)}));
-    const auto table = ZoneTable::fresh(geometry, sequential);
+    const auto table = ZoneTable::fresh(geometry);
     for (std::uint64_t i = 0; i < table_block_count(geometry); ++i) {
-        text += text_of(encode_table_block(table, i));
+        ImageBlock block{};
+        encode_table_block(table, i, block);
+        seal_table_block(block, 1);
+        text += text_of(block);
     }
+    return text;
+}
+
+// The metadata as it stands in a file.
+std::string file_seed(const ZonedShape& shape) {
+    test::PagedFile file;
+    const auto geometry = ZonedGeometry::make(shape).value();
+    require(write_new_image(file, geometry).has_value(), "a new image can be written");
+    std::string text(table_offset(table_block_count(geometry), 0, 0).value, '\0');
+    file.read(0, std::as_writable_bytes(std::span(text)));
     return text;
 }
 
@@ -108,11 +154,24 @@ std::string seed(Bytes size, Bytes zone_size, std::uint64_t conventional, ZoneTy
 Target make_target() {
     return {
         .run = run,
-        .seeds = {seed(mebibytes(1), kibibytes(64), 2, ZoneType::sequential_write_required),
-                  seed({(4U << 20U) + 4096}, kibibytes(64), 0, ZoneType::sequential_write_preferred),
-                  seed(gibibytes(1), mebibytes(4), 4, ZoneType::sequential_write_required),
-                  seed(gibibytes(1), mebibytes(64), 16, ZoneType::sequential_write_required)},
-        .words = {"REFLUXZB", std::string("\1\0\0\0", 4), std::string(8, '\xff'), std::string("\2\3", 2)}};
+        .seeds = {seed({.size = mebibytes(1), .zone_size = kibibytes(64), .conventional = 2}),
+                  seed({.size = {(4U << 20U) + 4096}, .zone_size = kibibytes(64), .max_open = 8}),
+                  seed({.size = gibibytes(1), .zone_size = mebibytes(64), .conventional = 16}),
+                  seed({.size = gibibytes(1),
+                        .zone_size = mebibytes(4),
+                        .zone_capacity = mebibytes(3),
+                        .conventional = 4,
+                        .logical_block_size = 4096,
+                        .model = ZoneModel::host_managed,
+                        .max_open = 6,
+                        .max_active = 8,
+                        .unrestricted_reads = false}),
+                  file_seed({.size = mebibytes(1), .zone_size = kibibytes(64), .conventional = 2}),
+                  file_seed({.size = mebibytes(20),
+                             .zone_size = kibibytes(64),
+                             .conventional = 1,
+                             .model = ZoneModel::host_managed})},
+        .words = {"REFLUXZB", std::string("\2\0\0\0", 4), std::string(8, '\xff'), std::string("\2\3", 2)}};
 }
 
 }  // namespace reflux::fuzz

@@ -1,10 +1,10 @@
 #include "backend/image.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/image_table.h"
 #include "tests/support/temporary_folder.h"
 
-#include <cstdlib>
-#include <filesystem>
+#include <array>
 
 #include <sys/stat.h>
 
@@ -18,8 +18,10 @@ using testing::HasSubstr;
 constexpr auto preferred = ZoneType::sequential_write_preferred;
 
 // 300 zones, 3 of them conventional: two zone table blocks.
-ZonedGeometry geometry() {
-    return ZonedGeometry::make(kibibytes(64 * 300), kibibytes(64), 3).value();
+ZonedGeometry geometry(std::uint64_t conventional = 3) {
+    return ZonedGeometry::make(
+               {.size = kibibytes(64 * 300), .zone_size = kibibytes(64), .conventional = conventional})
+        .value();
 }
 
 class ImageTest : public testing::Test {
@@ -37,17 +39,23 @@ class ImageTest : public testing::Test {
         EXPECT_EQ(opened.error().kind, ErrorKind::invalid_input) << opened.error().message;
         return opened.error().message;
     }
-    void write_at(off_t offset, std::span<const std::byte> bytes) const {
+    void write_at(Bytes offset, std::span<const std::byte> bytes) const {
         const auto fd = open_file(path_, O_WRONLY);
         ASSERT_TRUE(fd);
-        ASSERT_EQ(::pwrite(fd->get(), bytes.data(), bytes.size(), offset),
+        ASSERT_EQ(::pwrite(fd->get(), bytes.data(), bytes.size(), static_cast<off_t>(offset.value)),
                   static_cast<ssize_t>(bytes.size()));
     }
-    [[nodiscard]] ImageBlock block_at(off_t offset) const {
+    void write_superblocks(Bytes offset_in_block, std::byte byte) const {
+        for (std::size_t copy = 0; copy < superblock_copies; ++copy) {
+            write_at(superblock_offset(copy) + offset_in_block, std::array{byte});
+        }
+    }
+    [[nodiscard]] ImageBlock block_at(Bytes offset) const {
         ImageBlock block{};
         const auto fd = open_file(path_, O_RDONLY);
         EXPECT_TRUE(fd);
-        EXPECT_EQ(::pread(fd->get(), block.data(), block.size(), offset), static_cast<ssize_t>(block.size()));
+        EXPECT_EQ(::pread(fd->get(), block.data(), block.size(), static_cast<off_t>(offset.value)),
+                  static_cast<ssize_t>(block.size()));
         return block;
     }
 
@@ -69,6 +77,23 @@ TEST_F(ImageTest, WhatWasFormattedOpens) {
     EXPECT_EQ(opened->zones.geometry().zone_count(), 300U);
     EXPECT_EQ(opened->zones.zone({2}), fresh_zone(ZoneType::conventional));
     EXPECT_EQ(opened->zones.zone({299}), fresh_zone(preferred));
+    EXPECT_THAT(opened->findings.repairable, testing::IsEmpty());
+}
+
+TEST_F(ImageTest, KeepsTheWholeShape) {
+    const ZonedShape shape{.size = mebibytes(10),
+                           .zone_size = mebibytes(1),
+                           .zone_capacity = kibibytes(768),
+                           .conventional = 2,
+                           .logical_block_size = 4096,
+                           .model = ZoneModel::host_managed,
+                           .max_open = 3,
+                           .max_active = 5,
+                           .unrestricted_reads = false};
+    ASSERT_TRUE(format_image(path_, ZonedGeometry::make(shape).value(), false));
+    const auto opened = Image::open(path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_EQ(opened->zones.geometry().shape(), shape);
 }
 
 TEST_F(ImageTest, FormatOverwritesOnlyByForce) {
@@ -94,6 +119,9 @@ TEST_F(ImageTest, OneAtATime) {
     const auto formatted = format_image(path_, geometry(), true);
     ASSERT_FALSE(formatted);
     EXPECT_THAT(formatted.error().message, HasSubstr("in use"));
+    const auto inspected = inspect_image(path_);
+    ASSERT_FALSE(inspected);
+    EXPECT_THAT(inspected.error().message, HasSubstr("in use"));
 }
 
 TEST_F(ImageTest, CleanFlagFollowsUse) {
@@ -119,18 +147,22 @@ TEST_F(ImageTest, ZonesAreKeptAndClosedByThePowerCycle) {
     {
         auto opened = Image::open(path_);
         ASSERT_TRUE(opened);
+        std::mutex mutex;
+        ImageTable table(opened->image.file(), std::move(opened->table), opened->zones, mutex);
         opened->zones.record_write({.offset = kibibytes(64 * 298), .length = {4096}});
+        table.mark_changed({298}, {298});
+        ASSERT_EQ(table.commit(), 0);
         opened->zones.record_write({.offset = kibibytes(64 * 4), .length = kibibytes(64)});
-        for (const std::uint64_t index : {0U, 1U}) {
-            ASSERT_EQ(opened->image.write_table_block(index, encode_table_block(opened->zones, index)), 0);
-        }
+        table.mark_changed({4}, {4});
+        ASSERT_EQ(table.commit(), 0);
+        ASSERT_EQ(table.commit(), 0) << "nothing to do";
     }
     const auto opened = Image::open(path_);
     ASSERT_TRUE(opened);
-    EXPECT_TRUE(opened->zones_changed);
     EXPECT_EQ(opened->zones.zone({298}),
               (Zone{.written = {4096}, .type = preferred, .condition = ZoneCondition::closed}));
     EXPECT_EQ(opened->zones.zone({4}).condition, ZoneCondition::full);
+    EXPECT_EQ(opened->table.sequence, 3U) << "format is the first";
 }
 
 TEST_F(ImageTest, MissingAndShortFilesAreNamed) {
@@ -150,44 +182,80 @@ TEST_F(ImageTest, ATruncatedImageTellsBothSizes) {
     EXPECT_THAT(open_error(), HasSubstr("wrong size"));
 }
 
-TEST_F(ImageTest, ANewerVersionIsNamedWhateverItsChecksumIs) {
+TEST_F(ImageTest, OtherVersionsAreNamedWhateverTheirChecksumIs) {
     format();
-    write_at(8, std::array{std::byte{7}});
-    EXPECT_THAT(open_error(), HasSubstr("made by a newer refluxd: version 7, this one reads up to 1"));
+    write_superblocks({8}, std::byte{7});
+    EXPECT_THAT(open_error(), HasSubstr("made by a newer refluxd: version 7, this one reads 2"));
+    write_superblocks({8}, std::byte{1});
+    EXPECT_THAT(open_error(), HasSubstr("made by an older refluxd: version 1"));
+    write_superblocks({8}, std::byte{0});
+    EXPECT_THAT(open_error(), HasSubstr("checksum"));
 }
 
-TEST_F(ImageTest, AFlippedBitInAnyByteOfTheMetadataIsFound) {
+TEST_F(ImageTest, OneGoodSuperblockIsEnough) {
     format();
-    for (const off_t offset : {0, 4096, 8192}) {
-        const ImageBlock good = block_at(offset);
-        for (std::size_t i = 0; i < good.size(); ++i) {
-            const std::array flipped{good[i] ^ std::byte{static_cast<unsigned char>(1U << (i % 8))}};
-            write_at(offset + static_cast<off_t>(i), flipped);
-            EXPECT_NE(open_error(), "opened") << "byte " << i << " of the block at " << offset;
-            write_at(offset + static_cast<off_t>(i), std::array{good[i]});
+    write_at({0}, std::array<std::byte, image_block_size>{});
+    const auto opened = Image::open(path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(opened->image.was_unclean()) << "for nobody can tell";
+    EXPECT_THAT(opened->findings.repairable, testing::ElementsAre(HasSubstr("superblock copy 0")));
+}
+
+TEST_F(ImageTest, ABlockWithoutAnIntactCopyIsFatalAndEachIsNamed) {
+    format();
+    for (const std::uint64_t index : {0U, 1U}) {
+        for (std::size_t i = 0; i < table_slots * table_copies; ++i) {
+            write_at(table_offset(index, i / table_copies, i % table_copies) + Bytes{100},
+                     std::array{std::byte{1}});
         }
     }
-    EXPECT_EQ(open_error(), "opened") << "all was put back";
+    EXPECT_THAT(open_error(),
+                testing::AllOf(HasSubstr("zone table block 0 has no intact copy"), HasSubstr("1 more")));
+    const auto inspected = inspect_image(path_);
+    ASSERT_TRUE(inspected);
+    EXPECT_EQ(inspected->findings.fatal.size(), 2U);
+    EXPECT_FALSE(repair_image(path_));
 }
 
-TEST_F(ImageTest, AMisplacedTableBlockIsFound) {
+TEST_F(ImageTest, AMisplacedTableBlockDoesNotCount) {
     format();
-    write_at(8192, block_at(4096));
-    EXPECT_THAT(open_error(), HasSubstr("calls itself 0"));
+    for (std::size_t i = 0; i < table_slots * table_copies; ++i) {
+        write_at(table_offset(1, i / table_copies, i % table_copies), block_at(table_offset(0, 0, 0)));
+    }
+    EXPECT_THAT(open_error(), HasSubstr("block 1 has no intact copy"));
 }
 
 TEST_F(ImageTest, ImpossibleZonesWithAGoodChecksumAreFound) {
     format();
-    auto table =
-        ZoneTable::fresh(ZonedGeometry::make(kibibytes(64 * 300), kibibytes(64), 4).value(), preferred);
-    write_at(4096, encode_table_block(table, 0));
+    ImageBlock block{};
+    encode_table_block(ZoneTable::fresh(geometry(4)), 0, block);
+    seal_table_block(block, 2);
+    write_at(table_offset(0, 1, 0), block);
     EXPECT_THAT(open_error(), HasSubstr("zone 3 is impossible"));
 }
 
+TEST_F(ImageTest, RepairWritesDamagedCopiesAnewAndNothingElse) {
+    format();
+    {
+        auto opened = Image::open(path_);
+        ASSERT_TRUE(opened->image.mark_in_use());
+    }
+    write_at(superblock_offset(1), std::array{std::byte{'x'}});
+    write_at(table_offset(1, 0, 1) + Bytes{50}, std::array{std::byte{'x'}});
+    const auto repaired = repair_image(path_);
+    ASSERT_TRUE(repaired) << repaired.error().message;
+    EXPECT_EQ(repaired->repairable.size(), 2U);
+    const auto inspected = inspect_image(path_);
+    ASSERT_TRUE(inspected && inspected->contents);
+    EXPECT_THAT(inspected->findings.repairable, testing::IsEmpty());
+    EXPECT_TRUE(inspected->contents->was_unclean) << "that is no damage";
+}
+
 TEST(ImageFormat, LaysTheDataAfterTheTable) {
-    const auto large = ZonedGeometry::make(kibibytes(64 * 100000), kibibytes(64), 0).value();
+    const auto large =
+        ZonedGeometry::make({.size = kibibytes(64 * 100000), .zone_size = kibibytes(64)}).value();
     EXPECT_EQ(table_block_count(large), 393U);
-    EXPECT_EQ(data_offset_for(large), mebibytes(2));
+    EXPECT_EQ(data_offset_for(large), mebibytes(7));
 }
 
 }  // namespace

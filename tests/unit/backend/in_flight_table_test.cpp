@@ -10,16 +10,16 @@ namespace {
 
 TEST(InFlightTable, ShowsWhatIsInFlightOldestFirst) {
     InFlightTable table(3);
-    const auto first = table.begin(io::Operation::write, 4096, 512);
-    const auto second = table.begin(io::Operation::flush, 0, 0);
+    const auto first = table.begin(DeviceOperation::write, 4096, 512);
+    const auto second = table.begin(DeviceOperation::flush, 0, 0);
     table.claim(second, 42);
     table.end(first);
-    const auto third = table.begin(io::Operation::read, 8192, 1024);
+    const auto third = table.begin(DeviceOperation::read, 8192, 1024);
     EXPECT_EQ(third, first) << "the slot is used again";
     const auto shown = table.snapshot();
     ASSERT_EQ(shown.size(), 2U);
     EXPECT_EQ(shown[0].id, 2U);
-    EXPECT_EQ(shown[0].operation, io::Operation::flush);
+    EXPECT_EQ(shown[0].operation, DeviceOperation::flush);
     EXPECT_EQ(shown[0].tid, 42);
     EXPECT_EQ(shown[1].id, 3U);
     EXPECT_EQ(shown[1].offset, 8192U);
@@ -34,7 +34,7 @@ TEST(InFlightTable, AReaderNeverSeesHalfARequest) {
     const auto churn = [&] {
         // Every request satisfies length == offset + 1 and operation == offset % 3.
         for (std::uint64_t i = 1; !stop; ++i) {
-            const auto slot = table.begin(static_cast<io::Operation>(i % 3), i, i + 1);
+            const auto slot = table.begin(static_cast<DeviceOperation>(i % 3), i, i + 1);
             table.claim(slot, 7);
             table.end(slot);
         }
@@ -60,8 +60,8 @@ TEST(InFlightTableDeathTest, MoreRequestsThanSlotsBreakTheContract) {
     EXPECT_DEATH(
         {
             InFlightTable table(1);
-            table.begin(io::Operation::read, 0, 1);
-            table.begin(io::Operation::read, 0, 1);
+            table.begin(DeviceOperation::read, 0, 1);
+            table.begin(DeviceOperation::read, 0, 1);
         },
         "");
 }

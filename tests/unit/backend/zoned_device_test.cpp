@@ -1,7 +1,7 @@
 #include "backend/zoned_device.h"
 
-#include "tests/support/ending.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/backend/device_requests.h"
 
 #include <algorithm>
 #include <array>
@@ -14,19 +14,12 @@
 namespace reflux {
 namespace {
 
+using test::run;
 constexpr std::uint64_t zone_size = 64 << 10;
 
-struct Waited : DeviceRequest, test::Ending {
-    Waited(io::Operation what, std::uint64_t where, std::span<std::byte> data) {
-        operation = what;
-        offset = where;
-        buffer = data;
-        done = [](DeviceRequest& request, int error) { static_cast<Waited&>(request).end(error); };
-    }
-};
-
 void format(const std::string& path) {
-    const auto geometry = ZonedGeometry::make({16 * zone_size}, {zone_size}, 2).value();
+    const auto geometry =
+        ZonedGeometry::make({.size = {16 * zone_size}, .zone_size = {zone_size}, .conventional = 2}).value();
     ASSERT_TRUE(format_image(path, geometry, false));
 }
 
@@ -38,11 +31,6 @@ class ZonedDeviceTest : public testing::TestWithParam<std::string> {
         auto device = ZonedDevice::open(path_, {.engine = GetParam(), .threads = 3});
         EXPECT_TRUE(device) << device.error().message;
         return device ? std::move(*device) : nullptr;
-    }
-    static int run(ZonedDevice& device, io::Operation what, std::uint64_t where, std::span<std::byte> data) {
-        Waited request(what, where, data);
-        device.submit(request);
-        return request.wait();
     }
     static ZoneDescriptor zone(const ZonedDevice& device, std::uint64_t id) {
         std::array<ZoneDescriptor, 1> out;
@@ -60,17 +48,17 @@ TEST_P(ZonedDeviceTest, DataAndZonesSurviveACleanEnd) {
     {
         const auto device = open();
         ASSERT_TRUE(device);
-        EXPECT_EQ(run(*device, io::Operation::write, 0, data_), 0);
-        EXPECT_EQ(run(*device, io::Operation::write, 5 * zone_size + 4096, data_), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::write, 0, data_), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::write, 5 * zone_size + 4096, data_), 0);
         EXPECT_EQ(zone(*device, 5).condition, ZoneCondition::implicit_open);
-        EXPECT_EQ(run(*device, io::Operation::flush, 0, {}), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::flush, 0), 0);
         EXPECT_TRUE(device->close());
     }
     const auto device = open();
     ASSERT_TRUE(device);
     EXPECT_FALSE(device->image_was_unclean());
     std::vector<std::byte> read(data_.size());
-    EXPECT_EQ(run(*device, io::Operation::read, 5 * zone_size + 4096, read), 0);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 5 * zone_size + 4096, read), 0);
     EXPECT_EQ(read, data_);
     EXPECT_EQ(zone(*device, 5).condition, ZoneCondition::closed);
     EXPECT_EQ(zone(*device, 5).write_pointer, Bytes{5 * zone_size + 4096 + 8192});
@@ -81,9 +69,9 @@ TEST_P(ZonedDeviceTest, WhatWasFlushedSurvivesACrash) {
     {
         const auto device = open();
         ASSERT_TRUE(device);
-        EXPECT_EQ(run(*device, io::Operation::write, 3 * zone_size, data_), 0);
-        EXPECT_EQ(run(*device, io::Operation::flush, 0, {}), 0);
-        EXPECT_EQ(run(*device, io::Operation::write, 4 * zone_size, data_), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::write, 3 * zone_size, data_), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::flush, 0), 0);
+        EXPECT_EQ(run(*device, DeviceOperation::write, 4 * zone_size, data_), 0);
     }  // no close
     const auto device = open();
     ASSERT_TRUE(device);
@@ -91,16 +79,16 @@ TEST_P(ZonedDeviceTest, WhatWasFlushedSurvivesACrash) {
     EXPECT_EQ(zone(*device, 3).write_pointer, Bytes{3 * zone_size + 8192}) << "flushed";
     EXPECT_EQ(zone(*device, 4).write_pointer, Bytes{4 * zone_size}) << "behind the data: it was not flushed";
     std::vector<std::byte> read(data_.size());
-    EXPECT_EQ(run(*device, io::Operation::read, 4 * zone_size, read), 0);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 4 * zone_size, read), 0);
     EXPECT_EQ(read, data_) << "the data itself was acknowledged";
 }
 
 TEST_P(ZonedDeviceTest, RefusedRequestsDoNoIoAndAreCounted) {
     const auto device = open();
     ASSERT_TRUE(device);
-    EXPECT_EQ(run(*device, io::Operation::write, 16 * zone_size - 4096, data_), ENOSPC);
-    EXPECT_EQ(run(*device, io::Operation::read, 16 * zone_size, data_), ENOSPC);
-    EXPECT_EQ(run(*device, io::Operation::read, 0, std::span(data_).first(4096)), 0);
+    EXPECT_EQ(run(*device, DeviceOperation::write, 16 * zone_size - 4096, data_), ENOSPC);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 16 * zone_size, data_), ENOSPC);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 0, std::span(data_).first(4096)), 0);
     const auto counters = device->counters();
     EXPECT_EQ(counters.errors, 2U);
     EXPECT_EQ(counters.completed, 3U);
@@ -123,8 +111,9 @@ TEST_P(ZonedDeviceTest, AnswersWhileRequestsComeFromManyThreads) {
         threads.emplace_back([&, t] {
             std::vector<std::byte> block(4096, static_cast<std::byte>(t));
             for (std::uint64_t i = 0; i < 100; ++i) {
-                failures += run(*device, io::Operation::write, (2 + t) * zone_size + (i % 16) * 4096, block);
-                failures += i % 10 == 0 ? run(*device, io::Operation::flush, 0, {}) : 0;
+                failures +=
+                    run(*device, DeviceOperation::write, (2 + t) * zone_size + (i % 16) * 4096, block);
+                failures += i % 10 == 0 ? run(*device, DeviceOperation::flush, 0) : 0;
             }
             --running;
         });

@@ -38,6 +38,36 @@ TEST(Options, FormatHasTheDocumentedDefaults) {
     EXPECT_EQ(format.geometry.zone_size(), mebibytes(64));
     EXPECT_EQ(format.geometry.conventional_count(), 4U);
     EXPECT_FALSE(format.force);
+    EXPECT_EQ(format.geometry.shape().model, ZoneModel::host_aware);
+}
+
+TEST(Options, FormatTakesAnyShape) {
+    const auto command = parse({"format", "image", "--size", "1GiB", "--model", "host-managed", "--zone-size",
+                                "1MiB", "--zone-capacity", "512KiB", "--conventional", "2", "--block-size",
+                                "4096", "--max-open", "8", "--max-active", "9", "--restricted-reads"});
+    ASSERT_TRUE(command) << command.error().message;
+    EXPECT_EQ(std::get<FormatOptions>(*command).geometry.shape(),
+              (ZonedShape{.size = gibibytes(1),
+                          .zone_size = mebibytes(1),
+                          .zone_capacity = kibibytes(512),
+                          .conventional = 2,
+                          .logical_block_size = 4096,
+                          .model = ZoneModel::host_managed,
+                          .max_open = 8,
+                          .max_active = 9,
+                          .unrestricted_reads = false}));
+}
+
+TEST(Options, FormatTakesTcmuRunnersString) {
+    const auto command =
+        parse({"format", "--config", "zbc/model-HM/zsize-64/conv-8@/path/file", "--size", "10GiB"});
+    ASSERT_TRUE(command) << command.error().message;
+    const auto& format = std::get<FormatOptions>(*command);
+    EXPECT_EQ(format.image, "/path/file");
+    EXPECT_EQ(format.geometry.shape().model, ZoneModel::host_managed);
+    EXPECT_EQ(format.geometry.zone_size(), mebibytes(64));
+    EXPECT_EQ(format.geometry.conventional_count(), 8U);
+    EXPECT_EQ(format.geometry.shape().max_open, 76U);
 }
 
 TEST(Options, ServeHasTheDocumentedDefaults) {
@@ -65,6 +95,15 @@ TEST(Options, ServeTakesEverything) {
 TEST(Options, MistakesAreOneLineWithAWayOut) {
     EXPECT_THAT(error_of({}), HasSubstr("--help"));
     EXPECT_THAT(error_of({"format", "image"}), HasSubstr("--size"));
+    EXPECT_THAT(error_of({"format", "--size", "1GiB"}), HasSubstr("IMAGE and --config"));
+    EXPECT_THAT(error_of({"format", "image", "--config", "zbc//x", "--size", "1GiB"}),
+                HasSubstr("IMAGE and --config"));
+    EXPECT_THAT(error_of({"format", "--config", "zbc//x", "--size", "1GiB", "--max-open", "3"}),
+                HasSubstr("--max-open"));
+    EXPECT_THAT(error_of({"format", "--config", "zbc/conv-x@/x", "--size", "1GiB"}),
+                HasSubstr("whole number"));
+    EXPECT_THAT(error_of({"format", "image", "--size", "1GiB", "--model", "drive-managed"}),
+                HasSubstr("--model"));
     EXPECT_THAT(error_of({"format", "image", "--size", "many"}), HasSubstr("such as 64MiB"));
     EXPECT_THAT(error_of({"format", "image", "--size", "1GiB", "--zone-size", "3MiB"}),
                 HasSubstr("power of two"));
@@ -76,9 +115,12 @@ TEST(Options, MistakesAreOneLineWithAWayOut) {
 TEST(Options, HelpNamesEveryOptionAndEngine) {
     EXPECT_THAT(help_of({"--help"}), testing::AllOf(HasSubstr("format"), HasSubstr("serve"),
                                                     HasSubstr("list"), HasSubstr("Exit status")));
-    EXPECT_THAT(help_of({"format", "--help"}),
-                testing::AllOf(HasSubstr("--size"), HasSubstr("--zone-size"), HasSubstr("--conventional"),
-                               HasSubstr("--force")));
+    EXPECT_THAT(
+        help_of({"format", "--help"}),
+        testing::AllOf(HasSubstr("--size"), HasSubstr("--zone-size"), HasSubstr("--conventional"),
+                       HasSubstr("--config"), HasSubstr("zsize-MIB"), HasSubstr("--model"),
+                       HasSubstr("--zone-capacity"), HasSubstr("--block-size"), HasSubstr("--max-open"),
+                       HasSubstr("--max-active"), HasSubstr("--restricted-reads"), HasSubstr("--force")));
     EXPECT_THAT(help_of({"serve", "--help"}),
                 testing::AllOf(HasSubstr("--engine"), HasSubstr("sync:"), HasSubstr("threads:"),
                                HasSubstr("--control"), HasSubstr("--io-flusher"), HasSubstr("--daemonize")));

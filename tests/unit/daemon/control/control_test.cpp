@@ -25,7 +25,9 @@ using testing::HasSubstr;
 class ControlTest : public testing::Test {
   protected:
     ControlTest() {
-        const auto geometry = ZonedGeometry::make(kibibytes(64 * 1000), kibibytes(64), 2).value();
+        const auto geometry =
+            ZonedGeometry::make({.size = kibibytes(64 * 1000), .zone_size = kibibytes(64), .conventional = 2})
+                .value();
         EXPECT_TRUE(format_image(folder_ / "image", geometry, false));
         auto device = ZonedDevice::open(folder_ / "image", {});
         EXPECT_TRUE(device);
@@ -152,7 +154,7 @@ TEST_F(ControlTest, AnswersWhileARequestWaitsInAFault) {
     const auto client = connect();
     EXPECT_THAT(ask(client.get(), "fault set delay time=600s"), HasSubstr("600s"));
     Flush flush;
-    flush.operation = io::Operation::flush;
+    flush.operation = DeviceOperation::flush;
     flush.done = [](DeviceRequest& request, int error) { static_cast<Flush&>(request).end(error); };
     std::jthread submitter([&] { device_->submit(flush); });
     json in_flight = json::array();

@@ -1,0 +1,156 @@
+// Append and zone management of the zoned disk.
+#include "backend/zoned_device.h"
+
+namespace reflux {
+
+// Calls visit(ZoneId) for the zone that the request names, or for all that have a write pointer.
+template <class Visit>
+void ZonedDevice::for_each_zone(const DeviceRequest& request, Visit visit) const {
+    if (!request.all_zones) {
+        visit(geometry_.zone_of({request.offset}));
+        return;
+    }
+    for (std::uint64_t id = geometry_.conventional_count(); id < geometry_.zone_count(); ++id) {
+        visit(ZoneId{id});
+    }
+}
+
+Extent ZonedDevice::data_extent(const DeviceRequest& request) {
+    const bool append = request.operation == DeviceOperation::append;
+    return {.offset = {append ? request.placed_at : request.offset}, .length = {request.buffer.size()}};
+}
+
+ZoneError ZonedDevice::begin_append(DeviceRequest& request) {
+    const ZoneId zone = geometry_.zone_of({request.offset});
+    const Placement placement = zones_.begin_append(zone, {request.buffer.size()});
+    request.placed_at = placement.extent.offset.value;
+    return placement.error;
+}
+
+ZoneError ZonedDevice::check_zone_named(const DeviceRequest& request) const {
+    if (request.all_zones) {
+        return ZoneError::none;
+    }
+    if (request.offset >= geometry_.size().value) {
+        return ZoneError::out_of_range;
+    }
+    return request.offset % geometry_.zone_size().value == 0 ? ZoneError::none : ZoneError::invalid_field;
+}
+
+ZoneError ZonedDevice::manage(const DeviceRequest& request) {
+    mark_managed(request);
+    return request.all_zones ? manage_all(request.operation)
+                             : manage_one(request.operation, geometry_.zone_of({request.offset}));
+}
+
+// Open and closed zones come out of a power cycle as the same: only the others have to be written.
+void ZonedDevice::mark_managed(const DeviceRequest& request) {
+    const bool finish = request.operation == DeviceOperation::finish_zone;
+    if (!finish && request.operation != DeviceOperation::reset_zone) {
+        return;
+    }
+    for_each_zone(request, [&](ZoneId id) {
+        const Zone& zone = zones_.zone(id);
+        if (finish || zone != fresh_zone(zone.type)) {
+            table_.mark_changed(id, id);
+        }
+    });
+}
+
+ZoneError ZonedDevice::manage_all(DeviceOperation operation) {
+    switch (operation) {
+        case DeviceOperation::open_zone:
+            return zones_.open_all();
+        case DeviceOperation::close_zone:
+            zones_.close_all();
+            return ZoneError::none;
+        case DeviceOperation::finish_zone:
+            zones_.finish_all();
+            return ZoneError::none;
+        default:
+            zones_.reset_all();
+            return ZoneError::none;
+    }
+}
+
+ZoneError ZonedDevice::manage_one(DeviceOperation operation, ZoneId zone) {
+    switch (operation) {
+        case DeviceOperation::open_zone:
+            return zones_.open(zone);
+        case DeviceOperation::close_zone:
+            return zones_.close(zone);
+        case DeviceOperation::finish_zone:
+            return zones_.finish(zone);
+        default:
+            return zones_.reset(zone);
+    }
+}
+
+// The old data goes when nothing speaks of them any more. Here and not in the end: the engine's sync, and the
+// faults before it, come after this, and what follows a failed reset must not find it half done.
+int ZonedDevice::begin_reset(DeviceRequest& request) {
+    {
+        const std::lock_guard lock(table_mutex_);
+        request.refusal = manage(request);
+    }
+    if (request.refusal != ZoneError::none) {
+        return errno_of(request.refusal);
+    }
+    if (const int error = table_.make_durable(); error != 0) {
+        return error;
+    }
+    // It has taken place; that the room is not given back is no failure of it.
+    static_cast<void>(discard_unwritten(request));
+    return 0;
+}
+
+// What lies beyond the write pointer becomes readable, and must not be a write that was never answered.
+int ZonedDevice::begin_finish(DeviceRequest& request) {
+    if (const int error = discard_unwritten(request); error != 0 && error != EOPNOTSUPP) {
+        return error;
+    }
+    {
+        const std::lock_guard lock(table_mutex_);
+        request.refusal = manage(request);
+    }
+    return request.refusal != ZoneError::none ? errno_of(request.refusal) : table_.make_durable();
+}
+
+Extent ZonedDevice::unwritten_part(DeviceOperation operation, ZoneId id) const {
+    const Zone& zone = zones_.zone(id);
+    const bool can_be_written = zone.is_open() || zone.is_openable();
+    // Of a sequential-write-preferred zone all can be read: only a reset says that nothing is in it.
+    const bool meant = operation == DeviceOperation::reset_zone
+                           ? zone.written == Bytes{0}
+                           : zone.type == ZoneType::sequential_write_required;
+    if (!zone.has_write_pointer() || !can_be_written || !meant) {
+        return {};
+    }
+    return {.offset = geometry_.start_of(id) + zone.written,
+            .length = geometry_.length_of(id) - zone.written};
+}
+
+int ZonedDevice::discard_unwritten(const DeviceRequest& request) {
+    Extent run;
+    int error = 0;
+    const auto discard_run = [&] {
+        if (run.length > Bytes{0} && error == 0) {
+            error = image_.file().discard(data_offset_ + run.offset.value, run.length.value);
+        }
+    };
+    for_each_zone(request, [&](ZoneId id) {
+        std::unique_lock lock(table_mutex_);
+        const Extent part = unwritten_part(request.operation, id);
+        lock.unlock();
+        if (part.offset == run.end()) {
+            run.length += part.length;
+        } else if (part.length > Bytes{0}) {
+            discard_run();
+            run = part;
+        }
+    });
+    discard_run();
+    return error;
+}
+
+}  // namespace reflux
