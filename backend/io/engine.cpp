@@ -18,6 +18,10 @@ constexpr std::array rows{
         .make = make_sync_engine},
     Row{.info = {.name = "threads", .description = "a fixed pool of threads: pread, pwrite, fdatasync"},
         .make = make_threads_engine},
+    Row{.info = {.name = "uring",
+                 .description = "one thread and an io_uring; what it cannot do without waiting, the kernel's "
+                                "io-wq workers do"},
+        .make = make_uring_engine},
 };
 
 }  // namespace

@@ -7,5 +7,6 @@ namespace reflux::io {
 
 Result<std::unique_ptr<Engine>> make_sync_engine(const EngineOptions& options);
 Result<std::unique_ptr<Engine>> make_threads_engine(const EngineOptions& options);
+Result<std::unique_ptr<Engine>> make_uring_engine(const EngineOptions& options);
 
 }  // namespace reflux::io

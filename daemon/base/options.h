@@ -21,6 +21,7 @@ struct ServeOptions {
     std::string mountpoint;
     std::string engine = "sync";
     unsigned threads = 4;
+    bool direct = false;
     std::string control;  // path of the control socket; empty: none
     bool io_flusher = false;
     bool daemonize = false;
