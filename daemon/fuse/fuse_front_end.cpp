@@ -3,6 +3,7 @@
 #include "backend/base/owner.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
+#include "daemon/fuse/data_path.h"
 #include "daemon/fuse/mount_point.h"
 #include "daemon/fuse/operations.h"
 
@@ -76,10 +77,9 @@ Result<Session> make_session(Server& server) {
 class FuseFrontEnd final : public FrontEnd {
   public:
     FuseFrontEnd(ZonedDevice& device, std::unique_ptr<RequestPool> requests, std::string mountpoint)
-        : requests_(std::move(requests)),
-          server_{.device = device,
-                  .requests = *requests_,
-                  .tree = {.disk_size = device.geometry().size(),
+        : device_(device),
+          requests_(std::move(requests)),
+          server_{.tree = {.disk_size = device.geometry().size(),
                            .owner = ::geteuid(),
                            .group = ::getegid(),
                            .time = std::time(nullptr)}},
@@ -92,7 +92,6 @@ class FuseFrontEnd final : public FrontEnd {
         if (mounted_) {
             unmount();
         }
-        requests_->give_back_message(server_.received.mem);
     }
 
     Status mount();
@@ -102,9 +101,12 @@ class FuseFrontEnd final : public FrontEnd {
     [[nodiscard]] Status wait_for_request(const StopSource& stop) const;
     [[nodiscard]] bool is_still_mounted() const;
     Result<bool> handle_one(const StopSource& stop);
+    void handle(std::span<std::byte> message);
     void unmount();
 
+    ZonedDevice& device_;
     std::unique_ptr<RequestPool> requests_;
+    FuseRequest* next_ = nullptr;  // that the next message is received in
     Server server_;
     std::string mountpoint_;
     Session session_;
@@ -138,32 +140,42 @@ Status FuseFrontEnd::wait_for_request(const StopSource& stop) const {
     return {};
 }
 
+void FuseFrontEnd::handle(std::span<std::byte> message) {
+    const auto transfer = parse_transfer(message);
+    if (transfer && transfer->inode == disk_inode) {
+        serve_transfer(device_, fuse_session_fd(session_.get()), *std::exchange(next_, nullptr), *transfer);
+    } else if (!is_interrupt(message)) {
+        const fuse_buf whole{.size = message.size(), .flags = {}, .mem = message.data(), .fd = -1, .pos = 0};
+        fuse_session_process_buf(session_.get(), &whole);
+    }
+}
+
 // Handles a message, or waits for one or for `stop`. False: the connection is gone.
 Result<bool> FuseFrontEnd::handle_one(const StopSource& stop) {
-    const int received = fuse_session_receive_buf(session_.get(), &server_.received);
-    if (received == -EAGAIN) {
+    if (next_ == nullptr) {
+        next_ = &requests_->take();
+    }
+    const ssize_t received =
+        ::read(fuse_session_fd(session_.get()), next_->message.data(), next_->message.size());
+    if (received > 0) {
+        handle(next_->message.first(static_cast<std::size_t>(received)));
+        return true;
+    }
+    if (received == 0 || errno == ENODEV) {
+        return false;
+    }
+    if (errno == EAGAIN) {
         REFLUX_CHECK(wait_for_request(stop));
         return true;
     }
-    if (received == -EINTR) {
+    if (errno == EINTR || errno == ENOENT) {  // ENOENT: the request was interrupted before it came here
         return true;
     }
-    if (received < 0) {
-        return fail_errno("read /dev/fuse", -received);
-    }
-    if (received == 0) {
-        return false;
-    }
-    fuse_session_process_buf(session_.get(), &server_.received);
-    if (server_.received.mem == nullptr) {
-        server_.received.mem = requests_->take_message();
-    }
-    return true;
+    return fail_errno("read /dev/fuse");
 }
 
 Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function<Status()>& ready) {
-    ::pthread_setname_np(::pthread_self(),
-                         server_.device.is_inline() ? io_thread_name : front_end_thread_name);
+    ::pthread_setname_np(::pthread_self(), device_.is_inline() ? io_thread_name : front_end_thread_name);
     bool told = false;
     bool connected = true;
     while (connected && !stop.requested()) {
@@ -173,7 +185,7 @@ Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function
             REFLUX_CHECK(ready());
         }
     }
-    server_.device.drain();
+    device_.drain();
     if (connected) {
         return ServeEnd::stopped;
     }
@@ -209,6 +221,7 @@ Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(ZonedDevice& device, const
     REFLUX_CHECK(check_fuse_device());
     fuse_set_log_func(on_library_line);
     REFLUX_TRY(auto requests, RequestPool::make(device.max_in_flight(), largest_transfer));
+    device.offer_memory(requests->memory());
     auto front_end = std::make_unique<FuseFrontEnd>(device, std::move(requests), mountpoint);
     REFLUX_CHECK(front_end->mount());
     return front_end;
