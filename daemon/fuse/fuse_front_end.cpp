@@ -95,12 +95,11 @@ class FuseFrontEnd final : public FrontEnd {
     }
 
     Status mount();
-    Result<ServeEnd> serve(const StopSource& stop, const std::function<Status()>& ready) override;
+    Result<ServeEnd> serve(StopSource& stop, const std::function<Status()>& ready) override;
 
   private:
-    [[nodiscard]] Status wait_for_request(const StopSource& stop) const;
     [[nodiscard]] bool is_still_mounted() const;
-    Result<bool> handle_one(const StopSource& stop);
+    Result<bool> handle_one();
     void handle(std::span<std::byte> message);
     void unmount();
 
@@ -123,20 +122,6 @@ Status FuseFrontEnd::mount() {
         return fail(ErrorKind::system, fmt::format("cannot mount on {}: {}", mountpoint_, trouble));
     }
     REFLUX_TRY(mounted_, find_mount(mountpoint_));
-    const int fd = fuse_session_fd(session_.get());
-    if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
-        return fail_errno("fcntl /dev/fuse");
-    }
-    return {};
-}
-
-Status FuseFrontEnd::wait_for_request(const StopSource& stop) const {
-    std::array<pollfd, 2> waited{
-        pollfd{.fd = fuse_session_fd(session_.get()), .events = POLLIN, .revents = 0},
-        pollfd{.fd = stop.fd(), .events = POLLIN, .revents = 0}};
-    if (::poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) {
-        return fail_errno("poll /dev/fuse");
-    }
     return {};
 }
 
@@ -150,8 +135,9 @@ void FuseFrontEnd::handle(std::span<std::byte> message) {
     }
 }
 
-// Handles a message, or waits for one or for `stop`. False: the connection is gone.
-Result<bool> FuseFrontEnd::handle_one(const StopSource& stop) {
+// Waits for a message and handles it, or is interrupted. False: the connection is gone. A read that waits,
+// for a look and a poll before it cost a request two more system calls.
+Result<bool> FuseFrontEnd::handle_one() {
     if (next_ == nullptr) {
         next_ = &requests_->take();
     }
@@ -164,25 +150,24 @@ Result<bool> FuseFrontEnd::handle_one(const StopSource& stop) {
     if (received == 0 || errno == ENODEV) {
         return false;
     }
-    if (errno == EAGAIN) {
-        REFLUX_CHECK(wait_for_request(stop));
-        return true;
-    }
     if (errno == EINTR || errno == ENOENT) {  // ENOENT: the request was interrupted before it came here
         return true;
     }
     return fail_errno("read /dev/fuse");
 }
 
-Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function<Status()>& ready) {
+Result<ServeEnd> FuseFrontEnd::serve(StopSource& stop, const std::function<Status()>& ready) {
     ::pthread_setname_np(::pthread_self(), device_.is_inline() ? io_thread_name : front_end_thread_name);
     bool told = false;
     bool connected = true;
-    while (connected && !stop.requested()) {
-        REFLUX_TRY(connected, handle_one(stop));
-        if (server_.initialised && !told) {
-            told = true;
-            REFLUX_CHECK(ready());
+    {
+        REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
+        while (connected && !stop.requested()) {
+            REFLUX_TRY(connected, handle_one());
+            if (server_.initialised && !told) {
+                told = true;
+                REFLUX_CHECK(ready());
+            }
         }
     }
     device_.drain();
