@@ -53,7 +53,7 @@ struct DeviceCounters {
 
 struct DeviceOptions {
     std::string engine = "sync";
-    unsigned threads = 4;  // of engine threads; of uring the most workers of the kernel
+    std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;   // past the page cache where requests are aligned
 };
 

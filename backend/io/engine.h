@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,9 +35,11 @@ struct Request {
 };
 
 struct EngineOptions {
-    int fd = -1;           // lower file, open for reading and writing; not owned
-    unsigned threads = 4;  // of a pool; of uring the most workers that the kernel may make for it
-    bool direct = false;   // past the page cache, where a request's alignment allows it (lower_file.h)
+    int fd = -1;  // lower file, open for reading and writing; not owned
+    // Of a pool; of sync those that submit at once; of uring the most workers that the kernel may make for
+    // it. Not set: what the engine thinks right.
+    std::optional<unsigned> threads;
+    bool direct = false;  // past the page cache, where a request's alignment allows it (lower_file.h)
 };
 
 // What an engine tells about itself.

@@ -11,8 +11,6 @@
 namespace reflux::io {
 namespace {
 
-constexpr unsigned most_threads = 64;
-
 class ThreadsEngine final : public Engine {
   public:
     // Twice as many requests as threads: each thread finds its next one queued when it ends one, and memory
@@ -108,13 +106,10 @@ class ThreadsEngine final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_threads_engine(const EngineOptions& options) {
-    if (options.threads == 0 || options.threads > most_threads) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{} threads: choose 1 to {}", options.threads, most_threads));
-    }
+    REFLUX_TRY(const unsigned threads, thread_count(options, 4));
     REFLUX_TRY(auto file, LowerFile::make(options));
-    auto engine = std::make_unique<ThreadsEngine>(std::move(file), options.threads);
-    REFLUX_CHECK(engine->start(options.threads));
+    auto engine = std::make_unique<ThreadsEngine>(std::move(file), threads);
+    REFLUX_CHECK(engine->start(threads));
     return engine;
 }
 

@@ -26,7 +26,6 @@ namespace reflux::io {
 namespace {
 
 constexpr std::size_t depth = 32;
-constexpr unsigned most_workers = 64;
 constexpr std::uint64_t wake_up = depth;  // user_data of the eventfd's read; of a request its slot
 
 class UringEngine final : public Engine {
@@ -324,15 +323,12 @@ void UringEngine::complete(std::size_t slot, int error) {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_uring_engine(const EngineOptions& options) {
-    if (options.threads == 0 || options.threads > most_workers) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{} workers: choose 1 to {}", options.threads, most_workers));
-    }
+    REFLUX_TRY(const unsigned workers, thread_count(options, 4));
     REFLUX_TRY(auto file, LowerFile::make(options));
     REFLUX_TRY(auto ring, Ring::make(2 * depth));
     const std::array<int, 2> fds{file.buffered(), file.direct()};  // -1: an empty place
     REFLUX_CHECK(ring.register_files(fds));
-    REFLUX_CHECK(ring.limit_workers(options.threads));
+    REFLUX_CHECK(ring.limit_workers(workers));
     UniqueFd event(::eventfd(0, EFD_CLOEXEC));
     if (!event) {
         return fail_errno("eventfd");

@@ -3,9 +3,9 @@
 #include "backend/base/owner.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
-#include "daemon/fuse/data_path.h"
 #include "daemon/fuse/mount_point.h"
 #include "daemon/fuse/operations.h"
+#include "daemon/fuse/reader.h"
 
 #include <array>
 #include <cstdarg>
@@ -99,13 +99,10 @@ class FuseFrontEnd final : public FrontEnd {
 
   private:
     [[nodiscard]] bool is_still_mounted() const;
-    Result<bool> handle_one();
-    void handle(std::span<std::byte> message);
     void unmount();
 
     ZonedDevice& device_;
     std::unique_ptr<RequestPool> requests_;
-    FuseRequest* next_ = nullptr;  // that the next message is received in
     Server server_;
     std::string mountpoint_;
     Session session_;
@@ -125,47 +122,20 @@ Status FuseFrontEnd::mount() {
     return {};
 }
 
-void FuseFrontEnd::handle(std::span<std::byte> message) {
-    const auto transfer = parse_transfer(message);
-    if (transfer && transfer->inode == disk_inode) {
-        serve_transfer(device_, fuse_session_fd(session_.get()), *std::exchange(next_, nullptr), *transfer);
-    } else if (!is_interrupt(message)) {
-        const fuse_buf whole{.size = message.size(), .flags = {}, .mem = message.data(), .fd = -1, .pos = 0};
-        fuse_session_process_buf(session_.get(), &whole);
-    }
-}
-
-// Waits for a message and handles it, or is interrupted. False: the connection is gone. A read that waits,
-// for a look and a poll before it cost a request two more system calls.
-Result<bool> FuseFrontEnd::handle_one() {
-    if (next_ == nullptr) {
-        next_ = &requests_->take();
-    }
-    const ssize_t received =
-        ::read(fuse_session_fd(session_.get()), next_->message.data(), next_->message.size());
-    if (received > 0) {
-        handle(next_->message.first(static_cast<std::size_t>(received)));
-        return true;
-    }
-    if (received == 0 || errno == ENODEV) {
-        return false;
-    }
-    if (errno == EINTR || errno == ENOENT) {  // ENOENT: the request was interrupted before it came here
-        return true;
-    }
-    return fail_errno("read /dev/fuse");
-}
-
 Result<ServeEnd> FuseFrontEnd::serve(StopSource& stop, const std::function<Status()>& ready) {
     ::pthread_setname_np(::pthread_self(), device_.is_inline() ? io_thread_name : front_end_thread_name);
     bool told = false;
     bool connected = true;
     {
         REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
+        Reader reader(session_.get(), device_, *requests_);
+        MoreReaders more;  // where each does its own I/O: as many as the device takes requests
         while (connected && !stop.requested()) {
-            REFLUX_TRY(connected, handle_one());
+            REFLUX_TRY(connected, reader.handle_one());
             if (server_.initialised && !told) {
                 told = true;
+                const std::size_t count = device_.is_inline() ? device_.max_in_flight() - 1 : 0;
+                REFLUX_CHECK(more.start(count, session_.get(), device_, *requests_));
                 REFLUX_CHECK(ready());
             }
         }

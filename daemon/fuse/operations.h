@@ -9,7 +9,7 @@ namespace reflux::fuse {
 
 inline constexpr std::size_t largest_transfer = std::size_t{1} << 20U;
 
-// The user data of the session; used by the thread that reads the FUSE device alone.
+// The user data of the session. INIT is handled before a second thread reads the FUSE device.
 struct Server {
     Tree tree;
     bool initialised = false;  // the kernel's INIT was answered

@@ -114,6 +114,7 @@ class Reflux(Server):
             raise Unavailable(run.stderr.strip())
         # Written through the disk, so that every place of it may be written again.
         self.start([self.options.refluxd, "serve", self.data, self.mountpoint, "--engine", self.engine]
+                   + (["--threads", str(self.threads)] if self.threads else [])
                    + (["--direct"] if self.direct else []), os.path.join(self.mountpoint, "disk"))
         with open(self.target, "r+b", buffering=0) as disk:
             block = os.urandom(MIB)
@@ -122,8 +123,8 @@ class Reflux(Server):
             os.fsync(disk.fileno())
 
 
-def reflux(engine_name):
-    return type(f"Reflux_{engine_name}", (Reflux,), {"engine": engine_name})
+def reflux(engine, threads=None):
+    return type(f"Reflux_{engine}", (Reflux,), {"engine": engine, "threads": threads})
 
 
 class Passthrough(Server):
@@ -185,6 +186,7 @@ class Qemu(Server):
 SERVERS = {
     "native": Native,
     "sync": reflux("sync"),
+    "sync4": reflux("sync", 4),
     "threads": reflux("threads"),
     "uring": reflux("uring"),
     "passthrough_ll": Passthrough,

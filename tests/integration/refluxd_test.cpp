@@ -102,7 +102,7 @@ TEST_P(RefluxdEngines, StatusNamesItsThreads) {
     }
     EXPECT_EQ(reported["io"]["direct"], false);
     if (GetParam() == "sync") {
-        EXPECT_THAT(roles, testing::UnorderedElementsAre("io", "control"));
+        EXPECT_THAT(roles, testing::UnorderedElementsAre("io", "io", "io", "control"));
     } else if (GetParam() == "uring") {
         EXPECT_THAT(roles, testing::UnorderedElementsAre("front_end", "io", "control"));
         EXPECT_GT(reported["io"]["registered_bytes"], 1 << 20);

@@ -16,13 +16,10 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace reflux::io {
 namespace {
-
-using testing::HasSubstr;
 
 // Makes io_uring_setup fail in this process, as a container's filter does.
 bool forbid_io_uring(unsigned error) {
@@ -95,11 +92,7 @@ TEST(Uring, TheKernelMakesNoMoreWorkersThanAllowed) {
         };
         (*engine)->submit(request);
         if (i % 10 == 0) {
-            const auto workers = io_workers();
-            most = std::max(most, workers.size());
-            for (const auto& worker : workers) {
-                EXPECT_THAT(worker.stat.name, HasSubstr("iou-wrk-"));
-            }
+            most = std::max(most, io_workers().size());
         }
     }
     (*engine)->drain();

@@ -46,7 +46,7 @@ TEST(Options, ServeHasTheDocumentedDefaults) {
     const auto& serve = std::get<ServeOptions>(*command);
     EXPECT_EQ(serve.mountpoint, "mnt");
     EXPECT_EQ(serve.engine, "sync");
-    EXPECT_EQ(serve.threads, 4U);
+    EXPECT_FALSE(serve.threads);
     EXPECT_FALSE(serve.direct);
     EXPECT_EQ(serve.control, "");
     EXPECT_FALSE(serve.io_flusher || serve.daemonize);
