@@ -29,8 +29,9 @@ bool is_management(DeviceOperation operation) {
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
                                                        const DeviceOptions& options) {
     REFLUX_TRY(auto opened, Image::open(path));
-    REFLUX_TRY(auto engine,
-               io::make_engine(options.engine, {.fd = opened.image.fd(), .threads = options.threads}));
+    REFLUX_TRY(auto engine, io::make_engine(options.engine, {.fd = opened.image.fd(),
+                                                             .threads = options.threads,
+                                                             .direct = options.direct}));
     return start(std::move(opened), std::move(engine));
 }
 

@@ -75,7 +75,8 @@ struct DeviceCounters {
 
 struct DeviceOptions {
     std::string engine = "sync";
-    unsigned threads = 4;  // of engine threads
+    std::optional<unsigned> threads;  // see io::EngineOptions
+    bool direct = false;              // past the page cache where requests are aligned
 };
 
 class ZonedDevice {
@@ -101,6 +102,10 @@ class ZonedDevice {
     [[nodiscard]] std::size_t max_in_flight() const { return engine_->max_in_flight(); }
     // True when submit() does the I/O in the calling thread and has called `done` when it returns.
     [[nodiscard]] bool is_inline() const { return engine_->is_inline(); }
+
+    // Memory in which requests' buffers will lie; see io::Engine.
+    void offer_memory(std::span<std::byte> memory) { engine_->offer_memory(memory); }
+    [[nodiscard]] io::EngineState engine_state() const { return engine_->state(); }
 
     void submit(DeviceRequest& request);
     // Waits for all submitted requests.

@@ -99,8 +99,9 @@ Status serve(const ServeOptions& options, ReadyLine& ready) {
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
-    REFLUX_TRY(const auto device,
-               ZonedDevice::open(options.image, {.engine = options.engine, .threads = options.threads}));
+    REFLUX_TRY(const auto device, ZonedDevice::open(options.image, {.engine = options.engine,
+                                                                    .threads = options.threads,
+                                                                    .direct = options.direct}));
     if (device->image_was_unclean()) {
         log_line(
             fmt::format("{} was not closed cleanly: write pointers are as of the last flush", options.image));

@@ -20,9 +20,12 @@ Result<BufferPool> BufferPool::make(std::size_t size, std::size_t count) {
     return BufferPool(Owner<MappingTraits>({.address = address, .length = size * count}), size, count);
 }
 
+std::span<std::byte> BufferPool::all() const {
+    return {static_cast<std::byte*>(memory_.get().address), size_ * count_};
+}
+
 std::span<std::byte> BufferPool::buffer(std::size_t index) const {
-    return std::span(static_cast<std::byte*>(memory_.get().address), size_ * count_)
-        .subspan(index * size_, size_);
+    return all().subspan(index * size_, size_);
 }
 
 }  // namespace reflux::io

@@ -20,6 +20,8 @@ class BufferPool {
     // Buffer `index`, below count(). Who uses which is the caller's business: a request slot has the buffer
     // of its own number.
     [[nodiscard]] std::span<std::byte> buffer(std::size_t index) const;
+    // All of them, one behind the other.
+    [[nodiscard]] std::span<std::byte> all() const;
 
   private:
     struct Mapping {

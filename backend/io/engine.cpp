@@ -14,10 +14,15 @@ struct Row {
 
 constexpr std::array rows{
     Row{.info = {.name = "sync",
-                 .description = "one thread, one request at a time: pread, pwrite, fdatasync"},
+                 .description =
+                     "the thread that takes a request does its I/O; one, or as many as --threads says"},
         .make = make_sync_engine},
     Row{.info = {.name = "threads", .description = "a fixed pool of threads: pread, pwrite, fdatasync"},
         .make = make_threads_engine},
+    Row{.info = {.name = "uring",
+                 .description = "one thread and an io_uring; what it cannot do without waiting, the kernel's "
+                                "io-wq workers do"},
+        .make = make_uring_engine},
 };
 
 }  // namespace
@@ -32,6 +37,15 @@ std::string_view to_string(Operation operation) {
             return "flush";
     }
     return "unknown";
+}
+
+Result<unsigned> thread_count(const EngineOptions& options, unsigned own) {
+    constexpr unsigned most = 64;
+    const unsigned count = options.threads.value_or(own);
+    if (count == 0 || count > most) {
+        return fail(ErrorKind::invalid_input, fmt::format("{} threads: choose 1 to {}", count, most));
+    }
+    return count;
 }
 
 const std::vector<EngineInfo>& engine_list() {

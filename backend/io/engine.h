@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,8 +35,18 @@ struct Request {
 };
 
 struct EngineOptions {
-    int fd = -1;           // lower file, open for reading and writing; not owned
-    unsigned threads = 4;  // for engines with a pool
+    int fd = -1;  // lower file, open for reading and writing; not owned
+    // Of a pool; of sync those that submit at once; of uring the most workers that the kernel may make for
+    // it. Not set: what the engine thinks right.
+    std::optional<unsigned> threads;
+    bool direct = false;  // past the page cache, where a request's alignment allows it (lower_file.h)
+};
+
+// What an engine tells about itself.
+struct EngineState {
+    bool direct = false;
+    std::uint64_t unaligned = 0;       // transfers of the direct mode that went through the page cache
+    std::size_t registered_bytes = 0;  // of memory that the kernel keeps pinned for it
 };
 
 class Engine {
@@ -56,6 +67,11 @@ class Engine {
     // returns.
     [[nodiscard]] virtual bool is_inline() const = 0;
     [[nodiscard]] virtual std::size_t max_in_flight() const = 0;
+    // Memory in which buffers of requests are going to lie, kept until no request uses it. An engine that
+    // gains by it registers it with the kernel, if a limit allows (state() tells). Before the first request.
+    virtual void offer_memory(std::span<std::byte> /*memory*/) {}
+    // Threads: any.
+    [[nodiscard]] virtual EngineState state() const = 0;
 };
 
 struct EngineInfo {

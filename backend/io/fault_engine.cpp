@@ -36,6 +36,8 @@ class FaultEngine final : public Engine {
     void drain() override { engine_->drain(); }
     [[nodiscard]] bool is_inline() const override { return engine_->is_inline(); }
     [[nodiscard]] std::size_t max_in_flight() const override { return engine_->max_in_flight(); }
+    void offer_memory(std::span<std::byte> memory) override { engine_->offer_memory(memory); }
+    [[nodiscard]] EngineState state() const override { return engine_->state(); }
 
   private:
     // Stands for a request in the engine below.

@@ -11,13 +11,12 @@
 namespace reflux::io {
 namespace {
 
-constexpr unsigned most_threads = 64;
-
 class ThreadsEngine final : public Engine {
   public:
     // Twice as many requests as threads: each thread finds its next one queued when it ends one, and memory
     // for buffers stays small.
-    ThreadsEngine(int fd, unsigned threads) : fd_(fd), ring_(std::size_t{2} * threads) {
+    ThreadsEngine(LowerFile file, unsigned threads)
+        : file_(std::move(file)), ring_(std::size_t{2} * threads) {
         threads_.reserve(threads);
     }
     ThreadsEngine(const ThreadsEngine&) = delete;
@@ -62,6 +61,7 @@ class ThreadsEngine final : public Engine {
 
     [[nodiscard]] bool is_inline() const override { return false; }
     [[nodiscard]] std::size_t max_in_flight() const override { return ring_.size(); }
+    [[nodiscard]] EngineState state() const override { return state_of(file_); }
 
   private:
     // The next request, or null when the engine ends and nothing is queued.
@@ -80,7 +80,7 @@ class ThreadsEngine final : public Engine {
     void work(unsigned index) {
         ::pthread_setname_np(::pthread_self(), fmt::format("refluxd-io/{}", index).c_str());
         while (Request* request = take()) {
-            perform(fd_, *request);
+            perform(file_, *request);
             const std::lock_guard lock(mutex_);
             // Notified under the lock: a waiter that ends the engine must not do so before this returns.
             room_.notify_one();
@@ -90,7 +90,7 @@ class ThreadsEngine final : public Engine {
         }
     }
 
-    int fd_;
+    LowerFile file_;
     std::mutex mutex_;  // guards all below; never held across I/O or a callback
     std::condition_variable work_;
     std::condition_variable room_;
@@ -106,12 +106,10 @@ class ThreadsEngine final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_threads_engine(const EngineOptions& options) {
-    if (options.threads == 0 || options.threads > most_threads) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{} threads: choose 1 to {}", options.threads, most_threads));
-    }
-    auto engine = std::make_unique<ThreadsEngine>(options.fd, options.threads);
-    REFLUX_CHECK(engine->start(options.threads));
+    REFLUX_TRY(const unsigned threads, thread_count(options, 4));
+    REFLUX_TRY(auto file, LowerFile::make(options));
+    auto engine = std::make_unique<ThreadsEngine>(std::move(file), threads);
+    REFLUX_CHECK(engine->start(threads));
     return engine;
 }
 

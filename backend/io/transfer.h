@@ -1,12 +1,12 @@
 // A request done with plain system calls; what the sync and threads engines share.
 #pragma once
 
-#include "backend/io/engine.h"
+#include "backend/io/lower_file.h"
 
 namespace reflux::io {
 
 // Does the whole request: begin, pread/pwrite over short transfers and EINTR or fdatasync, complete.
-void perform(int fd, Request& request);
+void perform(const LowerFile& file, Request& request);
 
 // Reads or writes all of `buffer` at `offset`; 0 or an errno value. A read that meets the end of the file is
 // EIO: the lower file is shorter than the disk that it holds.

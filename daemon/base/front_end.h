@@ -26,7 +26,7 @@ class FrontEnd {
     // Serves in the calling thread until `stop` is requested, then answers what it has taken and returns.
     // `ready` is called once, when the first request can be answered; its error ends the serving. An error is
     // returned when the kernel's side went away without being asked to.
-    virtual Result<ServeEnd> serve(const StopSource& stop, const std::function<Status()>& ready) = 0;
+    virtual Result<ServeEnd> serve(StopSource& stop, const std::function<Status()>& ready) = 0;
 };
 
 }  // namespace reflux

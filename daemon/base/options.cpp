@@ -94,7 +94,12 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
                     "Existing directory; the disk appears as MOUNTPOINT/disk")
         ->required();
     serve.add_option("--engine", options.engine, engine_help())->capture_default_str();
-    serve.add_option("--threads", options.threads, "I/O threads of engine threads")->capture_default_str();
+    serve.add_option(
+        "--threads", options.threads,
+        "Threads that do I/O (sync: 1, threads: 4); of uring the most workers of the kernel (4)");
+    serve.add_flag(
+        "--direct", options.direct,
+        "I/O past the page cache (O_DIRECT); requests that are no multiple of 4096 bytes pass through it");
     serve.add_option("--control", options.control,
                      "Path of a unix socket that answers lines (status, zones, fault, help) with JSON");
     serve.add_flag("--io-flusher", options.io_flusher,

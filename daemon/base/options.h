@@ -3,6 +3,7 @@
 
 #include "backend/zone/zoned_geometry.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,7 +21,8 @@ struct ServeOptions {
     std::string image;
     std::string mountpoint;
     std::string engine = "sync";
-    unsigned threads = 4;
+    std::optional<unsigned> threads;  // not set: what the engine thinks right
+    bool direct = false;
     std::string control;  // path of the control socket; empty: none
     bool io_flusher = false;
     bool daemonize = false;

@@ -6,7 +6,11 @@
 namespace reflux {
 namespace {
 
-std::string role_of(const std::string& name) {
+std::string role_of(const TaskStat& stat) {
+    const std::string& name = stat.name;
+    if ((stat.flags & pf_io_worker) != 0) {
+        return "io_worker";
+    }
     if (name == control_thread_name) {
         return "control";
     }
@@ -25,7 +29,7 @@ Result<std::vector<ThreadInfo>> list_threads() {
     for (const auto& [tid, stat] : all) {
         threads.push_back({.tid = tid,
                            .name = stat.name,
-                           .role = role_of(stat.name),
+                           .role = role_of(stat),
                            .flags = stat.flags,
                            .io_flusher = is_io_flusher(stat)});
     }

@@ -14,7 +14,9 @@ namespace reflux {
 struct ThreadInfo {
     pid_t tid = 0;
     std::string name;
-    std::string role;         // "io" | "front_end" | "control" | "other"
+    // "io" | "io_worker": made by the kernel for engine uring, to do I/O that has to wait | "front_end" |
+    // "control" | "other"
+    std::string role;
     std::uint64_t flags = 0;  // PF_* of the kernel
     bool io_flusher = false;
 };

@@ -5,6 +5,9 @@
 
 #include <atomic>
 #include <memory>
+#include <utility>
+
+#include <time.h>
 
 namespace reflux {
 
@@ -19,11 +22,31 @@ class StopSource {
     // Async-signal-safe.
     void request();
 
+    // A thread that waits in system calls (a read of /dev/fuse) instead of in poll: while this lives, each of
+    // them that waits once `stop` is requested ends by EINTR. The thread looks at requested() before each.
+    class Interruption {
+      public:
+        // Of the calling thread. One at a time of a source.
+        static Result<Interruption> make(StopSource& stop);
+        Interruption(Interruption&& other) noexcept : stop_(std::exchange(other.stop_, nullptr)) {}
+        Interruption(const Interruption&) = delete;
+        Interruption& operator=(const Interruption&) = delete;
+        Interruption& operator=(Interruption&&) = delete;
+        ~Interruption();
+
+      private:
+        explicit Interruption(StopSource& stop) : stop_(&stop) {}
+        StopSource* stop_;
+    };
+
   private:
     explicit StopSource(UniqueFd event) : event_(std::move(event)) {}
 
     UniqueFd event_;  // eventfd
     std::atomic<bool> requested_ = false;
+    // Interrupts, again and again: one signal could come between a look at requested_ and the system call.
+    std::atomic<bool> has_timer_ = false;
+    timer_t timer_{};
 };
 
 // SIGTERM and SIGINT request `stop` from now on, in whatever thread they arrive; SIGPIPE is ignored. `stop`

@@ -71,6 +71,13 @@ json faults_json(const ZonedDevice& device) {
     return list;
 }
 
+json io_json(const ZonedDevice& device) {
+    const auto state = device.engine_state();
+    return {{"direct", state.direct},
+            {"unaligned", state.unaligned},
+            {"registered_bytes", state.registered_bytes}};
+}
+
 json zones_json(const ZonedDevice& device) {
     const auto summary = device.zone_summary();
     json zones = {{"count", device.geometry().zone_count()},
@@ -93,6 +100,7 @@ std::string status_line(const ZonedDevice& device, const Identity& identity) {
                  {"image", device.image_path()},
                  {"image_was_unclean", device.image_was_unclean()},
                  {"size", device.geometry().size().value},
+                 {"io", io_json(device)},
                  {"threads", threads_json()},
                  {"in_flight", in_flight_json(device)},
                  {"counters", counters_json(device.counters())},
@@ -157,16 +165,17 @@ std::string fault_help() {
 }
 
 std::string help_line() {
-    return dump({{"commands",
-                  {{"status", "threads, requests in flight, counters, zones by condition"},
-                   {"progress",
-                    "requests in flight and counters alone; for frequent polls, it reads nothing of /proc"},
-                   {"zones",
-                    "all zones: start, length, capacity, write_pointer (null: has none), type, condition, "
-                    "non_sequential, "
-                    "reset_recommended; bytes"},
-                   {"fault", fault_help()},
-                   {"help", "this"}}}});
+    return dump(
+        {{"commands",
+          {{"status", "engine, threads and their roles, requests in flight, counters, zones by condition"},
+           {"progress",
+            "requests in flight and counters alone; for frequent polls, it reads nothing of /proc"},
+           {"zones",
+            "all zones: start, length, capacity, write_pointer (null: has none), type, condition, "
+            "non_sequential, "
+            "reset_recommended; bytes"},
+           {"fault", fault_help()},
+           {"help", "this"}}}});
 }
 
 }  // namespace

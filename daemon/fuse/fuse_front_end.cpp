@@ -5,6 +5,7 @@
 #include "daemon/base/self_protection.h"
 #include "daemon/fuse/mount_point.h"
 #include "daemon/fuse/operations.h"
+#include "daemon/fuse/reader.h"
 
 #include <array>
 #include <cstdarg>
@@ -76,10 +77,9 @@ Result<Session> make_session(Server& server) {
 class FuseFrontEnd final : public FrontEnd {
   public:
     FuseFrontEnd(ZonedDevice& device, std::unique_ptr<RequestPool> requests, std::string mountpoint)
-        : requests_(std::move(requests)),
-          server_{.device = device,
-                  .requests = *requests_,
-                  .tree = {.disk_size = device.geometry().size(),
+        : device_(device),
+          requests_(std::move(requests)),
+          server_{.tree = {.disk_size = device.geometry().size(),
                            .owner = ::geteuid(),
                            .group = ::getegid(),
                            .time = std::time(nullptr)}},
@@ -92,18 +92,16 @@ class FuseFrontEnd final : public FrontEnd {
         if (mounted_) {
             unmount();
         }
-        requests_->give_back_message(server_.received.mem);
     }
 
     Status mount();
-    Result<ServeEnd> serve(const StopSource& stop, const std::function<Status()>& ready) override;
+    Result<ServeEnd> serve(StopSource& stop, const std::function<Status()>& ready) override;
 
   private:
-    [[nodiscard]] Status wait_for_request(const StopSource& stop) const;
     [[nodiscard]] bool is_still_mounted() const;
-    Result<bool> handle_one(const StopSource& stop);
     void unmount();
 
+    ZonedDevice& device_;
     std::unique_ptr<RequestPool> requests_;
     Server server_;
     std::string mountpoint_;
@@ -121,59 +119,28 @@ Status FuseFrontEnd::mount() {
         return fail(ErrorKind::system, fmt::format("cannot mount on {}: {}", mountpoint_, trouble));
     }
     REFLUX_TRY(mounted_, find_mount(mountpoint_));
-    const int fd = fuse_session_fd(session_.get());
-    if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
-        return fail_errno("fcntl /dev/fuse");
-    }
     return {};
 }
 
-Status FuseFrontEnd::wait_for_request(const StopSource& stop) const {
-    std::array<pollfd, 2> waited{
-        pollfd{.fd = fuse_session_fd(session_.get()), .events = POLLIN, .revents = 0},
-        pollfd{.fd = stop.fd(), .events = POLLIN, .revents = 0}};
-    if (::poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) {
-        return fail_errno("poll /dev/fuse");
-    }
-    return {};
-}
-
-// Handles a message, or waits for one or for `stop`. False: the connection is gone.
-Result<bool> FuseFrontEnd::handle_one(const StopSource& stop) {
-    const int received = fuse_session_receive_buf(session_.get(), &server_.received);
-    if (received == -EAGAIN) {
-        REFLUX_CHECK(wait_for_request(stop));
-        return true;
-    }
-    if (received == -EINTR) {
-        return true;
-    }
-    if (received < 0) {
-        return fail_errno("read /dev/fuse", -received);
-    }
-    if (received == 0) {
-        return false;
-    }
-    fuse_session_process_buf(session_.get(), &server_.received);
-    if (server_.received.mem == nullptr) {
-        server_.received.mem = requests_->take_message();
-    }
-    return true;
-}
-
-Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function<Status()>& ready) {
-    ::pthread_setname_np(::pthread_self(),
-                         server_.device.is_inline() ? io_thread_name : front_end_thread_name);
+Result<ServeEnd> FuseFrontEnd::serve(StopSource& stop, const std::function<Status()>& ready) {
+    ::pthread_setname_np(::pthread_self(), device_.is_inline() ? io_thread_name : front_end_thread_name);
     bool told = false;
     bool connected = true;
-    while (connected && !stop.requested()) {
-        REFLUX_TRY(connected, handle_one(stop));
-        if (server_.initialised && !told) {
-            told = true;
-            REFLUX_CHECK(ready());
+    {
+        REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
+        Reader reader(session_.get(), device_, *requests_);
+        MoreReaders more;  // where each does its own I/O: as many as the device takes requests
+        while (connected && !stop.requested()) {
+            REFLUX_TRY(connected, reader.handle_one());
+            if (server_.initialised && !told) {
+                told = true;
+                const std::size_t count = device_.is_inline() ? device_.max_in_flight() - 1 : 0;
+                REFLUX_CHECK(more.start(count, session_.get(), device_, *requests_));
+                REFLUX_CHECK(ready());
+            }
         }
     }
-    server_.device.drain();
+    device_.drain();
     if (connected) {
         return ServeEnd::stopped;
     }
@@ -209,6 +176,7 @@ Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(ZonedDevice& device, const
     REFLUX_CHECK(check_fuse_device());
     fuse_set_log_func(on_library_line);
     REFLUX_TRY(auto requests, RequestPool::make(device.max_in_flight(), largest_transfer));
+    device.offer_memory(requests->memory());
     auto front_end = std::make_unique<FuseFrontEnd>(device, std::move(requests), mountpoint);
     REFLUX_CHECK(front_end->mount());
     return front_end;

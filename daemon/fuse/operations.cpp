@@ -1,10 +1,7 @@
 #include "daemon/fuse/operations.h"
 
-#include "daemon/base/log.h"
-
 #include <array>
 #include <cstring>
-#include <utility>
 
 #include <sys/statvfs.h>
 
@@ -21,39 +18,6 @@ void reply_error(fuse_req_t request, int error) {
 
 Server& server_of(fuse_req_t request) {
     return *static_cast<Server*>(fuse_req_userdata(request));
-}
-
-void log_failure(const FuseRequest& request, int error) {
-    log_line(fmt::format("{} of {} bytes at {} failed: {}", to_string(request.operation),
-                         request.buffer.size(), request.offset, std::generic_category().message(error)));
-}
-
-// The device has done a request; any thread.
-void answer(DeviceRequest& done, int error) {
-    auto& request = static_cast<FuseRequest&>(done);
-    fuse_req_t kernel = request.kernel;
-    if (error != 0) {
-        log_failure(request, error);
-        reply_error(kernel, error);
-    } else if (request.operation == DeviceOperation::read) {
-        const void* data = request.buffer.data();
-        static_cast<void>(fuse_reply_buf(kernel, static_cast<const char*>(data), request.buffer.size()));
-    } else if (request.operation == DeviceOperation::write) {
-        static_cast<void>(fuse_reply_write(kernel, request.buffer.size()));
-    } else {
-        reply_error(kernel, 0);
-    }
-    request.pool->give_back(request);
-}
-
-FuseRequest& prepare(Server& server, fuse_req_t kernel, DeviceOperation operation, off_t offset) {
-    FuseRequest& request = server.requests.take();
-    request.kernel = kernel;
-    request.operation = operation;
-    request.offset = static_cast<std::uint64_t>(offset);
-    request.buffer = {};
-    request.done = answer;
-    return request;
 }
 
 void on_init(void* userdata, fuse_conn_info* connection) {
@@ -99,43 +63,6 @@ void on_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     }
     file->direct_io = 1;
     static_cast<void>(fuse_reply_open(request, file));
-}
-
-void on_read(fuse_req_t kernel, fuse_ino_t /*inode*/, std::size_t size, off_t offset,
-             fuse_file_info* /*file*/) {
-    Server& server = server_of(kernel);
-    const auto on_disk = clip_read(static_cast<std::uint64_t>(offset), size, server.tree.disk_size);
-    FuseRequest& request = prepare(server, kernel, DeviceOperation::read, offset);
-    if (on_disk > request.read_buffer.size()) {  // the kernel asks for at most largest_transfer
-        answer(request, EINVAL);
-        return;
-    }
-    request.buffer = request.read_buffer.first(on_disk);
-    if (on_disk == 0) {
-        answer(request, 0);
-        return;
-    }
-    server.device.submit(request);
-}
-
-void on_write(fuse_req_t kernel, fuse_ino_t /*inode*/, const char* data, std::size_t size, off_t offset,
-              fuse_file_info* /*file*/) {
-    Server& server = server_of(kernel);
-    FuseRequest& request = prepare(server, kernel, DeviceOperation::write, offset);
-    // The data lies in the received message, which is ours; the callback's type says const.
-    void* bytes = const_cast<char*>(data);  // NOLINT(*-const-cast)
-    request.buffer = {static_cast<std::byte*>(bytes), size};
-    if (!server.device.is_inline()) {
-        // The device works on the data after this returns: the request keeps the message, the reader takes
-        // another.
-        request.message = std::exchange(server.received.mem, nullptr);
-    }
-    server.device.submit(request);
-}
-
-void on_fsync(fuse_req_t kernel, fuse_ino_t /*inode*/, int /*data_only*/, fuse_file_info* /*file*/) {
-    Server& server = server_of(kernel);
-    server.device.submit(prepare(server, kernel, DeviceOperation::flush, 0));
 }
 
 // Called at every close(2): nothing is kept back for it.
@@ -196,10 +123,7 @@ const fuse_lowlevel_ops& operations() {
         ops.getattr = on_getattr;
         ops.setattr = on_setattr;
         ops.open = on_open;
-        ops.read = on_read;
-        ops.write = on_write;
         ops.flush = on_flush;
-        ops.fsync = on_fsync;
         ops.readdir = on_readdir;
         ops.statfs = on_statfs;
         ops.mknod = refuse_change;

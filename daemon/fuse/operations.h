@@ -1,7 +1,6 @@
-// What the filesystem answers to each FUSE request.
+// What the filesystem answers to each FUSE request but those for the disk's data (data_path.h).
 #pragma once
 
-#include "daemon/fuse/request_pool.h"
 #include "daemon/fuse/tree.h"
 
 #include <fuse_lowlevel.h>
@@ -10,12 +9,9 @@ namespace reflux::fuse {
 
 inline constexpr std::size_t largest_transfer = std::size_t{1} << 20U;
 
-// The user data of the session; used by the thread that reads the FUSE device alone.
+// The user data of the session. INIT is handled before a second thread reads the FUSE device.
 struct Server {
-    ZonedDevice& device;
-    RequestPool& requests;
     Tree tree;
-    fuse_buf received{};       // the message that is being handled
     bool initialised = false;  // the kernel's INIT was answered
 };
 

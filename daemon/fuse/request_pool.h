@@ -1,17 +1,16 @@
-// Requests on their way through the device, and the buffers that FUSE messages are received in. All are made
-// once and go round; nothing is allocated for a request after warm-up.
+// Requests on their way through the device, each with the memory that its message is received in and its data
+// lies in. All are made once and go round; nothing is allocated for a request.
 #pragma once
 
 #include "backend/io/buffer_pool.h"
 #include "backend/zoned_device.h"
+#include "daemon/fuse/message.h"
 
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include <fuse_lowlevel.h>
 
 namespace reflux::fuse {
 
@@ -20,40 +19,40 @@ class RequestPool;
 // One read, write or fsync of the disk.
 struct FuseRequest : DeviceRequest {
     RequestPool* pool = nullptr;
-    fuse_req_t kernel = nullptr;       // what is answered
-    std::span<std::byte> read_buffer;  // its own, for the data of a read
-    void* message = nullptr;  // received message that a write's data lies in, when the device keeps it
+    std::uint64_t unique = 0;  // what the answer names
+    int fuse_fd = -1;          // where it goes
+    // A message goes here. It begins as far before a page as a write's headers are long, so that the data
+    // behind them is as aligned as O_DIRECT wants it.
+    std::span<std::byte> message;
+    // The rest of it, from that page on: data of a write, and where a read puts its own.
+    std::span<std::byte> data;
 };
 
-// Threads: any, unless a function says otherwise.
+// Threads: any.
 class RequestPool {
   public:
-    // `count` requests with a read buffer of `largest` bytes each.
+    // `count` requests for up to `largest` bytes of data each.
     static Result<std::unique_ptr<RequestPool>> make(std::size_t count, std::size_t largest);
     RequestPool(const RequestPool&) = delete;
     RequestPool& operator=(const RequestPool&) = delete;
     RequestPool(RequestPool&&) = delete;
     RequestPool& operator=(RequestPool&&) = delete;
-    ~RequestPool();
+    ~RequestPool() = default;
 
     // Waits until one is free.
     FuseRequest& take();
-    // Takes back a request, and its message for take_message.
     void give_back(FuseRequest& request);
-    // A message buffer that was used before, of the size that libfuse chose; null: none, libfuse makes a new
-    // one.
-    void* take_message();
-    void give_back_message(void* message);
+    // What all of them lie in.
+    [[nodiscard]] std::span<std::byte> memory() const { return buffers_.all(); }
 
   private:
     RequestPool(io::BufferPool buffers, std::size_t count);
 
     io::BufferPool buffers_;
     std::vector<FuseRequest> requests_;
-    std::mutex mutex_;  // guards free_ and messages_; never held across I/O
+    std::mutex mutex_;  // guards free_; never held across I/O
     std::condition_variable freed_;
     std::vector<FuseRequest*> free_;
-    std::vector<void*> messages_;
 };
 
 }  // namespace reflux::fuse

@@ -77,9 +77,16 @@ class FrozenLower : public RefluxdEngines {
                 return false;
             }
             stuck_ = reported["in_flight"][0];
-            const auto stat = read_task_stat(
-                fmt::format("/proc/{}/task/{}/stat", process_->pid(), stuck_["tid"].get<int>()));
-            return stat && stat->state == 'D';
+            // Of engine uring it is a worker, which status lists.
+            for (const auto& thread : reported["threads"]) {
+                const auto stat = read_task_stat(
+                    fmt::format("/proc/{}/task/{}/stat", process_->pid(), thread["tid"].get<int>()));
+                const bool does_io = thread["tid"] == stuck_["tid"] || thread["role"] == "io_worker";
+                if (does_io && stat && stat->state == 'D') {
+                    return true;
+                }
+            }
+            return false;
         })) << "no I/O thread sleeps in the write";
     }
     // The write was answered, and well; within 20 s.
@@ -96,7 +103,7 @@ class FrozenLower : public RefluxdEngines {
     std::optional<Child> writer_;
     nlohmann::json stuck_;  // entry of the request that sleeps, as status gives it
 };
-INSTANTIATE_TEST_SUITE_P(All, FrozenLower, testing::Values("sync", "threads"));
+INSTANTIATE_TEST_SUITE_P(All, FrozenLower, testing::Values("sync", "threads", "uring"));
 
 TEST_P(FrozenLower, StatusAnswersWhileAnIoThreadIsStuck) {
     ASSERT_NO_FATAL_FAILURE(serve_and_freeze());

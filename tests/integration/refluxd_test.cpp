@@ -31,7 +31,7 @@ std::string connection_of(const std::string& mountpoint) {
     return found == all.end() ? "" : split(found->device, ':').at(1);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RefluxdEngines, testing::Values("sync", "threads"));
+INSTANTIATE_TEST_SUITE_P(All, RefluxdEngines, testing::Values("sync", "threads", "uring"));
 
 TEST_P(RefluxdEngines, KeepsWhatIsWrittenOverARestart) {
     const std::string large = pattern(3 << 20, 1);  // many requests, over zone borders, from unaligned memory
@@ -100,11 +100,58 @@ TEST_P(RefluxdEngines, StatusNamesItsThreads) {
         ASSERT_TRUE(stat);
         EXPECT_EQ(stat->name, thread["name"]);
     }
+    EXPECT_EQ(reported["io"]["direct"], false);
     if (GetParam() == "sync") {
-        EXPECT_THAT(roles, testing::UnorderedElementsAre("io", "control"));
+        EXPECT_THAT(roles, testing::UnorderedElementsAre("io", "io", "io", "control"));
+    } else if (GetParam() == "uring") {
+        EXPECT_THAT(roles, testing::UnorderedElementsAre("front_end", "io", "control"));
+        EXPECT_GT(reported["io"]["registered_bytes"], 1 << 20);
     } else {
         EXPECT_THAT(roles, testing::UnorderedElementsAre("front_end", "io", "io", "io", "control"));
     }
+    end_well(*process);
+}
+
+// The kernel makes threads of its own for what has to wait: no surprise, status tells them.
+TEST_F(RefluxdTest, StatusListsTheKernelsWorkersOfTheRing) {
+    auto process = serve({"--engine", "uring", "--threads", "2"});
+    ASSERT_TRUE(process) << process.error().message;
+    const auto workers = [&] {
+        std::size_t count = 0;
+        const auto reported = status();
+        for (const auto& thread : reported["threads"]) {
+            if (thread["role"] == "io_worker") {
+                EXPECT_THAT(thread["name"].get<std::string>(), HasSubstr("iou-wrk-"));
+                EXPECT_NE(thread["flags"].get<std::uint64_t>() & pf_io_worker, 0U);
+                ++count;
+            }
+        }
+        return count;
+    };
+    EXPECT_EQ(workers(), 0U);
+    write_disk(disk(), 0, pattern(1 << 20, 6));  // ends in an fsync, which waits
+    EXPECT_GE(workers(), 1U);
+    EXPECT_LE(workers(), 2U);
+    end_well(*process);
+}
+
+TEST_P(RefluxdEngines, DirectKeepsWhatIsWrittenAlignedOrNot) {
+    auto process = serve({"--engine", GetParam(), "--direct"});
+    if (!process && process.error().message.find("refuses O_DIRECT") != std::string::npos) {
+        GTEST_SKIP() << process.error().message;
+    }
+    ASSERT_TRUE(process) << process.error().message;
+    // Of larger ones the kernel makes messages as the caller's memory has pages.
+    const std::string large = pattern(512 << 10, 7);
+    const std::string small = pattern(512, 8);
+    write_disk(disk(), 5 << 20, large);
+    EXPECT_EQ(status()["io"]["direct"], true);
+    EXPECT_EQ(status()["io"]["unaligned"], 0) << "what FUSE sends is aligned when its place is";
+    write_disk(disk(), (5 << 20) + 1536, small);
+    EXPECT_EQ(status()["io"]["unaligned"], 1);
+    const std::string expected = large.substr(0, 1536) + small + large.substr(2048);
+    EXPECT_TRUE(read_disk(disk(), 5 << 20, large.size()) == expected);
+    EXPECT_EQ(status()["io"]["unaligned"], 1);
     end_well(*process);
 }
 
@@ -216,7 +263,8 @@ TEST_F(RefluxdTest, IoFlusherMarksEveryThreadOrSaysWhatIsMissing) {
     }
     auto process = serve({"--io-flusher", "--engine", "threads"});
     ASSERT_TRUE(process) << process.error().message;
-    for (const auto& thread : status()["threads"]) {
+    const auto reported = status();
+    for (const auto& thread : reported["threads"]) {
         EXPECT_TRUE(thread["io_flusher"]) << thread;
     }
     end_well(*process);
@@ -229,6 +277,7 @@ TEST_F(RefluxdTest, ListIsJson) {
     ASSERT_TRUE(list.is_object()) << listed.output;
     EXPECT_EQ(list["engines"][0]["name"], "sync");
     EXPECT_EQ(list["engines"][1]["name"], "threads");
+    EXPECT_EQ(list["engines"][2]["name"], "uring");
     EXPECT_EQ(list["front_ends"][0]["name"], "fuse");
     EXPECT_EQ(list["faults"][0]["name"], "delay");
 }

@@ -28,6 +28,7 @@ class ShuffledEngine : public io::Engine {
     }
     [[nodiscard]] bool is_inline() const override { return false; }
     [[nodiscard]] std::size_t max_in_flight() const override { return 16; }
+    [[nodiscard]] io::EngineState state() const override { return {}; }
 
     void run_one(bool data_only) {
         std::vector<std::size_t> choice;

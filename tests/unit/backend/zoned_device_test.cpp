@@ -42,7 +42,7 @@ class ZonedDeviceTest : public testing::TestWithParam<std::string> {
     std::string path_ = folder_ / "image";
     std::vector<std::byte> data_ = std::vector<std::byte>(8192, std::byte{0x77});
 };
-INSTANTIATE_TEST_SUITE_P(Engines, ZonedDeviceTest, testing::Values("sync", "threads"));
+INSTANTIATE_TEST_SUITE_P(Engines, ZonedDeviceTest, testing::Values("sync", "threads", "uring"));
 
 TEST_P(ZonedDeviceTest, DataAndZonesSurviveACleanEnd) {
     {

@@ -216,7 +216,7 @@ TEST(Engines, UnknownNamesAndBadOptionsAreRefused) {
     const auto unknown = make_engine("quantum", {});
     ASSERT_FALSE(unknown);
     EXPECT_EQ(unknown.error().kind, ErrorKind::invalid_input);
-    EXPECT_THAT(unknown.error().message, HasSubstr("sync, threads"));
+    EXPECT_THAT(unknown.error().message, HasSubstr("sync, threads, uring"));
     EXPECT_FALSE(make_engine("threads", {.fd = -1, .threads = 0}));
     EXPECT_FALSE(make_engine("threads", {.fd = -1, .threads = 65}));
 }

@@ -1,12 +1,12 @@
 #include "backend/io/fault.h"
 
 #include "backend/base/unique_fd.h"
+#include "tests/support/count_allocations.h"
 #include "tests/support/ending.h"
 
 #include <chrono>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <thread>
 
@@ -15,39 +15,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#define REFLUX_THREAD_SANITIZER 0
-#if defined(__SANITIZE_THREAD__)
-#undef REFLUX_THREAD_SANITIZER
-#define REFLUX_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#undef REFLUX_THREAD_SANITIZER
-#define REFLUX_THREAD_SANITIZER 1
-#endif
-#endif
-
-namespace {
-// Allocations of this thread.
-[[maybe_unused]] thread_local std::size_t allocations = 0;
-}  // namespace
-
-#if !REFLUX_THREAD_SANITIZER  // ThreadSanitizer brings operators of its own
-// The whole test program counts.
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* memory = std::malloc(size)) {
-        return memory;
-    }
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/) noexcept {
-    std::free(memory);
-}
-#endif
 
 namespace reflux::io {
 namespace {
@@ -128,7 +95,7 @@ class FaultTest : public testing::TestWithParam<std::string_view> {
     Faults faults_;
     std::unique_ptr<Engine> engine_;
 };
-INSTANTIATE_TEST_SUITE_P(All, FaultTest, testing::Values("sync", "threads"));
+INSTANTIATE_TEST_SUITE_P(All, FaultTest, testing::Values("sync", "threads", "uring"));
 
 TEST_P(FaultTest, OffRequestsPassAndTheEngineIsTheSame) {
     EXPECT_FALSE(faults_.any());
@@ -256,8 +223,8 @@ TEST_P(FaultTest, SpinEndsByItsTime) {
 }
 
 TEST_P(FaultTest, AllocateTakesMemoryUpToItsMostAndGivesItBack) {
-    if (REFLUX_THREAD_SANITIZER) {
-        GTEST_SKIP() << "ThreadSanitizer's shadow of the memory is resident too";
+    if (!test::counts_allocations) {
+        GTEST_SKIP() << "a sanitizer's shadow of the memory is resident too";
     }
     const auto resident = [] {
         std::size_t size = 0;
@@ -337,29 +304,26 @@ TEST_P(FaultTest, SwitchedWhileManySubmit) {
     EXPECT_EQ(run(Operation::write), 0);
 }
 
-TEST(Faults, NothingIsAllocatedForARequest) {
-    if (REFLUX_THREAD_SANITIZER) {
-        GTEST_SKIP() << "ThreadSanitizer brings an operator new of its own";
+TEST_P(FaultTest, NothingIsAllocatedForARequest) {
+    if (!test::counts_allocations) {
+        GTEST_SKIP() << "a sanitizer brings an allocator of its own";
     }
-    const UniqueFd file(::memfd_create("fault_test", MFD_CLOEXEC));
-    ASSERT_EQ(::ftruncate(file.get(), origin + disk_size), 0);
-    Faults faults;
-    const auto engine = with_faults(std::move(*make_engine("sync", {.fd = file.get()})), faults, origin);
     Waited request(Operation::write, 0);
     request.complete = [](Request&, int) {};
     const auto allocated = [&] {
-        const std::size_t before = allocations;
+        const std::uint64_t before = test::allocations;
         for (int i = 0; i < 1000; ++i) {
-            engine->submit(request);
+            engine_->submit(request);
+            engine_->drain();
         }
-        return allocations - before;
+        return test::allocations - before;
     };
     EXPECT_EQ(allocated(), 0U);
-    ASSERT_TRUE(faults.set("error", {"every=2", "torn"}));
-    ASSERT_TRUE(faults.set("spin", {"time=0.001ms"}));
-    ASSERT_TRUE(faults.set("allocate", {"size=4KiB", "most=1MiB"}));
+    set("error", {"every=2", "torn"});
+    set("spin", {"time=0.001ms"});
+    set("allocate", {"size=4KiB", "most=1MiB"});
     EXPECT_EQ(allocated(), 0U);
-    EXPECT_GT(allocations, 0U) << "it does count";
+    EXPECT_GT(test::allocations, 0U) << "it does count";
 }
 
 TEST(Faults, BadNamesAndOptionsAreOneClearLineAndChangeNothing) {

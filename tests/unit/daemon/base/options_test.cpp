@@ -76,18 +76,20 @@ TEST(Options, ServeHasTheDocumentedDefaults) {
     const auto& serve = std::get<ServeOptions>(*command);
     EXPECT_EQ(serve.mountpoint, "mnt");
     EXPECT_EQ(serve.engine, "sync");
-    EXPECT_EQ(serve.threads, 4U);
+    EXPECT_FALSE(serve.threads);
+    EXPECT_FALSE(serve.direct);
     EXPECT_EQ(serve.control, "");
     EXPECT_FALSE(serve.io_flusher || serve.daemonize);
 }
 
 TEST(Options, ServeTakesEverything) {
-    const auto command = parse({"serve", "image", "mnt", "--engine", "threads", "--threads", "8", "--control",
-                                "s", "--io-flusher", "--daemonize"});
+    const auto command = parse({"serve", "image", "mnt", "--engine", "threads", "--threads", "8", "--direct",
+                                "--control", "s", "--io-flusher", "--daemonize"});
     ASSERT_TRUE(command) << command.error().message;
     const auto& serve = std::get<ServeOptions>(*command);
     EXPECT_EQ(serve.engine, "threads");
     EXPECT_EQ(serve.threads, 8U);
+    EXPECT_TRUE(serve.direct);
     EXPECT_EQ(serve.control, "s");
     EXPECT_TRUE(serve.io_flusher && serve.daemonize);
 }

@@ -49,6 +49,29 @@ TEST(StopSource, StaysRequested) {
     EXPECT_TRUE(is_readable((*stop)->fd(), 0)) << "polling does not use it up";
 }
 
+// A read that nothing else would end, reached before the request or after it.
+TEST(StopSource, InterruptsAReadWheneverItBegins) {
+    for (int round = 0; round < 50; ++round) {
+        const auto stop = StopSource::make();
+        ASSERT_TRUE(stop);
+        const auto pipe = make_pipe();
+        const auto interruption = StopSource::Interruption::make(**stop);
+        ASSERT_TRUE(interruption) << interruption.error().message;
+        std::jthread requester([&, round] {
+            for (int i = 0; i < round * 100; ++i) {
+                std::this_thread::yield();
+            }
+            (*stop)->request();
+        });
+        char byte = 0;
+        int interrupted = 0;
+        while (!(*stop)->requested()) {
+            interrupted += ::read(pipe.read_end.get(), &byte, 1) < 0 && errno == EINTR ? 1 : 0;
+        }
+        EXPECT_LE(interrupted, 1);
+    }
+}
+
 TEST(StopSource, ASignalWakesOneWhoWaits) {
     for (const int number : {SIGTERM, SIGINT}) {
         auto pipe = make_pipe();

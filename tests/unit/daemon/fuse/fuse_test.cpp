@@ -4,9 +4,10 @@
 #include "daemon/fuse/tree.h"
 #include "tests/support/temporary_folder.h"
 
-#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -80,22 +81,68 @@ TEST(CheckMountPoint, TakesADirectoryAndNamesWhatElseItIs) {
     EXPECT_THAT(refused("/"), HasSubstr("cannot be used"));
 }
 
-TEST(RequestPool, LendsEachRequestOnceAndKeepsMessages) {
-    auto pool = RequestPool::make(2, 4096);
+TEST(RequestPool, LendsEachRequestOnceWithMemoryOfItsOwn) {
+    auto pool = RequestPool::make(2, 8192);
     ASSERT_TRUE(pool);
     FuseRequest& one = (*pool)->take();
     FuseRequest& two = (*pool)->take();
     EXPECT_NE(&one, &two);
-    EXPECT_NE(one.read_buffer.data(), two.read_buffer.data());
-    EXPECT_EQ((*pool)->take_message(), nullptr) << "none was received yet";
-    void* message = std::malloc(100);
-    one.message = message;
+    for (const FuseRequest* request : {&one, &two}) {
+        EXPECT_EQ(request->message.size(), transfer_header + 8192);
+        EXPECT_EQ(request->data.size(), 8192U);
+        EXPECT_EQ(request->message.data() + transfer_header, request->data.data());
+        // NOLINTNEXTLINE(*-reinterpret-cast): it is only looked at
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(request->data.data()) % 4096, 0U) << "as O_DIRECT wants";
+    }
+    EXPECT_TRUE(one.message.data() + one.message.size() <= two.message.data() ||
+                two.message.data() + two.message.size() <= one.message.data());
     std::jthread giver([&] { (*pool)->give_back(one); });
     FuseRequest& again = (*pool)->take();  // waits for the giver
     EXPECT_EQ(&again, &one);
-    EXPECT_EQ(again.message, nullptr);
-    EXPECT_EQ((*pool)->take_message(), message);
-    (*pool)->give_back_message(message);
+}
+
+template <class Body>
+std::vector<std::byte> message_of(std::uint32_t opcode, const Body& body, std::size_t data = 0) {
+    std::vector<std::byte> message(sizeof(fuse_in_header) + sizeof(Body) + data);
+    const fuse_in_header header{.len = static_cast<std::uint32_t>(message.size()),
+                                .opcode = opcode,
+                                .unique = 77,
+                                .nodeid = disk_inode};
+    std::memcpy(message.data(), &header, sizeof(header));
+    std::memcpy(message.data() + sizeof(header), &body, sizeof(body));
+    return message;
+}
+
+TEST(Message, TransfersAreParsed) {
+    const auto read = parse_transfer(message_of(FUSE_READ, fuse_read_in{.offset = 4096, .size = 512}));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->operation, DeviceOperation::read);
+    EXPECT_EQ(read->unique, 77U);
+    EXPECT_EQ(read->inode, disk_inode);
+    EXPECT_EQ(read->offset, 4096U);
+    EXPECT_EQ(read->size, 512U);
+    const auto write =
+        parse_transfer(message_of(FUSE_WRITE, fuse_write_in{.offset = 8192, .size = 100}, 100));
+    ASSERT_TRUE(write);
+    EXPECT_EQ(write->operation, DeviceOperation::write);
+    EXPECT_EQ(write->offset, 8192U);
+    EXPECT_EQ(write->size, 100U);
+    const auto fsync = parse_transfer(message_of(FUSE_FSYNC, fuse_fsync_in{}));
+    ASSERT_TRUE(fsync);
+    EXPECT_EQ(fsync->operation, DeviceOperation::flush);
+}
+
+TEST(Message, WhatIsCutOffOrSomethingElseIsNone) {
+    const auto whole = message_of(FUSE_WRITE, fuse_write_in{.offset = 0, .size = 100}, 100);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        EXPECT_FALSE(parse_transfer(std::span(whole).first(size))) << size;
+    }
+    EXPECT_FALSE(parse_transfer(message_of(FUSE_WRITE, fuse_write_in{.size = 100}, 101)));
+    const auto interrupt = message_of(FUSE_INTERRUPT, fuse_interrupt_in{});
+    EXPECT_FALSE(parse_transfer(interrupt));
+    EXPECT_TRUE(is_interrupt(interrupt));
+    EXPECT_FALSE(is_interrupt(whole));
+    EXPECT_FALSE(is_interrupt({}));
 }
 
 }  // namespace
