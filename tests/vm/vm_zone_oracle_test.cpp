@@ -1,0 +1,62 @@
+// The zone model against the kernel's own zoned devices, in a guest: zone_oracle.cpp beside this.
+// REFLUX_VM_KERNEL names another kernel than 6.1.
+#include "backend/base/kernel_file.h"
+#include "tests/integration/support/reflux_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class VmZoneOracleTest : public RefluxTest {};
+
+// Capacity below zone size, limits, large blocks, a last zone that is smaller.
+constexpr const char* devices = R"(
+oracle=)" REFLUX_BUILD_DIR R"(/tests/zone_oracle
+modprobe null_blk nr_devices=1 zoned=1 gb=1 zone_size=64 zone_capacity=1 zone_nr_conv=2 zone_max_open=3
+"$oracle" /dev/nullb0 OPERATIONS
+rmmod null_blk
+modprobe null_blk nr_devices=1 zoned=1 gb=1 zone_size=64 zone_capacity=1 zone_nr_conv=1 zone_max_active=5 bs=4096
+"$oracle" /dev/nullb0 OPERATIONS
+rmmod null_blk
+modprobe sd_mod
+modprobe scsi_debug zbc=host-managed dev_size_mb=33 zone_size_mb=2 zone_nr_conv=2 zone_max_open=3 ndelay=1000
+for i in $(seq 100); do [ ! -b /dev/sda ] || break; sleep 0.1; done
+"$oracle" /dev/sda OPERATIONS
+rmmod scsi_debug
+modprobe scsi_debug zbc=host-managed dev_size_mb=32 zone_size_mb=1 zone_nr_conv=1 sector_size=4096 ndelay=1000
+for i in $(seq 100); do [ ! -b /dev/sda ] || break; sleep 0.1; done
+"$oracle" /dev/sda OPERATIONS
+rmmod scsi_debug
+)";
+
+TEST_F(VmZoneOracleTest, NullBlkAndScsiDebugAnswerAlike) {
+    std::string setup = devices;
+    const std::string count = std::getenv("REFLUX_LONG") != nullptr ? "20000" : "1000";
+    for (auto at = setup.find("OPERATIONS"); at != std::string::npos; at = setup.find("OPERATIONS")) {
+        setup.replace(at, std::string("OPERATIONS").size(), count);
+    }
+    // A run is how a command comes into a guest; of the run itself as little as can be.
+    const Ran ran = run_shell(
+        fmt::format("exec \"$REFLUX\" run fuse-ext4-own-cgroup --json --out {} --set workload.work=16MiB "
+                    "--set 'vm.setup={}' --vm {}",
+                    out(), setup, vm_kernel()),
+        Seconds(500));
+    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+    const auto events =
+        read_file(ran.verdict()["run_dir"].get<std::string>() + "/events.txt").value_or("no events.txt");
+    for (const std::string device : {"/dev/nullb0", "/dev/sda"}) {
+        EXPECT_THAT(events, HasSubstr(fmt::format("{}: {} operations alike", device, count)));
+    }
+    EXPECT_THAT(events, HasSubstr("max_open 3"));
+    EXPECT_THAT(events, HasSubstr("max_active 5"));
+    EXPECT_THAT(events, HasSubstr("blocks of 4096"));
+    EXPECT_THAT(events, Not(HasSubstr("zone_oracle: ")));
+}
+
+}  // namespace
+}  // namespace reflux::test
