@@ -74,7 +74,10 @@ class Device {
     }
 
     [[nodiscard]] const ZonedShape& shape() const { return shape_; }
-    [[nodiscard]] std::span<const blk_zone> zones() const { return {header()->zones, header()->nr_zones}; }
+    [[nodiscard]] std::span<const blk_zone> zones() const {
+        // Not header()->zones: an array of no length, which clang does not let pass.
+        return {reinterpret_cast<const blk_zone*>(header() + 1), header()->nr_zones};
+    }
 
     // Reads the zones anew.
     bool refresh() {
