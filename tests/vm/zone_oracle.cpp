@@ -74,14 +74,12 @@ class Device {
     }
 
     [[nodiscard]] const ZonedShape& shape() const { return shape_; }
-    [[nodiscard]] std::span<const blk_zone> zones() const {
-        // Not header()->zones: an array of no length, which clang does not let pass.
-        return {reinterpret_cast<const blk_zone*>(header() + 1), header()->nr_zones};
-    }
+    [[nodiscard]] std::span<const blk_zone> zones() const { return {header()->zones, header()->nr_zones}; }
 
     // Reads the zones anew.
     bool refresh() {
-        *header() = {.sector = 0, .nr_zones = zone_count_, .flags = 0};
+        header()->sector = 0;
+        header()->nr_zones = zone_count_;
         return ::ioctl(fd_.get(), BLKREPORTZONE, header()) == 0 && header()->nr_zones == zone_count_;
     }
     // 0 or an errno value.
