@@ -1,6 +1,5 @@
 // The zone model against the kernel's own zoned devices, in a guest: zone_oracle.cpp beside this.
 // REFLUX_VM_KERNEL names another kernel than 6.1.
-#include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
 #include <gmock/gmock.h>
@@ -36,19 +35,11 @@ rmmod scsi_debug
 
 TEST_F(VmZoneOracleTest, NullBlkAndScsiDebugAnswerAlike) {
     std::string setup = devices;
-    const std::string count = std::getenv("REFLUX_LONG") != nullptr ? "20000" : "1000";
+    const std::string count = std::getenv("REFLUX_LONG") != nullptr ? "8000" : "1000";
     for (auto at = setup.find("OPERATIONS"); at != std::string::npos; at = setup.find("OPERATIONS")) {
         setup.replace(at, std::string("OPERATIONS").size(), count);
     }
-    // A run is how a command comes into a guest; of the run itself as little as can be.
-    const Ran ran = run_shell(
-        fmt::format("exec \"$REFLUX\" run fuse-ext4-own-cgroup --json --out {} --set workload.work=16MiB "
-                    "--set 'vm.setup={}' --vm {}",
-                    out(), setup, vm_kernel()),
-        Seconds(500));
-    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
-    const auto events =
-        read_file(ran.verdict()["run_dir"].get<std::string>() + "/events.txt").value_or("no events.txt");
+    const std::string events = events_in_guest(setup, Seconds(500));
     for (const std::string device : {"/dev/nullb0", "/dev/sda"}) {
         EXPECT_THAT(events, HasSubstr(fmt::format("{}: {} operations alike", device, count)));
     }
