@@ -1,7 +1,6 @@
 // `reflux audit` and `reflux exec` where marks can be set: the tests of
 // tests/integration/reflux_audit_test.cpp in a guest, whose root has the CAP_SYS_RESOURCE that the hosts of
 // these tests often lack. REFLUX_VM_KERNEL names another kernel than 6.1.
-#include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
 #include <gmock/gmock.h>
@@ -19,15 +18,7 @@ class VmAuditTest : public RefluxTest {};
 TEST_F(VmAuditTest, MarksAreSetKeptInheritedAndSeen) {
     const std::string tests =
         REFLUX_BUILD_DIR "/tests/root_reflux_audit_test --gtest_filter=*Audit*:Exec*:Marked*";
-    // A run is how a command comes into a guest; of the run itself as little as can be.
-    const Ran ran = run_shell(
-        fmt::format("exec \"$REFLUX\" run fuse-ext4-own-cgroup --json --out {} --set workload.work=16MiB "
-                    "--set 'vm.setup={}' --vm {}",
-                    out(), tests, vm_kernel()),
-        Seconds(400));
-    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
-    const auto events =
-        read_file(ran.verdict()["run_dir"].get<std::string>() + "/events.txt").value_or("no events.txt");
+    const std::string events = events_in_guest(tests, Seconds(400));
     EXPECT_THAT(events, AllOf(HasSubstr("[       OK ] MarkedTest.ExecBecomesTheProgramMarked"),
                               HasSubstr("[       OK ] MarkedTest.ThreadsFromBeforeTheMarkAreFound"),
                               HasSubstr("[       OK ] AuditRefluxdTest.AMarkedRefluxdPasses"),

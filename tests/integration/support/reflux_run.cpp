@@ -77,6 +77,17 @@ void RefluxTest::TearDown() {
     }
 }
 
+std::string RefluxTest::events_in_guest(const std::string& command, Seconds time) const {
+    const Ran ran = run_shell(
+        fmt::format("exec \"$REFLUX\" run fuse-ext4-own-cgroup --json --out {} --set workload.work=16MiB "
+                    "--set 'vm.setup={}' --vm {}",
+                    out(), command, vm_kernel()),
+        time);
+    EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
+    const auto folder = text_of(ran.verdict()["run_dir"]);
+    return read_file(folder + "/events.txt").value_or("no events.txt in " + folder);
+}
+
 void RefluxTest::keep_run_folders() const {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
     const std::string kept =

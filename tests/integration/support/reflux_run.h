@@ -49,6 +49,10 @@ class RefluxTest : public testing::Test {
     // Writes a scenario file into the test's folder.
     [[nodiscard]] std::string scenario(const std::string& name, const std::string& text) const;
     [[nodiscard]] std::string out() const { return folder_ / "out"; }
+    // Runs a shell command in a guest; what happened there, with what it printed. A run is how a command
+    // comes into a guest, as vm.setup: of the run itself as little as can be. No single quotes in `command`;
+    // when it fails, so does the test.
+    [[nodiscard]] std::string events_in_guest(const std::string& command, Seconds time) const;
 
     TemporaryFolder folder_;
 

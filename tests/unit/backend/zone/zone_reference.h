@@ -209,17 +209,22 @@ struct RefDisk {
         }
     }
 
-    Answer append_begins(std::size_t index, std::uint64_t length) {
+    [[nodiscard]] Answer has_usable_pointer(std::size_t index) const {
         if (index >= zones.size()) {
             return beyond_the_end;
         }
-        const RefZone& zone = zones[index];
-        if (zone.type == 'c') {
+        if (zones[index].type == 'c') {
             return invalid_field;
         }
-        if (zone.condition == 'O' || zone.condition == 'R') {
-            return zone.condition == 'O' ? offline : read_only;
+        const char condition = zones[index].condition;
+        return condition == 'O' ? offline : condition == 'R' ? read_only : good;
+    }
+
+    Answer append_begins(std::size_t index, std::uint64_t length) {
+        if (const Answer refused = has_usable_pointer(index); refused != good) {
+            return refused;
         }
+        const RefZone& zone = zones[index];
         if (zone.condition == 'F') {
             return invalid_field;
         }
@@ -272,16 +277,10 @@ struct RefDisk {
     }
 
     Answer command(char command, std::size_t index) {
-        if (index >= zones.size()) {
-            return beyond_the_end;
+        if (const Answer refused = has_usable_pointer(index); refused != good) {
+            return refused;
         }
         const RefZone& zone = zones[index];
-        if (zone.type == 'c') {
-            return invalid_field;
-        }
-        if (zone.condition == 'O' || zone.condition == 'R') {
-            return zone.condition == 'O' ? offline : read_only;
-        }
         const std::string& to = transitions.at(command).at(zone.condition);
         if (to.back() == '*' && (managed || command == 'o')) {
             if (const Answer refused = resources_for(zone); refused != good) {

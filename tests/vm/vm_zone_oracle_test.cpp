@@ -1,0 +1,53 @@
+// The zone model against the kernel's own zoned devices, in a guest: zone_oracle.cpp beside this.
+// REFLUX_VM_KERNEL names another kernel than 6.1.
+#include "tests/integration/support/reflux_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class VmZoneOracleTest : public RefluxTest {};
+
+// Capacity below zone size, limits, large blocks, a last zone that is smaller.
+constexpr const char* devices = R"(
+oracle=)" REFLUX_BUILD_DIR R"(/tests/zone_oracle
+modprobe null_blk nr_devices=1 zoned=1 gb=1 zone_size=64 zone_capacity=1 zone_nr_conv=2 zone_max_open=3
+"$oracle" /dev/nullb0 OPERATIONS
+rmmod null_blk
+modprobe null_blk nr_devices=1 zoned=1 gb=1 zone_size=64 zone_capacity=1 zone_nr_conv=1 zone_max_active=5 bs=4096
+"$oracle" /dev/nullb0 OPERATIONS
+rmmod null_blk
+modprobe sd_mod
+modprobe scsi_debug zbc=host-managed dev_size_mb=33 zone_size_mb=2 zone_nr_conv=2 zone_max_open=3 ndelay=1000
+for i in $(seq 100); do [ ! -b /dev/sda ] || break; sleep 0.1; done
+"$oracle" /dev/sda OPERATIONS
+rmmod scsi_debug
+modprobe scsi_debug zbc=host-managed dev_size_mb=32 zone_size_mb=1 zone_nr_conv=1 sector_size=4096 ndelay=1000
+for i in $(seq 100); do [ ! -b /dev/sda ] || break; sleep 0.1; done
+"$oracle" /dev/sda OPERATIONS
+rmmod scsi_debug
+)";
+
+TEST_F(VmZoneOracleTest, NullBlkAndScsiDebugAnswerAlike) {
+    std::string setup = devices;
+    const std::string count = std::getenv("REFLUX_LONG") != nullptr ? "8000" : "1000";
+    for (auto at = setup.find("OPERATIONS"); at != std::string::npos; at = setup.find("OPERATIONS")) {
+        setup.replace(at, std::string("OPERATIONS").size(), count);
+    }
+    const std::string events = events_in_guest(setup, Seconds(500));
+    for (const std::string device : {"/dev/nullb0", "/dev/sda"}) {
+        EXPECT_THAT(events, HasSubstr(fmt::format("{}: {} operations alike", device, count)));
+    }
+    EXPECT_THAT(events, HasSubstr("max_open 3"));
+    EXPECT_THAT(events, HasSubstr("max_active 5"));
+    EXPECT_THAT(events, HasSubstr("blocks of 4096"));
+    EXPECT_THAT(events, Not(HasSubstr("zone_oracle: ")));
+}
+
+}  // namespace
+}  // namespace reflux::test
