@@ -137,10 +137,10 @@ class Ledger {
                 if (entry.operation == DeviceOperation::reset_zone) {
                     written = 0;
                 } else if (entry.operation == DeviceOperation::finish_zone) {
-                    std::fill(ids.begin() + written, ids.end(), zeroes);
+                    std::ranges::fill(std::span(ids).subspan(written), zeroes);
                     written = ids.size();
                 } else {
-                    std::fill_n(ids.begin() + entry.sector, entry.sectors, id);
+                    std::ranges::fill(std::span(ids).subspan(entry.sector, entry.sectors), id);
                     written = entry.end();
                 }
             }
@@ -192,8 +192,9 @@ class Ledger {
                     }
                 }
             }
-            for (const auto& [sector, writers] : allowed) {
-                if (std::ranges::none_of(writers, [&](auto id) { return holds(zone, sector, id); })) {
+            for (const auto& entry : allowed) {
+                const std::uint64_t sector = entry.first;
+                if (std::ranges::none_of(entry.second, [&](auto id) { return holds(zone, sector, id); })) {
                     broken.push_back(fmt::format("{} has lost sector {}", describe(zone), sector));
                 }
             }

@@ -129,6 +129,24 @@ TEST(Options, HelpNamesEveryOptionAndEngine) {
     EXPECT_THAT(help_of({"--version"}), HasSubstr(REFLUX_VERSION));
 }
 
+TEST(Options, ReportAndFsckTakeAnImage) {
+    const auto report = parse({"report", "image", "--json"});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(std::get<ReportOptions>(*report).image, "image");
+    EXPECT_TRUE(std::get<ReportOptions>(*report).json);
+    const auto fsck = parse({"fsck", "image"});
+    ASSERT_TRUE(fsck) << fsck.error().message;
+    EXPECT_EQ(std::get<FsckOptions>(*fsck).image, "image");
+    EXPECT_FALSE(std::get<FsckOptions>(*fsck).repair);
+    EXPECT_THAT(error_of({"report"}), HasSubstr("IMAGE"));
+    EXPECT_THAT(error_of({"fsck"}), HasSubstr("IMAGE"));
+    EXPECT_THAT(help_of({"report", "--help"}), testing::AllOf(HasSubstr("IMAGE"), HasSubstr("--json")));
+    EXPECT_THAT(help_of({"fsck", "--help"}),
+                testing::AllOf(HasSubstr("IMAGE"), HasSubstr("--repair"), HasSubstr("Exit status: 0"),
+                               HasSubstr("1 copies"), HasSubstr("2 the image"), HasSubstr("4 other")));
+    EXPECT_THAT(help_of({"--help"}), testing::AllOf(HasSubstr("report"), HasSubstr("fsck")));
+}
+
 TEST(Options, ListHasAFrontEnd) {
     const auto command = parse({"list"});
     ASSERT_TRUE(command);
