@@ -155,6 +155,39 @@ TEST_P(RefluxdEngines, DirectKeepsWhatIsWrittenAlignedOrNot) {
     end_well(*process);
 }
 
+TEST_P(RefluxdEngines, FaultsAreSwitchedWhileItServes) {
+    auto process = serve({"--engine", GetParam()});
+    ASSERT_TRUE(process) << process.error().message;
+    const auto fd = open_file(disk(), O_RDWR);
+    ASSERT_TRUE(fd);
+    const auto write = [&](const std::string& data, off_t offset) {
+        return ::pwrite(fd->get(), data.data(), data.size(), offset) == static_cast<ssize_t>(data.size())
+                   ? 0
+                   : errno;
+    };
+    const auto fault = [&](const std::string& command) {
+        const auto answer = ask_control(socket_, "fault " + command, Seconds(10));
+        ASSERT_TRUE(answer.contains("faults")) << answer;
+    };
+    const std::string before(8192, 'b');
+    const std::string after(8192, 'a');
+    ASSERT_EQ(write(before, 0), 0);
+    fault("set error error=ENOSPC operations=write every=3 count=1");  // the third one alone
+    EXPECT_EQ((std::vector{write(after, 0), write(after, 0), write(before, 0), write(after, 0)}),
+              (std::vector{0, 0, ENOSPC, 0}));
+    EXPECT_TRUE(read_disk(disk(), 0, 8192) == after);
+    fault("set error torn operations=write range=1MiB-2MiB");
+    EXPECT_EQ(write(before, 0), 0) << "out of the range";
+    ASSERT_EQ(write(after, 1 << 20), EIO);
+    EXPECT_TRUE(read_disk(disk(), 1 << 20, 8192) == after.substr(0, 4096) + std::string(4096, '\0'));
+    fault("set error probability=1 operations=read");
+    EXPECT_EQ(write(after, 1 << 20), 0) << "set anew, it is another one";
+    EXPECT_EQ(read_disk(disk(), 0, 4096), "");
+    fault("clear");
+    EXPECT_TRUE(read_disk(disk(), 1 << 20, 8192) == after);
+    end_well(*process);
+}
+
 TEST_F(RefluxdTest, EndsOnEitherSignalWhenIdle) {
     for (const int number : {SIGTERM, SIGINT}) {
         auto process = serve();

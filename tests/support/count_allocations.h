@@ -28,7 +28,7 @@ inline constinit std::atomic<std::uint64_t> allocations{0};
 }  // namespace reflux::test
 
 #if REFLUX_COUNTS_ALLOCATIONS
-// NOLINTBEGIN(*-reserved-identifier, *-no-malloc): glibc's own names for what is replaced
+// NOLINTBEGIN(*-reserved-identifier, *-identifier-naming): glibc's own names for what is replaced
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
@@ -59,5 +59,5 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
     return *memory == nullptr ? ENOMEM : 0;
 }
 }
-// NOLINTEND(*-reserved-identifier, *-no-malloc)
+// NOLINTEND(*-reserved-identifier, *-identifier-naming)
 #endif
