@@ -295,6 +295,7 @@ std::uint64_t TraceInstance::count_overwritten() const {
 
 Status TraceInstance::stop(Seconds deadline) {
     auto stopped = call_bounded("stopping the trace", deadline, [this] { return set_recording(false); });
+    recording_ = false;  // the child's word of it is lost with the child
     if (!stopped && stopped.error().kind == ErrorKind::timed_out) {
         static_cast<void>(pipe_.give_up());
     }
