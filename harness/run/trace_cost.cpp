@@ -13,7 +13,7 @@ namespace reflux::run {
 namespace {
 
 constexpr double window_s = 0.2;
-constexpr std::size_t blocks = 8;
+constexpr std::size_t blocks = 4;
 constexpr Seconds longest{60};  // far beyond what the blocks take
 constexpr Seconds end_time{10};
 constexpr std::size_t write_size = 65536;

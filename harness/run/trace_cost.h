@@ -17,7 +17,7 @@ struct TraceCostPlan {
     std::string device;        // "7:1", the upper one
 };
 
-// Some ten seconds of direct writes over one unnamed file of the upper filesystem, by a child that is killed
+// Some five seconds of direct writes over one unnamed file of the upper filesystem, by a child that is killed
 // in the end, while the trace goes off and on (overhead_meter.h). Direct, because what goes through a page
 // cache comes in bursts as long as a window. The counters of the device are compared. nullopt: the daemon
 // ended or somebody interrupted. The trace records when it returns.

@@ -121,7 +121,7 @@ TEST_F(FaultsTest, ABusyMachineIsNoStall) {
     const BusyProcessors busy;
     const Ran ran =
         run_reflux(fmt::format("run --json --out {} fuse-ext4-shared-memcg-control "
-                               "fuse-ext4-own-cgroup --repeat {} {}",
+                               "fuse-ext4-own-cgroup --set observe.trace_overhead=off --repeat {} {}",
                                out(), repeat, wanted != nullptr ? "" : "--set workload.work=150MiB"),
                    Seconds(120.0 * repeat));
     const json verdicts = json::parse(ran.output, nullptr, false);

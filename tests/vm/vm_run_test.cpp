@@ -64,7 +64,8 @@ TEST_F(VmTest, AStallInAGuestIsJudged) {
 }
 
 TEST_F(VmTest, ItsControlCompletes) {
-    const Ran ran = run("fuse-ext4-shared-memcg-control --set workload.work=1GiB");
+    const Ran ran =
+        run("fuse-ext4-shared-memcg-control --set workload.work=1GiB --set observe.trace_overhead=off");
     expect_ended(ran);
     EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
     const auto evidence = evidence_of(ran.verdict());
