@@ -14,8 +14,9 @@ Extent extent_of(const DeviceRequest& request) {
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
                                                        const DeviceOptions& options) {
     REFLUX_TRY(auto opened, Image::open(path));
-    REFLUX_TRY(auto engine,
-               io::make_engine(options.engine, {.fd = opened.image.fd(), .threads = options.threads, .direct = options.direct}));
+    REFLUX_TRY(auto engine, io::make_engine(options.engine, {.fd = opened.image.fd(),
+                                                             .threads = options.threads,
+                                                             .direct = options.direct}));
     REFLUX_CHECK(opened.image.mark_in_use());
     return std::unique_ptr<ZonedDevice>(new ZonedDevice(std::move(opened), std::move(engine)));
 }
