@@ -31,7 +31,7 @@ constexpr std::size_t zone_count = 12;
 constexpr std::size_t writers = 4;
 
 // What the process had been promised of a zone; in one word, for it may die between two stores. In sectors.
-struct Promise {
+struct alignas(std::uint64_t) Promise {
     std::uint16_t life = 0;       // counts resets
     std::uint16_t submitted = 0;  // end of the last write that was submitted
     std::uint16_t flushed = 0;    // end of the last write that was flushed
