@@ -14,7 +14,7 @@ namespace reflux {
 struct ThreadInfo {
     pid_t tid = 0;
     std::string name;
-    std::string role;         // "io" | "front_end" | "control" | "other"
+    std::string role;         // "io" | "front_end" | "control" | "translation" | "reclaim" | "other"
     std::uint64_t flags = 0;  // PF_* of the kernel
     bool io_flusher = false;
 };
@@ -23,6 +23,8 @@ struct ThreadInfo {
 inline constexpr const char* io_thread_name = "refluxd-io";
 inline constexpr const char* front_end_thread_name = "refluxd-fuse";
 inline constexpr const char* control_thread_name = "refluxd-ctl";
+inline constexpr const char* translation_thread_name = "refluxd-map";
+inline constexpr const char* reclaim_thread_name = "refluxd-reclaim";
 
 // All threads of this process, from /proc/self/task.
 Result<std::vector<ThreadInfo>> list_threads();

@@ -8,7 +8,7 @@
 // Anything else is answered by {"error": ...}.
 #pragma once
 
-#include "backend/zoned_device.h"
+#include "backend/translated_device.h"
 
 #include <string>
 #include <string_view>
@@ -19,7 +19,8 @@ namespace reflux::control {
 struct Identity {
     std::string engine;
     std::string front_end;
-    std::uint64_t start_ns = 0;  // monotonic_ns() when it began to serve
+    std::uint64_t start_ns = 0;                     // monotonic_ns() when it began to serve
+    const TranslatedDevice* translation = nullptr;  // what is served, if not the zoned disk; outlives all
 };
 
 // One line of JSON without the newline. Threads: any; it waits for no I/O.

@@ -75,11 +75,11 @@ Result<Session> make_session(Server& server) {
 
 class FuseFrontEnd final : public FrontEnd {
   public:
-    FuseFrontEnd(ZonedDevice& device, std::unique_ptr<RequestPool> requests, std::string mountpoint)
+    FuseFrontEnd(Disk& disk, std::unique_ptr<RequestPool> requests, std::string mountpoint)
         : requests_(std::move(requests)),
-          server_{.device = device,
+          server_{.disk = disk,
                   .requests = *requests_,
-                  .tree = {.disk_size = device.geometry().size(),
+                  .tree = {.disk_size = disk.size(),
                            .owner = ::geteuid(),
                            .group = ::getegid(),
                            .time = std::time(nullptr)}},
@@ -162,8 +162,7 @@ Result<bool> FuseFrontEnd::handle_one(const StopSource& stop) {
 }
 
 Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function<Status()>& ready) {
-    ::pthread_setname_np(::pthread_self(),
-                         server_.device.is_inline() ? io_thread_name : front_end_thread_name);
+    ::pthread_setname_np(::pthread_self(), server_.disk.is_inline() ? io_thread_name : front_end_thread_name);
     bool told = false;
     bool connected = true;
     while (connected && !stop.requested()) {
@@ -173,7 +172,7 @@ Result<ServeEnd> FuseFrontEnd::serve(const StopSource& stop, const std::function
             REFLUX_CHECK(ready());
         }
     }
-    server_.device.drain();
+    server_.disk.drain();
     if (connected) {
         return ServeEnd::stopped;
     }
@@ -205,11 +204,11 @@ void FuseFrontEnd::unmount() {
 
 }  // namespace
 
-Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(ZonedDevice& device, const std::string& mountpoint) {
+Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(Disk& disk, const std::string& mountpoint) {
     REFLUX_CHECK(check_fuse_device());
     fuse_set_log_func(on_library_line);
-    REFLUX_TRY(auto requests, RequestPool::make(device.max_in_flight(), largest_transfer));
-    auto front_end = std::make_unique<FuseFrontEnd>(device, std::move(requests), mountpoint);
+    REFLUX_TRY(auto requests, RequestPool::make(disk.max_in_flight(), largest_transfer));
+    auto front_end = std::make_unique<FuseFrontEnd>(disk, std::move(requests), mountpoint);
     REFLUX_CHECK(front_end->mount());
     return front_end;
 }

@@ -115,7 +115,7 @@ void on_read(fuse_req_t kernel, fuse_ino_t /*inode*/, std::size_t size, off_t of
         answer(request, 0);
         return;
     }
-    server.device.submit(request);
+    server.disk.submit(request);
 }
 
 void on_write(fuse_req_t kernel, fuse_ino_t /*inode*/, const char* data, std::size_t size, off_t offset,
@@ -125,17 +125,17 @@ void on_write(fuse_req_t kernel, fuse_ino_t /*inode*/, const char* data, std::si
     // The data lies in the received message, which is ours; the callback's type says const.
     void* bytes = const_cast<char*>(data);  // NOLINT(*-const-cast)
     request.buffer = {static_cast<std::byte*>(bytes), size};
-    if (!server.device.is_inline()) {
+    if (!server.disk.is_inline()) {
         // The device works on the data after this returns: the request keeps the message, the reader takes
         // another.
         request.message = std::exchange(server.received.mem, nullptr);
     }
-    server.device.submit(request);
+    server.disk.submit(request);
 }
 
 void on_fsync(fuse_req_t kernel, fuse_ino_t /*inode*/, int /*data_only*/, fuse_file_info* /*file*/) {
     Server& server = server_of(kernel);
-    server.device.submit(prepare(server, kernel, DeviceOperation::flush, 0));
+    server.disk.submit(prepare(server, kernel, DeviceOperation::flush, 0));
 }
 
 // Called at every close(2): nothing is kept back for it.

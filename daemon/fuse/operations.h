@@ -12,7 +12,7 @@ inline constexpr std::size_t largest_transfer = std::size_t{1} << 20U;
 
 // The user data of the session; used by the thread that reads the FUSE device alone.
 struct Server {
-    ZonedDevice& device;
+    Disk& disk;
     RequestPool& requests;
     Tree tree;
     fuse_buf received{};       // the message that is being handled

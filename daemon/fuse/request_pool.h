@@ -2,8 +2,8 @@
 // once and go round; nothing is allocated for a request after warm-up.
 #pragma once
 
+#include "backend/disk.h"
 #include "backend/io/buffer_pool.h"
-#include "backend/zoned_device.h"
 
 #include <condition_variable>
 #include <cstdint>
