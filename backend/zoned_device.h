@@ -44,6 +44,10 @@ class ZonedDevice final : public Disk {
     // The same with an image that is open and an engine that does I/O on its file.
     static Result<std::unique_ptr<ZonedDevice>> start(Image::Opened opened,
                                                       std::unique_ptr<io::Engine> engine);
+    ZonedDevice(const ZonedDevice&) = delete;
+    ZonedDevice& operator=(const ZonedDevice&) = delete;
+    ZonedDevice(ZonedDevice&&) = delete;
+    ZonedDevice& operator=(ZonedDevice&&) = delete;
     // Without close() before it: as after a crash, the image stays marked unclean.
     ~ZonedDevice() override = default;
 
