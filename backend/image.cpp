@@ -68,9 +68,12 @@ Status sync_folder_of(const std::string& path) {
     return checked(::fsync(fd.get()) == 0 ? 0 : errno, "fsync " + folder);
 }
 
-Result<Superblock> new_superblock(const ZonedGeometry& geometry) {
-    Superblock superblock{
-        .geometry = geometry, .data_offset = data_offset_for(geometry), .sequence = 1, .clean = true};
+Result<Superblock> new_superblock(const ZonedGeometry& geometry, bool translated) {
+    Superblock superblock{.geometry = geometry,
+                          .data_offset = data_offset_for(geometry),
+                          .sequence = 1,
+                          .translated = translated,
+                          .clean = true};
     superblock.created_unix_s = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
             .count());
@@ -107,8 +110,8 @@ Status write_new_table(ImageFile& file, const ZonedGeometry& geometry) {
 
 }  // namespace
 
-Status write_new_image(ImageFile& file, const ZonedGeometry& geometry) {
-    REFLUX_TRY(const auto superblock, new_superblock(geometry));
+Status write_new_image(ImageFile& file, const ZonedGeometry& geometry, bool translated) {
+    REFLUX_TRY(const auto superblock, new_superblock(geometry, translated));
     const Bytes total = superblock.data_offset + geometry.size();
     // To nothing first: what an old image held must not show through.
     REFLUX_CHECK(checked(file.set_size(0), "set the size to 0"));
@@ -119,7 +122,7 @@ Status write_new_image(ImageFile& file, const ZonedGeometry& geometry) {
     return write_superblock_copies(file, superblock);
 }
 
-Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force) {
+Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force, bool translated) {
     auto fd = open_regular(path, O_RDWR | O_CREAT | (force ? 0 : O_EXCL));
     if (!fd) {
         if (fd.error().errnum == EEXIST) {
@@ -130,7 +133,7 @@ Status format_image(const std::string& path, const ZonedGeometry& geometry, bool
     }
     REFLUX_CHECK(lock(fd->get(), path, LOCK_EX));
     const auto file = make_image_file(fd->get());
-    if (auto written = write_new_image(*file, geometry); !written) {
+    if (auto written = write_new_image(*file, geometry, translated); !written) {
         if (!force) {
             ::unlink(path.c_str());  // it was not there before
         }

@@ -13,9 +13,11 @@ namespace reflux {
 // Makes (or with `force` overwrites) an image with all sequential zones empty, of the type that the
 // geometry's model has. The data is a hole. Refused: an existing file without force, one that is in use, one
 // that is no regular file.
-Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force);
+// `translated`: to be served through a translation, which makes its own metadata when it first is.
+Status format_image(const std::string& path, const ZonedGeometry& geometry, bool force,
+                    bool translated = false);
 // The same in a file that is open; what was in it is gone.
-Status write_new_image(ImageFile& file, const ZonedGeometry& geometry);
+Status write_new_image(ImageFile& file, const ZonedGeometry& geometry, bool translated = false);
 
 class Image {
   public:

@@ -1,9 +1,9 @@
 #include "backend/image_format.h"
 
-#include "backend/image_checksum.h"
+#include "backend/base/checksum.h"
+#include "backend/base/little_endian.h"
 
 #include <algorithm>
-#include <concepts>
 #include <string_view>
 
 namespace reflux {
@@ -28,6 +28,7 @@ constexpr std::size_t zone_capacity = 96;
 constexpr std::size_t logical_block_size = 104;
 constexpr std::size_t model = 108;
 constexpr std::size_t unrestricted_reads = 109;
+constexpr std::size_t translated = 110;
 constexpr std::size_t max_open = 112;
 constexpr std::size_t max_active = 116;
 // Zone table block.
@@ -52,22 +53,6 @@ constexpr std::uint8_t non_sequential_flag = 1;
 constexpr std::uint8_t reset_recommended_flag = 2;
 
 static_assert(at::table_entries + zones_per_block * at::entry_size == image_block_size);
-
-template <std::unsigned_integral T>
-void put(ImageBlock& block, std::size_t offset, T value) {
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-        block[offset + i] = static_cast<std::byte>(value >> (8 * i));
-    }
-}
-
-template <std::unsigned_integral T>
-T get(ImageBlockView block, std::size_t offset) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-        value |= std::to_integer<std::uint64_t>(block[offset + i]) << (8 * i);
-    }
-    return static_cast<T>(value);
-}
 
 tl::unexpected<Error> damaged(std::string_view what) {
     return fail(ErrorKind::invalid_input, fmt::format("damaged: {}", what));
@@ -161,6 +146,7 @@ ImageBlock encode(const Superblock& superblock) {
     put(block, at::model, shape.model == ZoneModel::host_managed ? host_managed_code : host_aware_code);
     put(block, at::unrestricted_reads,
         std::uint8_t{shape.unrestricted_reads ? std::uint8_t{1} : std::uint8_t{0}});
+    put(block, at::translated, std::uint8_t{superblock.translated ? std::uint8_t{1} : std::uint8_t{0}});
     put(block, at::max_open, shape.max_open);
     put(block, at::max_active, shape.max_active);
     put(block, at::checksum, checksum_of(block, at::checksum));
@@ -173,7 +159,7 @@ Result<Superblock> decode_superblock(ImageBlockView block) {
     Superblock superblock{.geometry = geometry, .data_offset = {get<std::uint64_t>(block, at::data_offset)}};
     if (get<std::uint32_t>(block, at::header_size) != header_size ||
         get<std::uint64_t>(block, at::metadata_length) != table_group_size * table_block_count(geometry) ||
-        superblock.data_offset != data_offset_for(geometry)) {
+        superblock.data_offset != data_offset_for(geometry) || get<std::uint8_t>(block, at::translated) > 1) {
         return damaged("the layout in the superblock contradicts itself");
     }
     superblock.sequence = get<std::uint64_t>(block, at::sequence);
@@ -181,6 +167,7 @@ Result<Superblock> decode_superblock(ImageBlockView block) {
     for (std::size_t i = 0; i < superblock.uuid.size(); ++i) {
         superblock.uuid[i] = get<std::uint8_t>(block, at::uuid + i);
     }
+    superblock.translated = get<std::uint8_t>(block, at::translated) == 1;
     superblock.clean = get<std::uint32_t>(block, at::clean) == 1;
     return superblock;
 }

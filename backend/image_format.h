@@ -31,7 +31,8 @@ struct Superblock {
     std::uint64_t sequence = 0;  // counts up with every change of the superblock
     std::uint64_t created_unix_s = 0;
     std::array<std::uint8_t, 16> uuid{};
-    bool clean = false;  // closed properly: all that was written is in the zone table
+    bool translated = false;  // served through a translation that takes writes anywhere
+    bool clean = false;       // closed properly: all that was written is in the zone table
 };
 
 // Where the zone table of so many zones ends and the data can start: aligned to 1 MiB.

@@ -15,6 +15,7 @@
 // held across I/O, so a getter does not wait for a stuck I/O thread.
 #pragma once
 
+#include "backend/disk.h"
 #include "backend/image.h"
 #include "backend/image_table.h"
 #include "backend/in_flight_table.h"
@@ -31,55 +32,13 @@
 
 namespace reflux {
 
-class ZonedDevice;
-
-// A request to the disk; offset and buffer are the disk's. The front end derives its own from it, fills the
-// fields of "the caller's" and keeps it alive until `done`.
-struct DeviceRequest {
-    // The caller's.
-    DeviceOperation operation = DeviceOperation::read;
-    // Bytes on the disk; append and zone management: the start of the zone. Unused by flush.
-    std::uint64_t offset = 0;
-    std::span<std::byte> buffer;  // unused by flush and zone management
-    // Zone management: of all zones that the command applies to; `offset` is unused.
-    bool all_zones = false;
-    // Called once with 0 or an errno value, in the submitting or an I/O thread.
-    void (*done)(DeviceRequest& request, int error) = nullptr;
-
-    // The device's, valid in `done`.
-    std::uint64_t placed_at = 0;          // append: where the data went, bytes on the disk
-    ZoneError refusal = ZoneError::none;  // why the disk refused it; `error` is errno_of() this
-
-  private:
-    friend class ZonedDevice;
-    struct Work : io::Request, ZoneTurn {
-        ZonedDevice* device = nullptr;
-        DeviceRequest* owner = nullptr;
-        std::size_t slot = 0;
-        bool has_turn = false;
-        bool beyond_pointer = false;  // a read that is to give zeroes there
-    };
-    Work work_;
-};
-
-struct DeviceCounters {
-    std::uint64_t reads = 0;
-    std::uint64_t writes = 0;  // appends included
-    std::uint64_t flushes = 0;
-    std::uint64_t read_bytes = 0;
-    std::uint64_t written_bytes = 0;
-    std::uint64_t zone_operations = 0;  // open, close, finish, reset
-    std::uint64_t errors = 0;           // requests that ended with one, refused ones included
-    std::uint64_t completed = 0;        // answered requests of all kinds, with or without an error
-};
-
 struct DeviceOptions {
     std::string engine = "sync";
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
 };
 
-class ZonedDevice {
+class ZonedDevice final : public Disk {
   public:
     // Opens the image and starts the engine's threads.
     static Result<std::unique_ptr<ZonedDevice>> open(const std::string& path, const DeviceOptions& options);
@@ -91,33 +50,32 @@ class ZonedDevice {
     ZonedDevice(ZonedDevice&&) = delete;
     ZonedDevice& operator=(ZonedDevice&&) = delete;
     // Without close() before it: as after a crash, the image stays marked unclean.
-    ~ZonedDevice() = default;
+    ~ZonedDevice() override = default;
 
     [[nodiscard]] const ZonedGeometry& geometry() const { return geometry_; }
+    [[nodiscard]] Bytes size() const override { return geometry_.size(); }
     [[nodiscard]] const std::string& image_path() const { return image_.path(); }
+    // It is to be served through a TranslatedDevice.
+    [[nodiscard]] bool is_translated() const { return image_.superblock().translated; }
     [[nodiscard]] bool image_was_unclean() const { return image_.was_unclean(); }
     // What was found damaged in the image's metadata and made good from a copy; a line each.
     [[nodiscard]] const std::vector<std::string>& image_findings() const { return findings_; }
-    // The most requests that the caller may have submitted and not got back.
-    [[nodiscard]] std::size_t max_in_flight() const { return engine_->max_in_flight(); }
-    // True when submit() does the I/O in the calling thread and has called `done` when it returns.
-    [[nodiscard]] bool is_inline() const { return engine_->is_inline(); }
+    [[nodiscard]] std::size_t max_in_flight() const override { return engine_->max_in_flight(); }
+    [[nodiscard]] bool is_inline() const override { return engine_->is_inline(); }
 
-    // Memory in which requests' buffers will lie; see io::Engine.
-    void offer_memory(std::span<std::byte> memory) { engine_->offer_memory(memory); }
+    void offer_memory(std::span<std::byte> memory) override { engine_->offer_memory(memory); }
     [[nodiscard]] io::EngineState engine_state() const { return engine_->state(); }
 
-    void submit(DeviceRequest& request);
-    // Waits for all submitted requests.
-    void drain() { engine_->drain(); }
+    void submit(DeviceRequest& request) override;
+    void drain() override { engine_->drain(); }
     // After drain: writes the zone table and marks the image clean.
     Status close();
 
     // What is done to requests before their I/O, on purpose. To switch them is no change of the disk.
     [[nodiscard]] io::Faults& faults() const { return *faults_; }
 
-    [[nodiscard]] std::vector<InFlightRequest> in_flight() const { return in_flight_.snapshot(); }
-    [[nodiscard]] DeviceCounters counters() const;
+    [[nodiscard]] std::vector<InFlightRequest> in_flight() const override { return in_flight_.snapshot(); }
+    [[nodiscard]] DeviceCounters counters() const override;
     [[nodiscard]] ZoneSummary zone_summary() const;
     // Describes zones from `first` on until `out` is full; returns how many. One lock a call: ask in
     // portions.

@@ -2,6 +2,7 @@
 #include "backend/base/kernel_file.h"
 #include "backend/io/engine.h"
 #include "backend/io/fault.h"
+#include "backend/translated_device.h"
 #include "daemon/base/detach.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
@@ -35,53 +36,71 @@ std::string to_line(const nlohmann::json& value) {
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options,
-                                                       const ZonedDevice& device) {
+Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options, const ZonedDevice& device,
+                                                       const TranslatedDevice* translation) {
     if (options.control.empty()) {
         return std::unique_ptr<control::Server>{};
     }
     REFLUX_TRY(auto socket, control::ListeningSocket::make(options.control));
-    return control::Server::start(
-        std::move(socket), device,
-        {.engine = options.engine, .front_end = "fuse", .start_ns = monotonic_ns()});
+    return control::Server::start(std::move(socket), device,
+                                  {.engine = options.engine,
+                                   .front_end = "fuse",
+                                   .start_ns = monotonic_ns(),
+                                   .translation = translation});
 }
 
-// What stands on the device while it is served; taken down in reverse order.
+// What is served: the zoned disk, or a translation on it.
+struct Served {
+    ZonedDevice& device;
+    TranslatedDevice* translation = nullptr;
+
+    [[nodiscard]] Disk& disk() const {
+        return translation != nullptr ? static_cast<Disk&>(*translation) : device;
+    }
+    [[nodiscard]] Status close() const {
+        Status committed = translation != nullptr ? translation->close() : Status{};
+        // All the same: the zone table is whole then, and what could not be committed is not in it.
+        auto closed = device.close();
+        return committed ? std::move(closed) : std::move(committed);
+    }
+};
+
+// What stands on the disk while it is served; taken down in reverse order.
 struct Stand {
     std::unique_ptr<control::Server> control;
     std::unique_ptr<FrontEnd> front_end;
 };
 
-Result<Stand> set_up(const ServeOptions& options, const std::string& mountpoint, ZonedDevice& device) {
+Result<Stand> set_up(const ServeOptions& options, const std::string& mountpoint, const Served& served) {
     Stand stand;
-    REFLUX_TRY(stand.control, start_control(options, device));
-    REFLUX_TRY(stand.front_end, fuse::make_fuse_front_end(device, mountpoint));
+    REFLUX_TRY(stand.control, start_control(options, served.device, served.translation));
+    REFLUX_TRY(stand.front_end, fuse::make_fuse_front_end(served.disk(), mountpoint));
     return stand;
 }
 
-Status tell_ready(const ServeOptions& options, const std::string& mountpoint, const ZonedDevice& device,
+Status tell_ready(const ServeOptions& options, const std::string& mountpoint, const Disk& disk,
                   ReadyLine& ready) {
     if (options.io_flusher) {
         REFLUX_CHECK(check_io_flushers());
     }
     return ready.tell(to_line({{"event", "ready"},
                                {"pid", ::getpid()},
-                               {"size", device.geometry().size().value},
+                               {"size", disk.size().value},
                                {"control", options.control},
                                {"mountpoint", mountpoint}}));
 }
 
 // Serves until the end; whatever that is, front end and control socket are gone when it returns.
-Status serve_device(const ServeOptions& options, const std::string& mountpoint, ZonedDevice& device,
+Status serve_device(const ServeOptions& options, const std::string& mountpoint, const Served& served,
                     ReadyLine& ready) {
     REFLUX_TRY(const auto stop, StopSource::make());
     REFLUX_CHECK(stop_on_signals(*stop));
-    const auto stand = set_up(options, mountpoint, device);
-    const auto end =
-        stand ? stand->front_end->serve(*stop, [&] { return tell_ready(options, mountpoint, device, ready); })
-              : Result<ServeEnd>(fail(stand.error()));
+    const auto stand = set_up(options, mountpoint, served);
+    const auto end = stand ? stand->front_end->serve(
+                                 *stop, [&] { return tell_ready(options, mountpoint, served.disk(), ready); })
+                           : Result<ServeEnd>(fail(stand.error()));
     // Before the unmount, so that the image is whole when the disk is gone.
-    auto closed = device.close();
+    auto closed = served.close();
     if (!end) {
         return fail(end.error());
     }
@@ -109,7 +128,11 @@ Status serve(const ServeOptions& options, ReadyLine& ready) {
     for (const auto& finding : device->image_findings()) {
         log_line(fmt::format("{}: {}", options.image, finding));
     }
-    return serve_device(options, mountpoint, *device, ready);
+    std::unique_ptr<TranslatedDevice> translation;
+    if (device->is_translated()) {
+        REFLUX_TRY(translation, TranslatedDevice::start(*device));
+    }
+    return serve_device(options, mountpoint, {.device = *device, .translation = translation.get()}, ready);
 }
 
 Result<int> run_serve(const ServeOptions& options) {
@@ -143,7 +166,7 @@ nlohmann::json list_json() {
 
 struct RunCommand {
     Result<int> operator()(const FormatOptions& options) const {
-        REFLUX_CHECK(format_image(options.image, options.geometry, options.force));
+        REFLUX_CHECK(format_image(options.image, options.geometry, options.force, options.translated));
         return 0;
     }
     Result<int> operator()(const ServeOptions& options) const { return run_serve(options); }

@@ -1,7 +1,7 @@
 // The seam between the daemon and what presents its disk to the kernel: one implementation a folder.
 #pragma once
 
-#include "backend/zoned_device.h"
+#include "backend/disk.h"
 #include "daemon/base/stop_source.h"
 
 #include <functional>

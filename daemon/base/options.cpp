@@ -1,6 +1,7 @@
 #include "daemon/base/options.h"
 
 #include "backend/io/engine.h"
+#include "backend/translated_device.h"
 #include "backend/zone/tcmu_config.h"
 
 #include <map>
@@ -20,6 +21,7 @@ struct RawOptions {
     std::string zone_capacity;
     ZonedShape shape{.conventional = 4};  // but for the sizes
     bool force = false;
+    bool translated = false;
     ServeOptions serve;
     ReportOptions report;
     FsckOptions fsck;
@@ -76,6 +78,10 @@ void describe_format(CLI::App& format, RawOptions& raw) {
     format.add_option("IMAGE", raw.image, "File to make");
     format.add_option("--size", raw.size, "Size of the disk, such as 1GiB")->required();
     format.add_flag("--force", raw.force, "Overwrite an existing file; what it holds is lost");
+    format.add_flag(
+        "--translate", raw.translated,
+        "Serve a disk that takes writes anywhere on this host-managed one, as dm-zoned does; it is "
+        "smaller by the conventional zones and two more");
     const std::vector<CLI::Option*> shape = describe_shape(format, raw);
     auto* config =
         format.add_option("--config", raw.config,
@@ -146,7 +152,11 @@ Result<Command> to_format(const RawOptions& raw) {
         }
     }
     REFLUX_TRY(const auto geometry, ZonedGeometry::make(shape));
-    return FormatOptions{.image = std::move(image), .geometry = geometry, .force = raw.force};
+    if (raw.translated) {
+        REFLUX_CHECK(TranslatedDevice::check(geometry));
+    }
+    return FormatOptions{
+        .image = std::move(image), .geometry = geometry, .force = raw.force, .translated = raw.translated};
 }
 
 // The text that was asked for instead of a command, if any.

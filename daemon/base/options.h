@@ -15,6 +15,7 @@ struct FormatOptions {
     std::string image;
     ZonedGeometry geometry;
     bool force = false;
+    bool translated = false;
 };
 
 struct ServeOptions {

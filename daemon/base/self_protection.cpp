@@ -17,6 +17,12 @@ std::string role_of(const TaskStat& stat) {
     if (name == front_end_thread_name) {
         return "front_end";
     }
+    if (name == reclaim_thread_name) {
+        return "reclaim";
+    }
+    if (name.starts_with(translation_thread_name)) {
+        return "translation";
+    }
     return name.starts_with(io_thread_name) ? "io" : "other";
 }
 

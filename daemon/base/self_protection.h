@@ -15,7 +15,7 @@ struct ThreadInfo {
     pid_t tid = 0;
     std::string name;
     // "io" | "io_worker": made by the kernel for engine uring, to do I/O that has to wait | "front_end" |
-    // "control" | "other"
+    // "control" | "translation" | "reclaim" | "other"
     std::string role;
     std::uint64_t flags = 0;  // PF_* of the kernel
     bool io_flusher = false;
@@ -25,6 +25,8 @@ struct ThreadInfo {
 inline constexpr const char* io_thread_name = "refluxd-io";
 inline constexpr const char* front_end_thread_name = "refluxd-fuse";
 inline constexpr const char* control_thread_name = "refluxd-ctl";
+inline constexpr const char* translation_thread_name = "refluxd-map";
+inline constexpr const char* reclaim_thread_name = "refluxd-reclaim";
 
 // All threads of this process, from /proc/self/task.
 Result<std::vector<ThreadInfo>> list_threads();

@@ -43,7 +43,7 @@ json threads_json() {
     return list;
 }
 
-json in_flight_json(const ZonedDevice& device) {
+json in_flight_json(const Disk& device) {
     json list = json::array();
     for (const auto& request : device.in_flight()) {
         list.push_back({{"id", request.id},
@@ -91,26 +91,70 @@ json zones_json(const ZonedDevice& device) {
     return zones;
 }
 
+json reclaim_json(const map::TranslationStatus& status) {
+    json reclaim = {{"phase", map::to_string(status.phase)},
+                    {"urgent", status.is_urgent},
+                    {"waiting_chunks", status.waiting_chunks},
+                    {"waiting_writes", status.waiting_writes},
+                    {"idle_below_percent", status.thresholds.idle},
+                    {"urgent_below_percent", status.thresholds.urgent},
+                    {"chunks", status.reclaim.chunks},
+                    {"zones_reset", status.reclaim.zones_reset},
+                    {"read_bytes", status.reclaim.read_bytes},
+                    {"written_bytes", status.reclaim.written_bytes},
+                    {"errors", status.reclaim.errors}};
+    const bool has_chunk =
+        status.phase == map::ReclaimPhase::waiting_for_chunk || status.phase == map::ReclaimPhase::copying;
+    reclaim["chunk"] = has_chunk ? json(status.chunk) : json();
+    return reclaim;
+}
+
+json translation_json(const TranslatedDevice& translation) {
+    const auto status = translation.status();
+    const auto& map = status.map;
+    return {{"chunks", map.chunks},
+            {"mapped", map.mapped},
+            {"in_random_zones", map.random_data},
+            {"buffered", map.buffered},
+            {"random_zones", {{"count", map.random_zones}, {"free", map.random_free}}},
+            {"sequential_zones", {{"count", map.sequential_zones}, {"free", map.sequential_free}}},
+            {"awaiting_commit", map.awaiting_commit},
+            {"awaiting_reset", map.awaiting_reset},
+            {"generation", status.generation},
+            {"read_only", status.broken != 0},
+            {"reclaim", reclaim_json(status)},
+            {"lower",
+             {{"in_flight", in_flight_json(translation.lower())},
+              {"counters", counters_json(translation.lower().counters())}}}};
+}
+
+// What the front end serves.
+const Disk& served(const ZonedDevice& device, const Identity& identity) {
+    return identity.translation != nullptr ? static_cast<const Disk&>(*identity.translation) : device;
+}
+
 std::string status_line(const ZonedDevice& device, const Identity& identity) {
-    return dump({{"pid", ::getpid()},
-                 {"version", REFLUX_VERSION},
-                 {"engine", identity.engine},
-                 {"front_end", identity.front_end},
-                 {"uptime_s", seconds_since(identity.start_ns)},
-                 {"image", device.image_path()},
-                 {"image_was_unclean", device.image_was_unclean()},
-                 {"size", device.geometry().size().value},
-                 {"io", io_json(device)},
-                 {"threads", threads_json()},
-                 {"in_flight", in_flight_json(device)},
-                 {"counters", counters_json(device.counters())},
-                 {"faults", faults_json(device)},
-                 {"zones", zones_json(device)}});
+    return dump(
+        {{"pid", ::getpid()},
+         {"version", REFLUX_VERSION},
+         {"engine", identity.engine},
+         {"front_end", identity.front_end},
+         {"uptime_s", seconds_since(identity.start_ns)},
+         {"image", device.image_path()},
+         {"image_was_unclean", device.image_was_unclean()},
+         {"size", served(device, identity).size().value},
+         {"io", io_json(device)},
+          {"threads", threads_json()},
+         {"in_flight", in_flight_json(served(device, identity))},
+         {"counters", counters_json(served(device, identity).counters())},
+         {"translation", identity.translation != nullptr ? translation_json(*identity.translation) : json()},
+         {"faults", faults_json(device)},
+         {"zones", zones_json(device)}});
 }
 
 // Reads nothing of /proc: a poll several times a second must not take this thread into allocations of its own
 // (opening a seq_file is charged to the memcg), for then it hangs with the daemon whose state it is to tell.
-std::string progress_line(const ZonedDevice& device) {
+std::string progress_line(const Disk& device) {
     return dump({{"pid", ::getpid()},
                  {"in_flight", in_flight_json(device)},
                  {"counters", counters_json(device.counters())}});
@@ -186,7 +230,7 @@ std::string answer(std::string_view line, const ZonedDevice& device, const Ident
         return status_line(device, identity);
     }
     if (command == "progress") {
-        return progress_line(device);
+        return progress_line(served(device, identity));
     }
     if (command == "zones") {
         return zones_line(device);

@@ -1,6 +1,7 @@
 // The control protocol: a line in, a line of JSON out.
 //
-//   status  what the daemon is, its threads, requests in flight, counters, zones by condition
+//   status  what the daemon is, its threads, requests in flight, counters, zones by condition; the translation
+//           (docs/translation.md), null without one
 //   zones   an array of all zones
 //   fault   the faults that are on; `fault set NAME OPTION...` and `fault clear [NAME]` switch them (all of
 //           them without a name) and answer the same; `fault check NAME OPTION...` changes nothing
@@ -8,7 +9,7 @@
 // Anything else is answered by {"error": ...}.
 #pragma once
 
-#include "backend/zoned_device.h"
+#include "backend/translated_device.h"
 
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ namespace reflux::control {
 struct Identity {
     std::string engine;
     std::string front_end;
-    std::uint64_t start_ns = 0;  // monotonic_ns() when it began to serve
+    std::uint64_t start_ns = 0;                     // monotonic_ns() when it began to serve
+    const TranslatedDevice* translation = nullptr;  // what is served, if not the zoned disk; outlives all
 };
 
 // One line of JSON without the newline. Threads: any; it waits for no I/O.

@@ -47,7 +47,7 @@ void answer(DeviceRequest& done, int error) {
 
 }  // namespace
 
-void serve_transfer(ZonedDevice& device, int fuse_fd, FuseRequest& request, const Transfer& transfer) {
+void serve_transfer(Disk& disk, int fuse_fd, FuseRequest& request, const Transfer& transfer) {
     request.fuse_fd = fuse_fd;
     request.unique = transfer.unique;
     request.operation = transfer.operation;
@@ -55,7 +55,7 @@ void serve_transfer(ZonedDevice& device, int fuse_fd, FuseRequest& request, cons
     request.done = answer;
     std::size_t size = transfer.size;
     if (transfer.operation == DeviceOperation::read) {
-        size = clip_read(transfer.offset, transfer.size, device.geometry().size());
+        size = clip_read(transfer.offset, transfer.size, disk.size());
     }
     if (size > request.data.size()) {  // the kernel asks for at most what it was told
         request.buffer = {};
@@ -67,7 +67,7 @@ void serve_transfer(ZonedDevice& device, int fuse_fd, FuseRequest& request, cons
         answer(request, 0);
         return;
     }
-    device.submit(request);
+    disk.submit(request);
 }
 
 }  // namespace reflux::fuse

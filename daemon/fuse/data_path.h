@@ -5,8 +5,8 @@
 
 namespace reflux::fuse {
 
-// Takes over the request whose message was parsed: does it on the device, answers the kernel on `fuse_fd`, in
+// Takes over the request whose message was parsed: does it on the disk, answers the kernel on `fuse_fd`, in
 // whatever thread the device is done in, and gives the request back to its pool.
-void serve_transfer(ZonedDevice& device, int fuse_fd, FuseRequest& request, const Transfer& transfer);
+void serve_transfer(Disk& disk, int fuse_fd, FuseRequest& request, const Transfer& transfer);
 
 }  // namespace reflux::fuse

@@ -76,10 +76,10 @@ Result<Session> make_session(Server& server) {
 
 class FuseFrontEnd final : public FrontEnd {
   public:
-    FuseFrontEnd(ZonedDevice& device, std::unique_ptr<RequestPool> requests, std::string mountpoint)
-        : device_(device),
+    FuseFrontEnd(Disk& disk, std::unique_ptr<RequestPool> requests, std::string mountpoint)
+        : disk_(disk),
           requests_(std::move(requests)),
-          server_{.tree = {.disk_size = device.geometry().size(),
+          server_{.tree = {.disk_size = disk.size(),
                            .owner = ::geteuid(),
                            .group = ::getegid(),
                            .time = std::time(nullptr)}},
@@ -101,7 +101,7 @@ class FuseFrontEnd final : public FrontEnd {
     [[nodiscard]] bool is_still_mounted() const;
     void unmount();
 
-    ZonedDevice& device_;
+    Disk& disk_;
     std::unique_ptr<RequestPool> requests_;
     Server server_;
     std::string mountpoint_;
@@ -123,24 +123,24 @@ Status FuseFrontEnd::mount() {
 }
 
 Result<ServeEnd> FuseFrontEnd::serve(StopSource& stop, const std::function<Status()>& ready) {
-    ::pthread_setname_np(::pthread_self(), device_.is_inline() ? io_thread_name : front_end_thread_name);
+    ::pthread_setname_np(::pthread_self(), disk_.is_inline() ? io_thread_name : front_end_thread_name);
     bool told = false;
     bool connected = true;
     {
         REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
-        Reader reader(session_.get(), device_, *requests_);
+        Reader reader(session_.get(), disk_, *requests_);
         MoreReaders more;  // where each does its own I/O: as many as the device takes requests
         while (connected && !stop.requested()) {
             REFLUX_TRY(connected, reader.handle_one());
             if (server_.initialised && !told) {
                 told = true;
-                const std::size_t count = device_.is_inline() ? device_.max_in_flight() - 1 : 0;
-                REFLUX_CHECK(more.start(count, session_.get(), device_, *requests_));
+                const std::size_t count = disk_.is_inline() ? disk_.max_in_flight() - 1 : 0;
+                REFLUX_CHECK(more.start(count, session_.get(), disk_, *requests_));
                 REFLUX_CHECK(ready());
             }
         }
     }
-    device_.drain();
+    disk_.drain();
     if (connected) {
         return ServeEnd::stopped;
     }
@@ -172,12 +172,12 @@ void FuseFrontEnd::unmount() {
 
 }  // namespace
 
-Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(ZonedDevice& device, const std::string& mountpoint) {
+Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(Disk& disk, const std::string& mountpoint) {
     REFLUX_CHECK(check_fuse_device());
     fuse_set_log_func(on_library_line);
-    REFLUX_TRY(auto requests, RequestPool::make(device.max_in_flight(), largest_transfer));
-    device.offer_memory(requests->memory());
-    auto front_end = std::make_unique<FuseFrontEnd>(device, std::move(requests), mountpoint);
+    REFLUX_TRY(auto requests, RequestPool::make(disk.max_in_flight(), largest_transfer));
+    disk.offer_memory(requests->memory());
+    auto front_end = std::make_unique<FuseFrontEnd>(disk, std::move(requests), mountpoint);
     REFLUX_CHECK(front_end->mount());
     return front_end;
 }

@@ -8,8 +8,8 @@
 
 namespace reflux::fuse {
 
-// Mounts on `mountpoint`, which check_mount_point has given. `device` outlives the front end. unsupported:
+// Mounts on `mountpoint`, which check_mount_point has given. `disk` outlives the front end. unsupported:
 // /dev/fuse cannot be opened (the reason is named).
-Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(ZonedDevice& device, const std::string& mountpoint);
+Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(Disk& disk, const std::string& mountpoint);
 
 }  // namespace reflux::fuse

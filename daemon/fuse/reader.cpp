@@ -23,7 +23,7 @@ Reader::~Reader() {
 void Reader::handle(std::span<std::byte> message) {
     const auto transfer = parse_transfer(message);
     if (transfer && transfer->inode == disk_inode) {
-        serve_transfer(device_, fuse_session_fd(session_), *std::exchange(next_, nullptr), *transfer);
+        serve_transfer(disk_, fuse_session_fd(session_), *std::exchange(next_, nullptr), *transfer);
     } else if (!is_interrupt(message)) {
         const fuse_buf whole{.size = message.size(), .flags = {}, .mem = message.data(), .fd = -1, .pos = 0};
         fuse_session_process_buf(session_, &whole);
@@ -48,13 +48,13 @@ Result<bool> Reader::handle_one() {
     return fail_errno("read /dev/fuse");
 }
 
-Status MoreReaders::start(std::size_t count, fuse_session* session, ZonedDevice& device,
+Status MoreReaders::start(std::size_t count, fuse_session* session, Disk& disk,
                           RequestPool& requests) {
     threads_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         const std::lock_guard lock(mutex_);
         try {
-            threads_.emplace_back([this, session, &device, &requests] { run(session, device, requests); });
+            threads_.emplace_back([this, session, &disk, &requests] { run(session, disk, requests); });
         } catch (const std::system_error& error) {
             return fail_errno("start a reader of /dev/fuse", error.code().value());
         }
@@ -63,10 +63,10 @@ Status MoreReaders::start(std::size_t count, fuse_session* session, ZonedDevice&
     return {};
 }
 
-void MoreReaders::run(fuse_session* session, ZonedDevice& device, RequestPool& requests) {
+void MoreReaders::run(fuse_session* session, Disk& disk, RequestPool& requests) {
     ::pthread_setname_np(::pthread_self(), io_thread_name);
     {
-        Reader reader(session, device, requests);
+        Reader reader(session, disk, requests);
         bool connected = true;
         while (connected && !stopping_) {
             const auto handled = reader.handle_one();

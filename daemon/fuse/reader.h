@@ -1,4 +1,4 @@
-// Threads that take messages from the FUSE device.
+// Threads that take messages from the FUSE disk.
 #pragma once
 
 #include "daemon/fuse/request_pool.h"
@@ -19,8 +19,8 @@ namespace reflux::fuse {
 // (StopSource::Interruption installs its handler).
 class Reader {
   public:
-    Reader(fuse_session* session, ZonedDevice& device, RequestPool& requests)
-        : session_(session), device_(device), requests_(requests) {}
+    Reader(fuse_session* session, Disk& disk, RequestPool& requests)
+        : session_(session), disk_(disk), requests_(requests) {}
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
     Reader(Reader&&) = delete;
@@ -35,7 +35,7 @@ class Reader {
     void handle(std::span<std::byte> message);
 
     fuse_session* session_;
-    ZonedDevice& device_;
+    Disk& disk_;
     RequestPool& requests_;
     FuseRequest* next_ = nullptr;  // that the next message is received in
 };
@@ -52,10 +52,10 @@ class MoreReaders {
     // Lets each finish what it works on.
     ~MoreReaders();
 
-    Status start(std::size_t count, fuse_session* session, ZonedDevice& device, RequestPool& requests);
+    Status start(std::size_t count, fuse_session* session, Disk& disk, RequestPool& requests);
 
   private:
-    void run(fuse_session* session, ZonedDevice& device, RequestPool& requests);
+    void run(fuse_session* session, Disk& disk, RequestPool& requests);
 
     std::atomic<bool> stopping_ = false;
     std::mutex mutex_;  // guards running_

@@ -2,8 +2,8 @@
 // lies in. All are made once and go round; nothing is allocated for a request.
 #pragma once
 
+#include "backend/disk.h"
 #include "backend/io/buffer_pool.h"
-#include "backend/zoned_device.h"
 #include "daemon/fuse/message.h"
 
 #include <condition_variable>

@@ -2,7 +2,7 @@
 // Checksums are made right before they are
 // read, for no mutation ever finds one, and what they protect is wanted.
 #include "backend/image.h"
-#include "backend/image_checksum.h"
+#include "backend/base/checksum.h"
 #include "tests/fuzz/support/target.h"
 #include "tests/unit/backend/paged_file.h"
 

@@ -1,4 +1,4 @@
-#include "backend/image_checksum.h"
+#include "backend/base/checksum.h"
 
 #include <array>
 #include <cstring>

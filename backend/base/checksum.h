@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli), the checksum of all image metadata. Pure.
+// CRC-32C (Castagnoli), the checksum of all metadata. Pure.
 #pragma once
 
 #include <cstddef>
