@@ -1,6 +1,7 @@
 // The control protocol: a line in, a line of JSON out.
 //
-//   status  what the daemon is, its threads, requests in flight, counters, zones by condition; the translation
+//   status  what the daemon is, its threads, requests in flight, counters, zones by condition; the
+//   translation
 //           (docs/translation.md), null without one
 //   zones   an array of all zones
 //   fault   the faults that are on; `fault set NAME OPTION...` and `fault clear [NAME]` switch them (all of

@@ -1,8 +1,8 @@
 // The metadata of an image: a superblock, then zone table blocks, and the same as a file with all its copies.
 // Checksums are made right before they are
 // read, for no mutation ever finds one, and what they protect is wanted.
-#include "backend/image.h"
 #include "backend/base/checksum.h"
+#include "backend/image.h"
 #include "tests/fuzz/support/target.h"
 #include "tests/unit/backend/paged_file.h"
 
