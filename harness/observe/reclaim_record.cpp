@@ -143,7 +143,6 @@ void ReclaimRecord::sleeps(double at_s, std::string superblock) {
     front_event_.clear();
     front_device_.clear();
     ++reclaim_.wait_count;
-    seen_s_ = at_s;
 }
 
 void ReclaimRecord::add_frame(std::string_view function) {

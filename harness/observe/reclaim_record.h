@@ -68,16 +68,13 @@ class ShrinkerTable {
 
 class ReclaimRecord {
   public:
-    explicit ReclaimRecord(evidence::Reclaim begun) : reclaim_(std::move(begun)), seen_s_(reclaim_.begin_s) {}
+    explicit ReclaimRecord(evidence::Reclaim begun) : reclaim_(std::move(begun)) {}
 
     // An event inside it that is no other call's here; `upper`: it names the upper device.
     void add(evidence::TraceEvent event, bool upper);
 
     // Any event of the thread: it is awake. Ends a sleep whose end was not traced.
-    void awake(double at_s) {
-        end_sleep(at_s, true);
-        seen_s_ = at_s;
-    }
+    void awake(double at_s) { end_sleep(at_s, true); }
     void shrinker_begins(const TracedShrinker& shrinker, double at_s);
     // Ends the call that began last, if it has not ended; gives it with its time.
     struct EndedCall {
@@ -94,12 +91,7 @@ class ReclaimRecord {
     bool prunes();
 
     void sleeps(double at_s, std::string superblock);
-    void wakes(double at_s) {
-        end_sleep(at_s, false);
-        seen_s_ = at_s;
-    }
-    // When its thread was last seen in it.
-    [[nodiscard]] double seen_s() const { return seen_s_; }
+    void wakes(double at_s) { end_sleep(at_s, false); }
     // One more function of the stack with which it fell asleep, innermost first.
     void add_frame(std::string_view function);
 
@@ -110,8 +102,7 @@ class ReclaimRecord {
   private:
     void end_sleep(double at_s, bool at_most);
 
-    evidence::Reclaim reclaim_;  // `inside` has the first events
-    double seen_s_;
+    evidence::Reclaim reclaim_;               // `inside` has the first events
     std::vector<evidence::TraceEvent> last_;  // and this the last ones,
     std::size_t oldest_ = 0;                  // a ring once it is full
     std::string front_event_, front_device_;  // of the event that came last

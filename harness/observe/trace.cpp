@@ -219,31 +219,51 @@ Status TraceInstance::set_stacks(bool on) {
                       fmt::format("{}stacktrace if {}", on ? "" : "!", uninterruptible));
 }
 
+// In a child, as stop(): the kernel takes locks for it.
 void TraceInstance::want_stacks() {
-    if (stacks_ == Stacks::wanted && recording_ && parser_.reclaims() > 0) {
-        stacks_ = set_stacks(true) ? Stacks::on : Stacks::none;
+    if (stacks_ != Stacks::wanted || !recording_ || parser_.reclaims() == 0) {
+        return;
     }
+    constexpr Seconds longest{2};
+    const auto set =
+        call_bounded("asking for the stacks of sleeps", longest, [this] { return set_stacks(true); });
+    stacks_ = set ? Stacks::on : Stacks::none;
+    if (!set) {
+        weaker_.push_back(
+            fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is known only by the "
+                        "event in front of it",
+                        set.error().message));
+    }
+}
+
+Status TraceInstance::turn_off() {
+    REFLUX_CHECK(write_file(directory_ + "/events/enable", "0"));
+    Status removed = stacks_ == Stacks::on ? set_stacks(false) : Status{};
+    for (const auto& name : armed_) {
+        if (auto one = arm(name, false); !one) {
+            removed = std::move(one);
+        }
+    }
+    return removed;
 }
 
 Status TraceInstance::set_recording(bool on) {
     if (on == recording_) {
         return {};
     }
-    recording_ = on;
-    if (stacks_ == Stacks::on) {
-        REFLUX_CHECK(set_stacks(on));
-    }
-    for (const auto& name : armed_) {
-        REFLUX_CHECK(arm(name, on));
-    }
     if (!on) {
-        return write_file(directory_ + "/events/enable", "0");
+        REFLUX_CHECK(turn_off());
+        recording_ = false;
+        return {};
+    }
+    if (stacks_ == Stacks::on) {
+        REFLUX_CHECK(set_stacks(true));
     }
     for (const auto& name : present_) {
-        if (std::find(armed_.begin(), armed_.end(), name) == armed_.end()) {
-            REFLUX_CHECK(write_file(event(name) + "/enable", "1"));
-        }
+        const bool armed = std::find(armed_.begin(), armed_.end(), name) != armed_.end();
+        REFLUX_CHECK(armed ? arm(name, true) : write_file(event(name) + "/enable", "1"));
     }
+    recording_ = true;
     return {};
 }
 
@@ -294,8 +314,13 @@ std::uint64_t TraceInstance::count_overwritten() const {
 }
 
 Status TraceInstance::stop(Seconds deadline) {
-    auto stopped = call_bounded("stopping the trace", deadline, [this] { return set_recording(false); });
-    recording_ = false;  // the child's word of it is lost with the child
+    auto stopped = call_bounded("stopping the trace", deadline, [this] {
+        // Triggers may be gone already, in a window without the trace; they go with the instance at the
+        // latest.
+        static_cast<void>(turn_off());
+        return write_file(directory_ + "/events/enable", "0");
+    });
+    recording_ = false;
     if (!stopped && stopped.error().kind == ErrorKind::timed_out) {
         static_cast<void>(pipe_.give_up());
     }

@@ -75,6 +75,7 @@ class TraceInstance {
     Result<bool> enable(std::string_view name, bool frequent);
     Status arm(std::string_view name, bool on);
     void want_stacks();
+    Status turn_off();
     Status enable_events(const std::vector<int>& tids);
     Status enable_switches(const std::vector<int>& tids);
     Status set_stacks(bool on);

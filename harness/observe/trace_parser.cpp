@@ -111,9 +111,10 @@ void TraceParser::take_event(const TraceLine& line) {
     auto event = event_of(line);
     const bool begins =
         line.event == "mm_vmscan_memcg_reclaim_begin" || line.event == "mm_vmscan_direct_reclaim_begin";
-    if (const auto before = open_.find(line.tid); begins && before != open_.end()) {
-        // Its end was lost, for no task enters reclaim twice (PF_MEMALLOC). It lasted at least so long.
-        end_reclaim(line.tid, before->second.seen_s(), 0);
+    if (begins) {
+        // What is open still has lost its end, for no task enters reclaim twice (PF_MEMALLOC): what of it was
+        // inside cannot be told.
+        open_.erase(line.tid);
     }
     const auto open = open_.find(line.tid);
     if (open != open_.end()) {

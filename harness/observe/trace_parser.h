@@ -30,8 +30,8 @@ class TraceParser {
     void feed(std::string_view text);
 
     // What was seen up to now; available, events, missing and weaker are left to the caller. A reclaim
-    // without end_s has begun and had not ended at the last text; one whose end was lost ends with the last
-    // that was seen of it before the next begin of its thread.
+    // without end_s has begun and had not ended at the last text; one whose end was lost is counted and not
+    // shown, once its thread begins the next.
     [[nodiscard]] evidence::TraceSummary summary() const;
     [[nodiscard]] std::uint64_t garbage() const { return garbage_; }
     [[nodiscard]] std::uint64_t reclaims() const { return totals_.reclaim_count; }

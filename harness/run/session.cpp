@@ -366,7 +366,10 @@ Status Session::work() {
         lift_fault();
         if (evidence_.workload.finished && scenario_.observe.trace_overhead == "measure") {
             console_.step("what the trace costs: a steady load with and without it");
-            watcher_->measure_trace(loop_);
+            if (const auto measured = watcher_->measure_trace(loop_); !measured) {
+                console_.step("not measured: " + measured.error().message);
+                hung_ = hung_ || measured.error().kind == ErrorKind::timed_out;
+            }
         }
         verify();
     }

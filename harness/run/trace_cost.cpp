@@ -35,8 +35,9 @@ Status write_steadily(const std::string& directory) {
 
 class Measurement {
   public:
-    Measurement(const TraceCostPlan& plan, observe::TraceInstance& trace, EventLoop& loop)
-        : plan_(plan), trace_(trace), loop_(loop) {}
+    Measurement(const TraceCostPlan& plan, const Child& writer, observe::TraceInstance& trace,
+                EventLoop& loop)
+        : plan_(plan), writer_(writer), trace_(trace), loop_(loop) {}
 
     Result<std::optional<evidence::TraceOverhead>> run() {
         REFLUX_TRY(const std::uint64_t base, bytes());
@@ -63,8 +64,10 @@ class Measurement {
     }
 
   private:
+    // False: there is nothing to measure any more.
     bool wait() {
-        return loop_.next(Seconds(window_s)) == Event::tick && monotonic_s() - start_s_ < longest.count();
+        return loop_.next(Seconds(window_s)) == Event::tick && monotonic_s() - start_s_ < longest.count() &&
+               !wait_readable(writer_.pidfd.get(), Seconds(0)).value_or(true);
     }
     [[nodiscard]] Result<std::uint64_t> bytes() const {
         return observe::block_counters("/sys", plan_.device).map([](const auto& all) { return all.bytes; });
@@ -77,6 +80,7 @@ class Measurement {
     }
 
     const TraceCostPlan& plan_;
+    const Child& writer_;
     observe::TraceInstance& trace_;
     EventLoop& loop_;
     OverheadMeter meter_{window_s};
@@ -91,8 +95,8 @@ Result<std::optional<evidence::TraceOverhead>> measure_trace_cost(const TraceCos
     SpawnOptions options;
     options.cgroup_procs = {plan.cgroup_procs};
     REFLUX_TRY(Child writer, fork_call([&] { return write_steadily(plan.directory); }, options));
-    auto measured = Measurement(plan, trace, loop).run();
-    REFLUX_CHECK(trace.set_recording(true));
+    auto measured = Measurement(plan, writer, trace, loop).run();
+    const auto restored = trace.set_recording(true);
     REFLUX_CHECK(send_signal(writer, SIGKILL));
     REFLUX_TRY(const auto ended, wait_for(writer, end_time));
     if (!ended) {

@@ -20,7 +20,8 @@ struct TraceCostPlan {
 // Some five seconds of direct writes over one unnamed file of the upper filesystem, by a child that is killed
 // in the end, while the trace goes off and on (overhead_meter.h). Direct, because what goes through a page
 // cache comes in bursts as long as a window. The counters of the device are compared. nullopt: the daemon
-// ended or somebody interrupted. The trace records when it returns.
+// ended or somebody interrupted. timed_out: the child hangs on the stack, and has got its SIGKILL. The trace
+// records when it returns, as far as the kernel lets it.
 Result<std::optional<evidence::TraceOverhead>> measure_trace_cost(const TraceCostPlan& plan,
                                                                   observe::TraceInstance& trace,
                                                                   EventLoop& loop);

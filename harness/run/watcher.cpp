@@ -102,19 +102,19 @@ void Watcher::start_trace() {
     trace_ = std::move(*instance);
 }
 
-void Watcher::measure_trace(EventLoop& loop) {
+Status Watcher::measure_trace(EventLoop& loop) {
     if (!trace_ || !trace_problem_.empty()) {
-        return;
+        return {};
     }
     auto cost = measure_trace_cost({.directory = plan_.stack->upper_mount,
                                     .cgroup_procs = plan_.memcg->workload_procs,
                                     .device = plan_.stack->upper_device.number},
                                    *trace_, loop);
-    if (!cost) {
-        trace_problem_ = cost.error().message;
-        return;
+    // The workload is over, and so is what the trace is to show: a failure here takes nothing from it.
+    if (cost) {
+        trace_cost_ = *cost;
     }
-    trace_cost_ = *cost;
+    return cost ? Status{} : Status(fail(cost.error()));
 }
 
 evidence::ProgressPoint Watcher::sample() {

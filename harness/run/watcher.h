@@ -59,7 +59,7 @@ class Watcher {
     bool settle_stall();
 
     // After a workload that did its work: what tracing costs the stack, into the evidence (trace_cost.h).
-    void measure_trace(EventLoop& loop);
+    Status measure_trace(EventLoop& loop);
 
     // Daemon threads in uninterruptible sleep now, with the number of their context switches.
     [[nodiscard]] std::map<int, std::uint64_t> blocked_daemon_threads() const;

@@ -27,8 +27,8 @@ struct Stack {
 };
 
 struct Daemon {
-    std::string engine = "sync";  // sync | threads | uring
-    unsigned threads = 4;         // worker threads of the threads engine; of uring the most io-wq workers
+    std::string engine = "sync";  // sync | threads
+    unsigned threads = 4;         // worker threads of the threads engine
     Bytes zone_size = mebibytes(64);
     unsigned conventional_zones = 4;
 };

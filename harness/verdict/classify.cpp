@@ -304,12 +304,12 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
     }
 }
 
-// What was done on purpose; told after all that was judged, for it decides nothing: but a run that completed
-// before its fault came says nothing of what the fault does.
+// What was done on purpose; told after all that was judged, for it decides nothing: but a run that went on to
+// its end without its fault says nothing of what the fault does.
 void add_faults(const Evidence& evidence, Verdict& verdict) {
     for (const evidence::Fault& fault : evidence.faults) {
         if (!fault.at_s) {
-            if (verdict.outcome == Outcome::completes) {
+            if (verdict.outcome == Outcome::completes || verdict.outcome == Outcome::slow) {
                 verdict.outcome = Outcome::inconclusive;
             }
             verdict.reasons.push_back(

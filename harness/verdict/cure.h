@@ -17,7 +17,7 @@ struct ProofOfCure {
     bool proven = false;               // nothing is missing, and it is not likely to be chance
     std::vector<std::string> missing;  // clauses: "its baseline NAME was not run beside it"
     double chance = 1;  // that runs would fall so if the cure did nothing; 1 where some is missing
-    std::string line;   // one for people: "NAME: cure proven: …", "NAME: cure unproven: …"
+    std::string line;   // one for people: "NAME: cure proven: …", seen, unproven
 
     [[nodiscard]] const char* word() const {
         return proven ? "cure proven" : missing.empty() ? "cure seen" : "cure unproven";

@@ -119,8 +119,10 @@ void add_notes(const TraceSummary& trace, RecursionFinding& finding) {
         constexpr double mebibyte = 1048576.0;
         const evidence::TraceOverhead& cost = *trace.overhead;
         finding.notes.push_back(fmt::format(
-            "with the trace the device completed {:.3f} of what it did without it (direct writes; median of "
-            "{}, half of them from {:.3f} to {:.3f}; {:.0f} and {:.0f} MiB/s)",
+            "with the trace on, as it is before the first reclaim, the device completed {:.3f} of what it "
+            "did "
+            "without it (direct writes; median of {}, half of them from {:.3f} to {:.3f}; {:.0f} and {:.0f} "
+            "MiB/s)",
             cost.ratio, counted(cost.blocks, "block"), cost.ratio_low, cost.ratio_high,
             cost.with_bytes_s / mebibyte, cost.without_bytes_s / mebibyte));
     }
