@@ -103,7 +103,7 @@ Status TraceInstance::follow(const std::vector<int>& tids) {
     return write_file(directory_ + "/set_event_pid", fmt::format("{}\n", fmt::join(tids, " ")));
 }
 
-Status TraceInstance::start(const std::vector<int>& tids) {
+Status TraceInstance::start(const std::vector<int>& tids, bool pressed) {
     if (tids.empty()) {
         return fail(ErrorKind::invalid_input,
                     "trace: no thread to follow; that would trace the whole machine");
@@ -111,7 +111,7 @@ Status TraceInstance::start(const std::vector<int>& tids) {
     REFLUX_CHECK(follow(tids));
     const auto format = directory_ + "/events/vmscan/mm_vmscan_direct_reclaim_begin/format";
     parser_.set_gfp_table(GfpTable::parse(read_file(format).value_or("")));
-    return enable_events(tids);
+    return enable_events(tids, pressed);
 }
 
 std::string TraceInstance::event(std::string_view name) const {
@@ -143,7 +143,7 @@ Status TraceInstance::arm(std::string_view name, bool on) {
     return {};
 }
 
-Status TraceInstance::enable_events(const std::vector<int>& tids) {
+Status TraceInstance::enable_events(const std::vector<int>& tids, bool pressed) {
     // Probed here and not in create(): a module's tracepoints come with the module, when its filesystem is
     // mounted.
     present_.clear();
@@ -175,10 +175,10 @@ Status TraceInstance::enable_events(const std::vector<int>& tids) {
                         "nothing is not seen",
                         probes_.problem));
     }
-    return enable_switches(tids);
+    return enable_switches(tids, pressed);
 }
 
-Status TraceInstance::enable_switches(const std::vector<int>& tids) {
+Status TraceInstance::enable_switches(const std::vector<int>& tids, bool pressed) {
     if (::access(event(switch_event).c_str(), F_OK) != 0) {
         missing_.emplace_back(switch_event);
         weaker_.emplace_back("no sched_switch: how long a thread slept inside a reclaim is not known");
@@ -197,12 +197,13 @@ Status TraceInstance::enable_switches(const std::vector<int>& tids) {
     }
     REFLUX_CHECK(write_file(event(switch_event) + "/filter", filter));
     REFLUX_CHECK(enable(switch_event, true));
-    // Tried here, to be set when there is a reclaim to look into.
     auto takes_stacks = set_stacks(true);
-    if (takes_stacks) {
+    if (takes_stacks && !pressed) {
         takes_stacks = set_stacks(false);
     }
-    stacks_ = takes_stacks ? Stacks::wanted : Stacks::none;
+    if (takes_stacks) {
+        stacks_ = pressed ? Stacks::on : Stacks::wanted;
+    }
     if (!takes_stacks) {
         weaker_.push_back(
             fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is "
@@ -345,7 +346,7 @@ evidence::TraceSummary TraceInstance::summary() const {
     }
     // 5.10 before 5.10.103 writes the stacks of triggers to the machine's own trace; elsewhere the one sleep
     // came before the stacks were asked for.
-    if (stacks_ != Stacks::none && parser_.sleeps() > 0 && parser_.stacks() == 0) {
+    if (stacks_ == Stacks::on && parser_.sleeps() > 0 && parser_.stacks() == 0) {
         summary.weaker.emplace_back(
             "no stack of a sleep arrived: what one inside a reclaim waits for is known only by the event in "
             "front of it");

@@ -43,10 +43,12 @@ class TraceInstance {
     // Follows the threads, and those that they make later, and turns the wanted events on; besides their
     // sleeps in uninterruptible state: a sched_switch into one, with the stack, and the one back. What
     // happens with every request (these sleeps, journal handles, waits for writeback) is recorded from the
-    // first reclaim on that anybody on the machine enters, and stacks from the first drain() after one of
-    // these threads did: before that there is nothing to explain, and the daemon is not slowed. No tids is an
-    // error: it would trace the whole machine.
-    Status start(const std::vector<int>& tids);
+    // first reclaim on that anybody on the machine enters: before that there is nothing to explain, and the
+    // daemon is not slowed. Stacks cost every task of the machine a little from the moment on that they are
+    // asked for: at once where `pressed`, for the first reclaim may be the one that hangs, else at the first
+    // drain() after one of these threads entered reclaim. No tids is an error: it would trace the whole
+    // machine.
+    Status start(const std::vector<int>& tids, bool pressed);
     // Follows these threads as well. One that has ended drops out by itself.
     Status follow(const std::vector<int>& tids);
     // All events off, and on again as start() had them, to compare the two. Waits for the kernel, some
@@ -76,8 +78,8 @@ class TraceInstance {
     Status arm(std::string_view name, bool on);
     void want_stacks();
     Status turn_off();
-    Status enable_events(const std::vector<int>& tids);
-    Status enable_switches(const std::vector<int>& tids);
+    Status enable_events(const std::vector<int>& tids, bool pressed);
+    Status enable_switches(const std::vector<int>& tids, bool pressed);
     Status set_stacks(bool on);
     [[nodiscard]] std::uint64_t count_overwritten() const;
 

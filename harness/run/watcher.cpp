@@ -94,7 +94,7 @@ void Watcher::start_trace() {
     instance->set_run_start(start_s_);
     auto ready = instance->keep_text(plan_.folder + "/trace.txt", trace_text_half);
     if (ready) {
-        ready = instance->start(evidence_.daemon_tids);
+        ready = instance->start(evidence_.daemon_tids, !plan_.memcg->limits.empty());
     }
     if (!ready) {
         trace_problem_ = ready.error().message;
