@@ -144,7 +144,7 @@ std::string status_line(const ZonedDevice& device, const Identity& identity) {
          {"image_was_unclean", device.image_was_unclean()},
          {"size", served(device, identity).size().value},
          {"io", io_json(device)},
-          {"threads", threads_json()},
+         {"threads", threads_json()},
          {"in_flight", in_flight_json(served(device, identity))},
          {"counters", counters_json(served(device, identity).counters())},
          {"translation", identity.translation != nullptr ? translation_json(*identity.translation) : json()},

@@ -48,8 +48,7 @@ Result<bool> Reader::handle_one() {
     return fail_errno("read /dev/fuse");
 }
 
-Status MoreReaders::start(std::size_t count, fuse_session* session, Disk& disk,
-                          RequestPool& requests) {
+Status MoreReaders::start(std::size_t count, fuse_session* session, Disk& disk, RequestPool& requests) {
     threads_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         const std::lock_guard lock(mutex_);

@@ -111,10 +111,12 @@ Status Watcher::measure_trace(EventLoop& loop) {
                                     .device = plan_.stack->upper_device.number},
                                    *trace_, loop);
     // The workload is over, and so is what the trace is to show: a failure here takes nothing from it.
-    if (cost) {
-        trace_cost_ = *cost;
+    if (!cost) {
+        trace_cost_problem_ = cost.error().message;
+        return fail(cost.error());
     }
-    return cost ? Status{} : Status(fail(cost.error()));
+    trace_cost_ = *cost;
+    return {};
 }
 
 evidence::ProgressPoint Watcher::sample() {
@@ -262,6 +264,9 @@ bool Watcher::settle_stall() {
 void Watcher::keep_trace() {
     evidence_.trace = trace_->summary();
     evidence_.trace.overhead = trace_cost_;
+    if (!trace_cost_problem_.empty()) {
+        evidence_.trace.weaker.push_back("what the trace costs was not measured: " + trace_cost_problem_);
+    }
 }
 
 std::map<int, std::uint64_t> Watcher::blocked_daemon_threads() const {

@@ -89,6 +89,7 @@ class Watcher {
     std::optional<observe::TraceInstance> trace_;
     std::string trace_problem_;
     std::optional<evidence::TraceOverhead> trace_cost_;
+    std::string trace_cost_problem_;
     observe::KernelLog kernel_log_ = observe::KernelLog::open();
     UniqueFd dmesg_;  // the run's slice of the kernel log, whole
     int generator_pid_ = 0;
