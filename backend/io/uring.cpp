@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -84,11 +85,12 @@ class UringEngine final : public Engine {
     void offer_memory(std::span<std::byte> memory) override {
         if (registered_.empty() && ring_.register_memory(memory)) {
             registered_ = memory;
+            registered_bytes_ = memory.size();
         }
     }
     [[nodiscard]] EngineState state() const override {
         EngineState state = state_of(file_);
-        state.registered_bytes = registered_.size();
+        state.registered_bytes = registered_bytes_;
         return state;
     }
 
@@ -140,7 +142,8 @@ class UringEngine final : public Engine {
     LowerFile file_;
     Ring ring_;
     UniqueFd event_;
-    std::span<std::byte> registered_;
+    std::span<std::byte> registered_;  // set before the first request, read by the thread after it
+    std::atomic<std::size_t> registered_bytes_ = 0;  // its size for state(), which may come at any time
 
     std::mutex mutex_;  // guards what follows up to stopping_; never held across I/O or a callback
     std::condition_variable room_;
