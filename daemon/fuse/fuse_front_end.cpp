@@ -131,7 +131,7 @@ Result<bool> FuseFrontEnd::read_requests(StopSource& stop, const std::function<S
     const ScopeExit drained([this] { disk_.drain(); });
     REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
     Reader reader(session_.get(), disk_, *requests_);
-    MoreReaders more;  // where each does its own I/O: as many as the device takes requests
+    MoreReaders more(stop);  // where each does its own I/O: as many as the device takes requests
     bool told = false;
     bool connected = true;
     while (connected && !stop.requested()) {
@@ -143,6 +143,7 @@ Result<bool> FuseFrontEnd::read_requests(StopSource& stop, const std::function<S
             REFLUX_CHECK(ready());
         }
     }
+    REFLUX_CHECK(more.end());
     return connected;
 }
 
