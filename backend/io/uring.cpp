@@ -1,12 +1,16 @@
 // Engine uring: one thread takes requests from a bounded queue, has the kernel do them by one io_uring, and
-// completes them. While it waits, it waits for completions alone: who submits wakes it by an eventfd that the
-// ring reads.
+// completes them. While it waits for the ring, it waits for completions alone: who submits wakes it by an
+// eventfd that the ring reads.
 //
-// Which thread does the I/O is the kernel's choice. The engine's thread does what needs no waiting, and what
-// the disk does by itself (O_DIRECT). fdatasync and, on filesystems that cannot write without waiting (ext4
-// buffered), writes go to io-wq workers: tasks of this process (before 5.12 kernel threads) named iou-wrk-*
-// that copy flags and cgroup of this thread. They are bounded by EngineOptions::threads, and the kernel lets
-// one at a time write to a file's page cache.
+// That thread calls each request's begin(), and nothing else goes on while it waits there: for the zone
+// table's commit of a flush (the image's writes, without the ring), for the holes and the sync of a reset or
+// a finish, and for all that a fault lets a request wait, which so delays the others, too.
+//
+// Which thread does the I/O of the rest is the kernel's choice. The engine's thread does what needs no
+// waiting, and what the disk does by itself (O_DIRECT). The fdatasync of a flush and, on filesystems that
+// cannot write without waiting (ext4 buffered), writes go to io-wq workers: tasks of this process
+// (before 5.12 kernel threads) named iou-wrk-* that copy flags and cgroup of this thread. They are bounded by
+// EngineOptions::threads, and the kernel lets one at a time write to a file's page cache.
 #include "backend/io/engines.h"
 #include "backend/io/flush_order.h"
 #include "backend/io/lower_file.h"
@@ -14,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -84,11 +89,12 @@ class UringEngine final : public Engine {
     void offer_memory(std::span<std::byte> memory) override {
         if (registered_.empty() && ring_.register_memory(memory)) {
             registered_ = memory;
+            registered_bytes_ = memory.size();
         }
     }
     [[nodiscard]] EngineState state() const override {
         EngineState state = state_of(file_);
-        state.registered_bytes = registered_.size();
+        state.registered_bytes = registered_bytes_;
         return state;
     }
 
@@ -140,7 +146,8 @@ class UringEngine final : public Engine {
     LowerFile file_;
     Ring ring_;
     UniqueFd event_;
-    std::span<std::byte> registered_;
+    std::span<std::byte> registered_;  // set before the first request, read by the thread after it
+    std::atomic<std::size_t> registered_bytes_ = 0;  // its size for state(), which may come at any time
 
     std::mutex mutex_;  // guards what follows up to stopping_; never held across I/O or a callback
     std::condition_variable room_;

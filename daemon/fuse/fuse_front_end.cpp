@@ -1,6 +1,7 @@
 #include "daemon/fuse/fuse_front_end.h"
 
 #include "backend/base/owner.h"
+#include "backend/base/scope_exit.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/fuse/mount_point.h"
@@ -98,6 +99,7 @@ class FuseFrontEnd final : public FrontEnd {
     Result<ServeEnd> serve(StopSource& stop, const std::function<Status()>& ready) override;
 
   private:
+    Result<bool> read_requests(StopSource& stop, const std::function<Status()>& ready);
     [[nodiscard]] bool is_still_mounted() const;
     void unmount();
 
@@ -122,25 +124,32 @@ Status FuseFrontEnd::mount() {
     return {};
 }
 
-Result<ServeEnd> FuseFrontEnd::serve(StopSource& stop, const std::function<Status()>& ready) {
-    ::pthread_setname_np(::pthread_self(), disk_.is_inline() ? io_thread_name : front_end_thread_name);
+// Until a stop (true) or the end of the connection (false). However it ends, no request is under way then.
+Result<bool> FuseFrontEnd::read_requests(StopSource& stop, const std::function<Status()>& ready) {
+    // First, so that it comes after the readers' end: the engine answers from memory that we free, by a
+    // session that we destroy.
+    const ScopeExit drained([this] { disk_.drain(); });
+    REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
+    Reader reader(session_.get(), disk_, *requests_);
+    MoreReaders more(stop);  // where each does its own I/O: as many as the device takes requests
     bool told = false;
     bool connected = true;
-    {
-        REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
-        Reader reader(session_.get(), disk_, *requests_);
-        MoreReaders more;  // where each does its own I/O: as many as the device takes requests
-        while (connected && !stop.requested()) {
-            REFLUX_TRY(connected, reader.handle_one());
-            if (server_.initialised && !told) {
-                told = true;
-                const std::size_t count = disk_.is_inline() ? disk_.max_in_flight() - 1 : 0;
-                REFLUX_CHECK(more.start(count, session_.get(), disk_, *requests_));
-                REFLUX_CHECK(ready());
-            }
+    while (connected && !stop.requested()) {
+        REFLUX_TRY(connected, reader.handle_one());
+        if (server_.initialised && !told) {
+            told = true;
+            const std::size_t count = disk_.is_inline() ? disk_.max_in_flight() - 1 : 0;
+            REFLUX_CHECK(more.start(count, session_.get(), disk_, *requests_));
+            REFLUX_CHECK(ready());
         }
     }
-    disk_.drain();
+    REFLUX_CHECK(more.end());
+    return connected;
+}
+
+Result<ServeEnd> FuseFrontEnd::serve(StopSource& stop, const std::function<Status()>& ready) {
+    ::pthread_setname_np(::pthread_self(), disk_.is_inline() ? io_thread_name : front_end_thread_name);
+    REFLUX_TRY(const bool connected, read_requests(stop, ready));
     if (connected) {
         return ServeEnd::stopped;
     }

@@ -1,6 +1,5 @@
 #include "daemon/fuse/reader.h"
 
-#include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/fuse/data_path.h"
 #include "daemon/fuse/tree.h"
@@ -64,23 +63,25 @@ Status MoreReaders::start(std::size_t count, fuse_session* session, Disk& disk, 
 
 void MoreReaders::run(fuse_session* session, Disk& disk, RequestPool& requests) {
     ::pthread_setname_np(::pthread_self(), io_thread_name);
+    Result<bool> connected = true;
     {
         Reader reader(session, disk, requests);
-        bool connected = true;
-        while (connected && !stopping_) {
-            const auto handled = reader.handle_one();
-            if (!handled) {
-                log_line(handled.error().message);
-            }
-            connected = handled && *handled;
+        while (connected && *connected && !stopping_) {
+            connected = reader.handle_one();
         }
     }
     const std::lock_guard lock(mutex_);
+    if (!connected) {
+        if (failure_) {
+            failure_ = fail(connected.error());
+        }
+        stop_.request();
+    }
     --running_;
     ended_.notify_all();
 }
 
-MoreReaders::~MoreReaders() {
+Status MoreReaders::end() {
     stopping_ = true;
     std::unique_lock lock(mutex_);
     // Again and again: one signal could come between a look at stopping_ and the read.
@@ -90,6 +91,7 @@ MoreReaders::~MoreReaders() {
         }
         ended_.wait_for(lock, std::chrono::milliseconds(10), [this] { return running_ == 0; });
     }
+    return failure_;
 }
 
 }  // namespace reflux::fuse

@@ -1,6 +1,7 @@
 // Threads that take messages from the FUSE disk.
 #pragma once
 
+#include "daemon/base/stop_source.h"
 #include "daemon/fuse/request_pool.h"
 
 #include <atomic>
@@ -41,26 +42,29 @@ class Reader {
 };
 
 // More of them beside the first, for a device that does its I/O in the thread that submits. They end with the
-// connection, or when they are stopped.
+// connection, or when they are stopped. One that fails requests `stop`: the disk is not served on with fewer.
 class MoreReaders {
   public:
-    MoreReaders() = default;
+    explicit MoreReaders(StopSource& stop) : stop_(stop) {}
     MoreReaders(const MoreReaders&) = delete;
     MoreReaders& operator=(const MoreReaders&) = delete;
     MoreReaders(MoreReaders&&) = delete;
     MoreReaders& operator=(MoreReaders&&) = delete;
-    // Lets each finish what it works on.
-    ~MoreReaders();
+    ~MoreReaders() { static_cast<void>(end()); }
 
     Status start(std::size_t count, fuse_session* session, Disk& disk, RequestPool& requests);
+    // Lets each finish what it works on. The error of the first that failed, if any did.
+    Status end();
 
   private:
     void run(fuse_session* session, Disk& disk, RequestPool& requests);
 
+    StopSource& stop_;
     std::atomic<bool> stopping_ = false;
-    std::mutex mutex_;  // guards running_
+    std::mutex mutex_;  // guards what follows up to failure_
     std::condition_variable ended_;
     std::size_t running_ = 0;
+    Status failure_;
     std::vector<std::jthread> threads_;
 };
 

@@ -57,14 +57,12 @@ def write_file(path, size):
 class Server:
     """Presents `self.target`, a file of `size` bytes. `direct`: past the page cache below."""
 
-    mounted = True
-
     def __init__(self, options, folder, direct):
         self.options, self.folder, self.direct = options, folder, direct
         self.size = options.size
         self.data = os.path.join(folder, "data")
         self.mountpoint = os.path.join(folder, "mnt")
-        self.process = None
+        self.process, self.log = None, None
         os.makedirs(self.mountpoint)
 
     def start(self, command, target):
@@ -80,13 +78,18 @@ class Server:
                 raise Unavailable(self.log.read().decode(errors="replace").strip()[-300:] or "it does not serve")
             time.sleep(0.01)
 
+    def unmount(self):
+        # Tried, not looked at: os.path.ismount says no of the mountpoint that a dead server leaves (ENOTCONN).
+        for flags in ([], ["-l"]):
+            done = subprocess.run(["umount", *flags, self.mountpoint], check=False, capture_output=True, text=True,
+                                  env={**os.environ, "LC_ALL": "C"})
+            if done.returncode == 0 or "not mounted" in done.stderr:
+                return
+        print(done.stderr.strip(), file=sys.stderr)
+
     def stop(self):
-        if self.mounted:
-            for flags in ([], ["-l"]):
-                if not os.path.ismount(self.mountpoint):
-                    break
-                subprocess.run(["umount", *flags, self.mountpoint], check=False, stderr=subprocess.DEVNULL)
         if self.process is not None:
+            self.unmount()
             if self.process.poll() is None:
                 self.process.terminate()
             try:
@@ -94,11 +97,12 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            self.unmount()  # what it mounted since, or left when it was killed
+        if self.log is not None:
+            self.log.close()
 
 
 class Native(Server):
-    mounted = False
-
     def up(self):
         write_file(self.data, self.size)
         self.target = self.data
@@ -326,7 +330,10 @@ def main():
             signal.signal(number, signal.SIG_IGN)
         for server in reversed(stand.values()):
             server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            print(f"{folder} is left: {error}", file=sys.stderr)
     print(table(options, results))
     if options.json:
         with open(options.json, "w") as file:

@@ -1,5 +1,9 @@
+#include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
+#include "backend/zoned_device.h"
 #include "daemon/fuse/mount_point.h"
+#include "daemon/fuse/operations.h"
+#include "daemon/fuse/reader.h"
 #include "daemon/fuse/request_pool.h"
 #include "daemon/fuse/tree.h"
 #include "tests/support/temporary_folder.h"
@@ -99,6 +103,36 @@ TEST(RequestPool, LendsEachRequestOnceWithMemoryOfItsOwn) {
     std::jthread giver([&] { (*pool)->give_back(one); });
     FuseRequest& again = (*pool)->take();  // waits for the giver
     EXPECT_EQ(&again, &one);
+}
+
+// A session that is mounted nowhere: there is nothing to read from.
+TEST(MoreReaders, OneThatFailsRequestsTheStopAndItsErrorIsKept) {
+    const test::TemporaryFolder folder;
+    const auto geometry =
+        ZonedGeometry::make({.size = {8 << 20}, .zone_size = {1 << 20}, .conventional = 8}).value();
+    ASSERT_TRUE(format_image(folder / "image", geometry, false));
+    const auto disk = ZonedDevice::open(folder / "image", {});
+    ASSERT_TRUE(disk) << disk.error().message;
+    const auto pool = RequestPool::make(2, 4096);
+    ASSERT_TRUE(pool);
+    fuse_args arguments{};
+    ASSERT_EQ(fuse_opt_add_arg(&arguments, "test"), 0);
+    const std::unique_ptr<fuse_session, void (*)(fuse_session*)> session(
+        fuse_session_new(&arguments, &operations(), sizeof(fuse_lowlevel_ops), nullptr),
+        fuse_session_destroy);
+    fuse_opt_free_args(&arguments);
+    ASSERT_TRUE(session);
+    const auto stop = StopSource::make();
+    ASSERT_TRUE(stop);
+    const auto interruption = StopSource::Interruption::make(**stop);
+    ASSERT_TRUE(interruption);
+    MoreReaders readers(**stop);
+    ASSERT_TRUE(readers.start(2, session.get(), **disk, **pool));
+    EXPECT_TRUE(wait_readable((*stop)->fd(), Seconds(10)).value_or(false));
+    EXPECT_TRUE((*stop)->requested());
+    const auto ended = readers.end();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().errnum, EBADF) << ended.error().message;
 }
 
 template <class Body>
