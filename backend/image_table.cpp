@@ -70,8 +70,15 @@ int ImageTable::make_durable() {
         return error;
     }
     // What it makes durable is noted by the next commit's own sync.
-    broken_ = file_.sync();
-    return broken();
+    return latch(file_.sync());
+}
+
+int ImageTable::latch(int error) {
+    int none = 0;
+    if (error != 0) {
+        broken_.compare_exchange_strong(none, error);
+    }
+    return error != 0 ? error : broken();
 }
 
 int ImageTable::make_whole() {
@@ -97,7 +104,7 @@ void ImageTable::commit_alone() {
         if (error == 0) {
             error = write_taken();
         }
-        broken_ = error;
+        latch(error);
     }
 }
 

@@ -46,6 +46,9 @@ class ImageTable {
     };
 
     void commit_alone();
+    // Of an error the first is kept, whatever ends well beside it: of syncs that overlap only one is told
+    // that pages were lost. Returns `error`, or else what broke before.
+    int latch(int error);
     void mark_block(std::uint64_t index);
     // Encodes changed blocks from `index` on into taken_, until it is full, and marks them unchanged; returns
     // where to go on.
