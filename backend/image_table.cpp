@@ -95,6 +95,9 @@ int ImageTable::make_whole() {
 
 void ImageTable::commit_alone() {
     std::uint64_t next = 0;
+    if (sync_failed_elsewhere_.exchange(false)) {
+        latch(sync());
+    }
     while (broken() == 0) {
         next = take_changed(next);
         if (taken_count_ == 0) {

@@ -196,6 +196,10 @@ void ZonedDevice::on_complete(io::Request& request, int error) {
     if (error == 0 && work.beyond_pointer) {
         device.clear_beyond_pointer(owner);
     }
+    // It may have been the sync that was to make the table durable.
+    if (error != 0 && work.operation == io::Operation::flush && owner.refusal == ZoneError::none) {
+        device.table_.suspect();
+    }
     // The slot is free before the answer goes out: whoever gets the answer may send the next request at once.
     device.in_flight_.end(work.slot);
     device.leave(work);
