@@ -70,8 +70,15 @@ int ImageTable::make_durable() {
         return error;
     }
     // What it makes durable is noted by the next commit's own sync.
-    broken_ = file_.sync();
-    return broken();
+    return latch(file_.sync());
+}
+
+int ImageTable::latch(int error) {
+    int none = 0;
+    if (error != 0) {
+        broken_.compare_exchange_strong(none, error);
+    }
+    return error != 0 ? error : broken();
 }
 
 int ImageTable::make_whole() {
@@ -88,6 +95,9 @@ int ImageTable::make_whole() {
 
 void ImageTable::commit_alone() {
     std::uint64_t next = 0;
+    if (sync_failed_elsewhere_.exchange(false)) {
+        latch(sync());
+    }
     while (broken() == 0) {
         next = take_changed(next);
         if (taken_count_ == 0) {
@@ -97,7 +107,7 @@ void ImageTable::commit_alone() {
         if (error == 0) {
             error = write_taken();
         }
-        broken_ = error;
+        latch(error);
     }
 }
 

@@ -35,6 +35,10 @@ class ImageTable {
     [[nodiscard]] std::uint64_t asked();
     // At a clean end: the same, with blocks whose copies were found damaged written to both slots.
     int make_whole();
+    // The caller's sync failed. The next commit begins with a sync of the file's own, even if nothing
+    // changed: the kernel tells each open file once of what it could not write, so that one ends as the
+    // caller's did, unless the caller's error was of its own making. Threads: any.
+    void suspect() { sync_failed_elsewhere_ = true; }
     // The error of a failed write or sync, after which nobody can say what the file holds: the pages in
     // question may be gone from the cache, and the next sync succeeds. All later commits fail with it.
     [[nodiscard]] int broken() const { return broken_.load(std::memory_order_relaxed); }
@@ -46,6 +50,9 @@ class ImageTable {
     };
 
     void commit_alone();
+    // Of an error the first is kept, whatever ends well beside it: of syncs that overlap only one is told
+    // that pages were lost. Returns `error`, or else what broke before.
+    int latch(int error);
     void mark_block(std::uint64_t index);
     // Encodes changed blocks from `index` on into taken_, until it is full, and marks them unchanged; returns
     // where to go on.
@@ -76,6 +83,7 @@ class ImageTable {
 
     std::vector<std::uint64_t> to_rewrite_;  // of make_whole
     std::atomic<int> broken_ = 0;
+    std::atomic<bool> sync_failed_elsewhere_ = false;
 };
 
 }  // namespace reflux

@@ -190,11 +190,15 @@ void ZonedDevice::on_complete(io::Request& request, int error) {
     auto& work = static_cast<DeviceRequest::Work&>(request);
     ZonedDevice& device = *work.device;
     DeviceRequest& owner = *work.owner;
-    if (error == 0 && work.operation == io::Operation::write) {
-        device.record_write(data_extent(owner));
+    if (work.operation == io::Operation::write) {
+        device.end_write(data_extent(owner), error);
     }
     if (error == 0 && work.beyond_pointer) {
         device.clear_beyond_pointer(owner);
+    }
+    // It may have been the sync that was to make the table durable.
+    if (error != 0 && work.operation == io::Operation::flush && owner.refusal == ZoneError::none) {
+        device.table_.suspect();
     }
     // The slot is free before the answer goes out: whoever gets the answer may send the next request at once.
     device.in_flight_.end(work.slot);
@@ -228,12 +232,14 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
     request.done(request, error);
 }
 
-void ZonedDevice::record_write(Extent extent) {
+void ZonedDevice::end_write(Extent extent, int error) {
     if (extent.length == Bytes{0}) {
         return;
     }
     const std::lock_guard lock(table_mutex_);
-    if (zones_.record_write(extent)) {
+    if (error != 0) {
+        zones_.abandon_write(extent);
+    } else if (zones_.record_write(extent)) {
         table_.mark_changed(geometry_.zone_of(extent.offset), geometry_.zone_of(extent.end() - Bytes{1}));
     }
 }

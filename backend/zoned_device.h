@@ -113,7 +113,7 @@ class ZonedDevice final : public Disk {
     // Makes holes of what lies beyond the write pointers that the request is about.
     int discard_unwritten(const DeviceRequest& request);
     [[nodiscard]] Extent unwritten_part(DeviceOperation operation, ZoneId zone) const;
-    void record_write(Extent extent);
+    void end_write(Extent extent, int error);
     void clear_beyond_pointer(const DeviceRequest& request) const;
     template <class Visit>
     void for_each_zone(const DeviceRequest& request, Visit visit) const;

@@ -42,8 +42,16 @@ class OpenQueue {
             links_[link.after].before = link.before;
         }
     }
-    // The zone that has been in it for longest. There is one.
-    [[nodiscard]] ZoneId front() const { return {links_[end_].after}; }
+    // The zone that has been in it for longest of those that are preferred, or else of all. There is one.
+    template <class IsPreferred>
+    [[nodiscard]] ZoneId oldest(IsPreferred is_preferred) const {
+        for (std::uint32_t id = links_[end_].after; id != end_; id = links_[id].after) {
+            if (is_preferred(ZoneId{id})) {
+                return {id};
+            }
+        }
+        return {links_[end_].after};
+    }
 
   private:
     std::vector<Link> links_;  // a ring through the zones in the queue and, at index end_, its two ends

@@ -183,7 +183,9 @@ ZoneError reset_zone(Zone& zone) {
     if (const auto error = check_manageable(zone); error != ZoneError::none) {
         return error;
     }
+    const std::uint32_t writes_in_flight = zone.writes_in_flight;
     zone = fresh_zone(zone.type);
+    zone.writes_in_flight = writes_in_flight;
     return ZoneError::none;
 }
 

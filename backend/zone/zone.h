@@ -43,7 +43,13 @@ struct Zone {
     bool non_sequential = false;     // NON_SEQ: was written elsewhere than at its write pointer; until reset
     bool reset_recommended = false;  // RESET: the disk wants it reset; until then
 
-    bool operator==(const Zone&) const = default;
+    // Writes begun and not ended; no part of the state, neither compared nor saved.
+    std::uint32_t writes_in_flight = 0;
+
+    bool operator==(const Zone& other) const {
+        return written == other.written && type == other.type && condition == other.condition &&
+               non_sequential == other.non_sequential && reset_recommended == other.reset_recommended;
+    }
     [[nodiscard]] bool has_write_pointer() const { return type != ZoneType::conventional; }
     [[nodiscard]] bool is_open() const {
         return condition == ZoneCondition::implicit_open || condition == ZoneCondition::explicit_open;

@@ -9,6 +9,15 @@ ZoneBounds bounds_of(const ZonedGeometry& geometry, ZoneId id) {
     return {.capacity = geometry.capacity_of(id), .block = geometry.shape().logical_block_size};
 }
 
+void end_write(Zone& zone) {
+    zone.writes_in_flight -= zone.writes_in_flight != 0 ? 1 : 0;  // there may have been no begin_write
+}
+
+// It was open, was closed for another, and will be open again when its first write ends.
+bool is_reserved(const Zone& zone) {
+    return zone.condition == ZoneCondition::empty && zone.writes_in_flight != 0;
+}
+
 }  // namespace
 
 ZoneTable::ZoneTable(const ZonedGeometry& geometry, std::vector<Zone> zones)
@@ -145,8 +154,8 @@ ZoneError ZoneTable::check_read(Extent extent) const {
 
 ZoneError ZoneTable::check_room(const Zone& zone) const {
     const ZonedShape& shape = geometry_.shape();
-    if (zone.condition == ZoneCondition::empty && shape.max_active != 0 &&
-        summary_.active() >= shape.max_active) {
+    if (zone.condition == ZoneCondition::empty && !is_reserved(zone) && shape.max_active != 0 &&
+        summary_.active() + reserved_ >= shape.max_active) {
         return ZoneError::too_many_active;
     }
     const bool all_explicit = summary_.count(ZoneCondition::explicit_open) >= shape.max_open;
@@ -157,7 +166,9 @@ void ZoneTable::make_room(std::uint64_t more) {
     const std::uint64_t limit = geometry_.shape().max_open;
     while (limit != 0 && summary_.open() + more > limit &&
            summary_.count(ZoneCondition::implicit_open) != 0) {
-        change(implicitly_open_.front(), close_zone);
+        const ZoneId oldest =
+            implicitly_open_.oldest([this](ZoneId id) { return zones_[id.value].writes_in_flight == 0; });
+        change(oldest, close_zone);
     }
 }
 
@@ -175,6 +186,8 @@ bool ZoneTable::change(ZoneId id, Change apply) {
             implicitly_open_.push(id);
         }
     }
+    reserved_ += is_reserved(zone) ? 1 : 0;
+    reserved_ -= is_reserved(before) ? 1 : 0;
     return zone != before;
 }
 
@@ -198,7 +211,10 @@ ZoneError ZoneTable::begin_write(Extent extent) {
     if (const auto error = check_write(extent); error != ZoneError::none) {
         return error;
     }
-    geometry_.for_each_piece(extent, [this](const ZonePiece& piece) { open_implicitly(piece.zone); });
+    geometry_.for_each_piece(extent, [this](const ZonePiece& piece) {
+        open_implicitly(piece.zone);
+        change(piece.zone, [](Zone& zone) { ++zone.writes_in_flight; });
+    });
     return ZoneError::none;
 }
 
@@ -224,12 +240,17 @@ Placement ZoneTable::begin_append(ZoneId id, Bytes length) {
     return {.error = begin_write(extent), .extent = extent};
 }
 
+void ZoneTable::abandon_write(Extent extent) {
+    geometry_.for_each_piece(extent, [this](const ZonePiece& piece) { change(piece.zone, end_write); });
+}
+
 bool ZoneTable::record_write(Extent extent) {
     bool changed = false;
     geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
         const ZoneBounds bounds = bounds_of(geometry_, piece.zone);
         changed |= change(piece.zone, [&](Zone& zone) {
             reflux::record_write(zone, piece.offset_in_zone, piece.length, bounds);
+            end_write(zone);
         });
         // It opened the zone only now, or beside explicitly open ones that are as many as there should be.
         make_room(0);

@@ -3,7 +3,8 @@
 // thread-safe: the owner (ZonedDevice) holds a mutex around each call.
 //
 // Limits of open zones are ZBC-2's (clause 4.4.3, "manage open zone resources"): to open one more, the zone
-// that was opened implicitly the longest time ago is closed; when all are open explicitly the request is
+// that was opened implicitly the longest time ago, of those without a write in flight if there are some, is
+// closed; when all are open explicitly the request is
 // refused, too_many_open. On a host-aware disk the limit is an optimum: only OPEN is refused for it, a write
 // never is. The limit of active zones, open and closed ones, is NVMe ZNS': nothing can be closed for it.
 #pragma once
@@ -75,7 +76,7 @@ class ZoneTable {
     [[nodiscard]] ZoneError check_read(Extent extent) const;
 
     // A write in two steps: begin_write before its I/O (check_write, then the zone is implicitly open), and
-    // record_write when it has completed, which moves the write pointer. A write that failed is not recorded.
+    // record_write when it has completed, which moves the write pointer, or abandon_write when it has failed.
     // Whoever writes a sequential-write-required zone keeps one write in flight in it, as Linux' zone write
     // locking does; appends count as writes.
     ZoneError begin_write(Extent extent);
@@ -84,6 +85,7 @@ class ZoneTable {
     // True when a zone's state changed. Also without begin_write before it: limits are kept then as far as
     // closing other zones keeps them.
     bool record_write(Extent extent);
+    void abandon_write(Extent extent);
 
     // Zone management; see zone.h. An id beyond the disk is out_of_range. Zones that are closed to make room
     // for another keep their write pointer: nothing that outlives a power cycle changes in them.
@@ -119,7 +121,8 @@ class ZoneTable {
     [[nodiscard]] ZoneError check_read_piece(const ZonePiece& piece, bool leaves) const;
     // May an empty or closed zone become an open one, if others are closed for it?
     [[nodiscard]] ZoneError check_room(const Zone& zone) const;
-    // Closes implicitly open zones until `more` can be opened, or none is left.
+    // Closes implicitly open zones until `more` can be opened, or none is left. Those with a write in flight
+    // come last; one in which nothing is written yet stays reserved_ then.
     void make_room(std::uint64_t more);
     void open_implicitly(ZoneId id);
     ZoneError prepare_opening(ZoneId id);
@@ -128,6 +131,7 @@ class ZoneTable {
     std::vector<Zone> zones_;
     ZoneSummary summary_;
     OpenQueue implicitly_open_;
+    std::uint64_t reserved_ = 0;  // zones that are empty with a write in flight: active as soon as it ends
 };
 
 }  // namespace reflux

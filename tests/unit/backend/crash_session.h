@@ -30,6 +30,9 @@ class ShuffledEngine : public io::Engine {
     [[nodiscard]] std::size_t max_in_flight() const override { return 16; }
     [[nodiscard]] io::EngineState state() const override { return {}; }
 
+    // With which its syncs end.
+    void fail_syncs(int error) { sync_error_ = error; }
+
     void run_one(bool data_only) {
         std::vector<std::size_t> choice;
         for (std::size_t i = 0; i < queue_.size(); ++i) {
@@ -59,7 +62,7 @@ class ShuffledEngine : public io::Engine {
             case io::Operation::write:
                 return file_.write(request.offset, request.buffer);
             case io::Operation::flush:
-                return file_.sync();
+                return sync_error_ != 0 ? sync_error_ : file_.sync();
         }
         return EINVAL;
     }
@@ -67,6 +70,7 @@ class ShuffledEngine : public io::Engine {
     LoggedFile& file_;
     Random& random_;
     std::vector<io::Request*> queue_;
+    int sync_error_ = 0;
 };
 
 // What can be wrong with the writer of the zone table.

@@ -3,7 +3,10 @@
 #include "backend/image.h"
 #include "tests/unit/backend/paged_file.h"
 
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <future>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -11,20 +14,27 @@
 namespace reflux {
 namespace {
 
-// Counts syncs, and holds each one up until it is let go.
+// Counts syncs, and holds each one up until it is let go; each has a gate and an answer of its own too.
 class GatedFile : public test::PagedFile {
   public:
     explicit GatedFile(const test::PagedFile& content) : PagedFile(content) {}
 
     int sync() override {
-        ++syncs;
+        const auto mine = static_cast<std::size_t>(syncs++);
         syncs.notify_all();
         gate.wait(false);
-        return 0;
+        held.at(mine).wait(true);
+        return errors.at(mine);
+    }
+    void let_go(std::size_t sync) {
+        held.at(sync) = false;
+        held.at(sync).notify_all();
     }
 
     std::atomic<int> syncs = 0;
     std::atomic<bool> gate = true;  // open
+    std::array<std::atomic<bool>, 16> held{};
+    std::array<int, 16> errors{};
 };
 
 class ImageTableTest : public testing::Test {
@@ -97,6 +107,30 @@ TEST_F(ImageTableTest, CommitsThatComeTogetherShareOne) {
     EXPECT_EQ(file_->syncs, 2) << "one for the first, one for the six that waited";
     EXPECT_EQ(saved(0), 4096U);
     EXPECT_EQ(saved(300), 4096U);
+}
+
+// The kernel tells one of two overlapping syncs of a lost page, and the other one ends well.
+TEST_F(ImageTableTest, AnErrorIsKeptThoughASyncBesideItEndsWellLater) {
+    for (const std::size_t fails : {0U, 1U}) {
+        SCOPED_TRACE(fails);
+        SetUp();
+        file_->held[0] = true;
+        file_->held[1] = true;
+        file_->errors.at(fails) = EIO;
+        std::array<std::future<int>, 2> answers;
+        answers[0] = std::async(std::launch::async, [this] { return table_->make_durable(); });
+        file_->syncs.wait(0);
+        write(0);
+        answers[1] = std::async(std::launch::async, [this] { return table_->commit(); });
+        file_->syncs.wait(1);
+        file_->let_go(fails);
+        EXPECT_EQ(answers.at(fails).get(), EIO);
+        file_->let_go(1 - fails);
+        EXPECT_EQ(answers.at(1 - fails).get(), EIO);
+        EXPECT_EQ(table_->broken(), EIO);
+        EXPECT_EQ(table_->commit(), EIO);
+        EXPECT_EQ(table_->make_durable(), EIO);
+    }
 }
 
 }  // namespace

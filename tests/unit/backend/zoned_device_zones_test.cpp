@@ -230,6 +230,35 @@ TEST_F(StepByStep, AfterAFailedSyncOnlyReadsAreServed) {
     EXPECT_FALSE(device_->close());
 }
 
+// The sync that was to make the table durable, by the engine's own open file.
+TEST_F(StepByStep, AFlushAfterAFailedSyncOfTheEngineIsNoSuccessUnlessTheTablesFileIsFine) {
+    const auto submit = [&](DeviceOperation operation, std::uint64_t offset, std::span<std::byte> data) {
+        Noted request(*this, operation, offset, data);
+        device_->submit(request);
+        device_->drain();
+        return answers_.back().second;
+    };
+    const auto flush = [&] { return submit(DeviceOperation::flush, 0, {}); };
+    ASSERT_TRUE(device_->faults().set("error", {"operations=flush"}));
+    EXPECT_EQ(submit(DeviceOperation::write, zone_size, data_), 0);
+    EXPECT_EQ(flush(), EIO) << "injected";
+    device_->faults().clear_all();
+    const auto syncs = file_->log().size();
+    EXPECT_EQ(flush(), 0);
+    EXPECT_EQ(file_->log().size(), syncs + 2) << "the table's and the engine's";
+    EXPECT_EQ(submit(DeviceOperation::write, zone_size + 4096, data_), 0) << "nothing is lost";
+
+    engine_->fail_syncs(EIO);
+    EXPECT_EQ(flush(), EIO);
+    engine_->fail_syncs(0);  // it was told
+    fault_ = test::StoreFault::sync_fails;
+    EXPECT_EQ(flush(), EIO) << "nothing has changed since, but the table may not be durable";
+    fault_ = test::StoreFault::none;
+    EXPECT_EQ(flush(), EIO);
+    EXPECT_EQ(submit(DeviceOperation::write, zone_size + 8192, data_), EIO);
+    EXPECT_EQ(submit(DeviceOperation::read, zone_size, data_), 0);
+}
+
 TEST_F(StepByStep, ReadsAndWritesDoNoIoOnMetadataAndAFlushWithoutChangesNone) {
     const auto metadata_writes = [&] {
         return std::ranges::count_if(file_->log(), [](const test::FileEvent& event) {

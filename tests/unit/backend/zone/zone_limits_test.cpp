@@ -62,6 +62,34 @@ TEST(ZoneLimits, AZoneIsOpenFromTheBeginningOfItsWriteOn) {
     EXPECT_EQ(condition(table, 1), empty) << "nothing was written";
 }
 
+TEST(ZoneLimits, AnIdleZoneIsClosedBeforeOneWithAWriteInFlight) {
+    auto table = managed(2);
+    ASSERT_EQ(table.begin_write({.offset = {z}, .length = {512}}), none);
+    ASSERT_EQ(write(table, 2), none);
+    ASSERT_EQ(write(table, 3), none);
+    EXPECT_EQ(condition(table, 1), implicit_open) << "though it was opened first";
+    EXPECT_EQ(condition(table, 2), closed);
+    table.abandon_write({.offset = {z}, .length = {512}});
+    ASSERT_EQ(write(table, 4), none);
+    EXPECT_EQ(condition(table, 1), empty) << "its write is over, though it failed";
+}
+
+TEST(ZoneLimits, AZoneWithAWriteInFlightStaysActive) {
+    auto table = managed(1, 2);
+    const auto first = [](std::uint64_t id) { return Extent{.offset = {id * z}, .length = {512}}; };
+    ASSERT_EQ(table.begin_write(first(1)), none);
+    ASSERT_EQ(table.begin_write(first(2)), none);
+    EXPECT_EQ(condition(table, 1), empty) << "closed for the other";
+    EXPECT_EQ(table.begin_write(first(3)), ZoneError::too_many_active);
+    table.record_write(first(2));
+    table.record_write(first(1));
+    EXPECT_EQ(table.summary().active(), 2U);
+    EXPECT_EQ(table.summary().open(), 1U);
+    EXPECT_EQ(table.begin_write(first(3)), ZoneError::too_many_active);
+    ASSERT_EQ(table.reset({1}), none);
+    EXPECT_EQ(write(table, 3), none);
+}
+
 TEST(ZoneLimits, NothingIsClosedForOneThatIsRefused) {
     auto table = managed(1);
     ASSERT_EQ(write(table, 1), none);

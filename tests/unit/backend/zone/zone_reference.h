@@ -59,6 +59,7 @@ struct RefZone {
     std::uint64_t pointer = 0;   // blocks from the zone's start
     bool non_seq = false;
     bool reset = false;
+    int busy = 0;  // writes in flight
 };
 
 struct RefDisk {
@@ -122,12 +123,22 @@ struct RefDisk {
     // "Manage open zone resources": room for so many more.
     void manage_resources(std::uint64_t more) {
         while (max_open > 0 && count("IX") + more > max_open && !opened.empty()) {
-            close_zone(opened.front());
+            const auto idle = std::find_if(opened.begin(), opened.end(),
+                                           [this](std::size_t index) { return zones[index].busy == 0; });
+            close_zone(idle != opened.end() ? *idle : opened.front());
         }
     }
 
+    // Zones that are, or will be when a write ends, open or closed.
+    [[nodiscard]] std::uint64_t active() const {
+        return count("IXC") +
+               static_cast<std::uint64_t>(std::count_if(zones.begin(), zones.end(), [](const RefZone& zone) {
+                   return zone.condition == 'E' && zone.busy > 0;
+               }));
+    }
+
     [[nodiscard]] Answer resources_for(const RefZone& zone) const {
-        if (zone.condition == 'E' && max_active > 0 && count("IXC") >= max_active) {
+        if (zone.condition == 'E' && zone.busy == 0 && max_active > 0 && active() >= max_active) {
             return no_active_resources;
         }
         return max_open > 0 && count("X") >= max_open ? no_open_resources : good;
@@ -182,9 +193,16 @@ struct RefDisk {
                     manage_resources(1);
                     become(part.zone, 'I');
                 }
+                ++zones[part.zone].busy;
             }
         }
         return answer;
+    }
+
+    void write_fails(std::uint64_t offset, std::uint64_t length) {
+        for (const Part& part : parts(offset, length)) {
+            --zones[part.zone].busy;
+        }
     }
 
     void write_ends(std::uint64_t offset, std::uint64_t length) {
@@ -205,6 +223,7 @@ struct RefDisk {
                     become(part.zone, 'I');
                 }
             }
+            --zone.busy;
             manage_resources(0);
         }
     }
