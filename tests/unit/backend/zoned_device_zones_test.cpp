@@ -191,8 +191,12 @@ TEST_F(StepByStep, WritesToOneZoneGoOneAtATimeInTheOrderOfTheirSubmission) {
     for (auto* request : {&first, &second, &third, &misplaced, &reset, &again}) {
         device_->submit(*request);
     }
-    EXPECT_EQ(device_->in_flight().size(), 1U) << "the others wait for their turn";
+    const auto in_flight = device_->in_flight();
+    ASSERT_EQ(in_flight.size(), 6U) << "those that wait for their turn too";
+    EXPECT_EQ(in_flight.front().operation, DeviceOperation::write);
+    EXPECT_EQ(in_flight[4].operation, DeviceOperation::reset_zone);
     device_->drain();
+    EXPECT_TRUE(device_->in_flight().empty());
     using Answer = std::pair<Noted*, int>;
     const std::vector<Answer> wanted{{&first, 0}, {&second, 0}, {&misplaced, EIO},
                                      {&third, 0}, {&reset, 0},  {&again, 0}};
