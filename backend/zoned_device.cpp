@@ -57,6 +57,8 @@ void ZonedDevice::submit(DeviceRequest& request) {
     work.device = this;
     work.owner = &request;
     request.refusal = ZoneError::none;
+    // Also while it waits for its turn: that is part of its age.
+    work.slot = in_flight_.begin(request.operation, request.offset, request.buffer.size());
     std::unique_lock lock(table_mutex_);
     work.has_turn = claim_zones(request);
     if (work.has_turn && !turns_.enter(work)) {
@@ -113,6 +115,7 @@ void ZonedDevice::begin(DeviceRequest& request) {
         request.operation == DeviceOperation::open_zone || request.operation == DeviceOperation::close_zone;
     const bool is_lost = request.operation != DeviceOperation::read && table_.broken() != 0;
     if (in_memory || is_lost || request.refusal != ZoneError::none) {
+        in_flight_.end(work.slot);
         leave(work);
         finish(request, is_lost ? EIO : errno_of(request.refusal));
         return;
@@ -123,7 +126,6 @@ void ZonedDevice::begin(DeviceRequest& request) {
     work.buffer = request.buffer;
     work.begin = on_begin;
     work.complete = on_complete;
-    work.slot = in_flight_.begin(request.operation, extent.offset.value, request.buffer.size());
     engine_->submit(work);
 }
 

@@ -1,7 +1,31 @@
 // Append and zone management of the zoned disk.
 #include "backend/zoned_device.h"
 
+#include <algorithm>
+#include <array>
+
 namespace reflux {
+namespace {
+
+// For lower filesystems that make no holes: what was there must not be read again.
+int write_zeroes(ImageFile& file, std::uint64_t offset, std::uint64_t length) {
+    static constexpr std::array<std::byte, 64 << 10> zeroes{};
+    int error = 0;
+    while (length > 0 && error == 0) {
+        const auto piece = std::span(zeroes).first(std::min<std::uint64_t>(length, zeroes.size()));
+        error = file.write(offset, piece);
+        offset += piece.size();
+        length -= piece.size();
+    }
+    return error;
+}
+
+// Open or closed: what FINISH with ALL takes.
+bool is_active(const Zone& zone) {
+    return zone.is_open() || zone.condition == ZoneCondition::closed;
+}
+
+}  // namespace
 
 // Calls visit(ZoneId) for the zone that the request names, or for all that have a write pointer.
 template <class Visit>
@@ -51,7 +75,8 @@ void ZonedDevice::mark_managed(const DeviceRequest& request) {
     }
     for_each_zone(request, [&](ZoneId id) {
         const Zone& zone = zones_.zone(id);
-        if (finish || zone != fresh_zone(zone.type)) {
+        const bool is_meant = !request.all_zones || is_active(zone);
+        if (finish ? is_meant : zone != fresh_zone(zone.type)) {
             table_.mark_changed(id, id);
         }
     });
@@ -106,7 +131,7 @@ int ZonedDevice::begin_reset(DeviceRequest& request) {
 
 // What lies beyond the write pointer becomes readable, and must not be a write that was never answered.
 int ZonedDevice::begin_finish(DeviceRequest& request) {
-    if (const int error = discard_unwritten(request); error != 0 && error != EOPNOTSUPP) {
+    if (const int error = discard_unwritten(request); error != 0) {
         return error;
     }
     {
@@ -135,12 +160,19 @@ int ZonedDevice::discard_unwritten(const DeviceRequest& request) {
     int error = 0;
     const auto discard_run = [&] {
         if (run.length > Bytes{0} && error == 0) {
-            error = image_.file().discard(data_offset_ + run.offset.value, run.length.value);
+            const std::uint64_t offset = data_offset_ + run.offset.value;
+            error = image_.file().discard(offset, run.length.value);
+            // A reset gives room back, which zeroes do not.
+            if (error == EOPNOTSUPP && request.operation == DeviceOperation::finish_zone) {
+                error = write_zeroes(image_.file(), offset, run.length.value);
+            }
         }
     };
     for_each_zone(request, [&](ZoneId id) {
         std::unique_lock lock(table_mutex_);
-        const Extent part = unwritten_part(request.operation, id);
+        const bool left_out = request.all_zones && request.operation == DeviceOperation::finish_zone &&
+                              !is_active(zones_.zone(id));
+        const Extent part = left_out ? Extent{} : unwritten_part(request.operation, id);
         lock.unlock();
         if (part.offset == run.end()) {
             run.length += part.length;

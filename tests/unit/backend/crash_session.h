@@ -74,7 +74,7 @@ class ShuffledEngine : public io::Engine {
 };
 
 // What can be wrong with the writer of the zone table.
-enum class StoreFault { none, data_not_synced, one_slot, reset_not_synced, sync_fails };
+enum class StoreFault { none, data_not_synced, one_slot, reset_not_synced, sync_fails, no_holes };
 
 // The metadata's view of the logged file, through which the zone table's writer can be made a wrong one.
 class StoreFile : public ImageFile {
@@ -103,7 +103,9 @@ class StoreFile : public ImageFile {
             has(StoreFault::data_not_synced) || (has(StoreFault::reset_not_synced) && after_write);
         return left_out ? 0 : file_.sync();
     }
-    int discard(std::uint64_t offset, std::uint64_t length) override { return file_.discard(offset, length); }
+    int discard(std::uint64_t offset, std::uint64_t length) override {
+        return has(StoreFault::no_holes) ? EOPNOTSUPP : file_.discard(offset, length);
+    }
     int size(std::uint64_t& bytes) const override { return file_.size(bytes); }
     int set_size(std::uint64_t bytes) override { return file_.set_size(bytes); }
 

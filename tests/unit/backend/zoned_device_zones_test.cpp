@@ -191,8 +191,12 @@ TEST_F(StepByStep, WritesToOneZoneGoOneAtATimeInTheOrderOfTheirSubmission) {
     for (auto* request : {&first, &second, &third, &misplaced, &reset, &again}) {
         device_->submit(*request);
     }
-    EXPECT_EQ(device_->in_flight().size(), 1U) << "the others wait for their turn";
+    const auto in_flight = device_->in_flight();
+    ASSERT_EQ(in_flight.size(), 6U) << "those that wait for their turn too";
+    EXPECT_EQ(in_flight.front().operation, DeviceOperation::write);
+    EXPECT_EQ(in_flight[4].operation, DeviceOperation::reset_zone);
     device_->drain();
+    EXPECT_TRUE(device_->in_flight().empty());
     using Answer = std::pair<Noted*, int>;
     const std::vector<Answer> wanted{{&first, 0}, {&second, 0}, {&misplaced, EIO},
                                      {&third, 0}, {&reset, 0},  {&again, 0}};
@@ -257,6 +261,52 @@ TEST_F(StepByStep, AFlushAfterAFailedSyncOfTheEngineIsNoSuccessUnlessTheTablesFi
     EXPECT_EQ(flush(), EIO);
     EXPECT_EQ(submit(DeviceOperation::write, zone_size + 8192, data_), EIO);
     EXPECT_EQ(submit(DeviceOperation::read, zone_size, data_), 0);
+}
+
+// What lay in the zone before a reset, on a lower filesystem that makes no holes.
+TEST_F(StepByStep, AFinishWritesZeroesWhereNoHoleCanBeMade) {
+    fault_ = test::StoreFault::no_holes;
+    const auto submit = [&](DeviceOperation operation, std::uint64_t offset, std::span<std::byte> data) {
+        Noted request(*this, operation, offset, data);
+        device_->submit(request);
+        device_->drain();
+        ASSERT_EQ(answers_.back(), std::pair(&request, 0));
+    };
+    std::vector<std::byte> whole(zone_size, std::byte{0x55});
+    submit(DeviceOperation::write, zone_size, whole);
+    submit(DeviceOperation::write, 2 * zone_size, data_);
+    submit(DeviceOperation::reset_zone, zone_size, {});
+    submit(DeviceOperation::write, zone_size, data_);
+    submit(DeviceOperation::finish_zone, zone_size, {});
+    submit(DeviceOperation::read, zone_size, whole);
+    EXPECT_TRUE(std::ranges::equal(std::span(whole).first(data_.size()), data_));
+    EXPECT_TRUE(std::ranges::all_of(std::span(whole).subspan(data_.size()),
+                                    [](std::byte byte) { return byte == std::byte{}; }));
+    submit(DeviceOperation::read, 2 * zone_size, whole);
+    EXPECT_TRUE(std::ranges::equal(std::span(whole).first(data_.size()), data_)) << "the zone behind it";
+}
+
+TEST_F(StepByStep, FinishOfAllLeavesEmptyZonesAlone) {
+    Noted write(*this, DeviceOperation::write, zone_size, data_);
+    device_->submit(write);
+    device_->drain();
+    const auto events = file_->log().size();
+    Noted finish(*this, DeviceOperation::finish_zone, 0, {});
+    finish.all_zones = true;
+    for (int i = 0; i < 2; ++i) {
+        device_->submit(finish);
+        device_->drain();
+        ASSERT_EQ(answers_.back(), std::pair(&finish, 0));
+    }
+    std::uint64_t discarded = 0;
+    std::size_t written = 0;
+    for (std::size_t i = events; i < file_->log().size(); ++i) {
+        const test::FileEvent& event = file_->log()[i];
+        discarded += event.kind == test::FileEvent::Kind::discard ? event.bytes.size() : 0;
+        written += event.kind == test::FileEvent::Kind::write ? 1 : 0;
+    }
+    EXPECT_EQ(discarded, zone_size - data_.size());
+    EXPECT_EQ(written, 2U) << "two copies of one block, and nothing the second time";
 }
 
 TEST_F(StepByStep, ReadsAndWritesDoNoIoOnMetadataAndAFlushWithoutChangesNone) {
