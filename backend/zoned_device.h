@@ -1,12 +1,12 @@
 // The zoned disk: request -> zone check -> engine -> completion. What front ends serve and status describes.
 //
-// What is durable when: a write, an append, open_zone and close_zone when a flush that came after their
-// answer has been answered; reset_zone and finish_zone when they are answered, for a write may follow at once
-// into the place that an old write pointer still covers. Reads and writes do no I/O on metadata. In a
-// sequential-write-required zone, bytes beyond the write pointer read as zeroes (unless the shape refuses
-// such reads). When a write or sync of the image's metadata has failed, or the sync of the data before it,
-// only reads are served (EIO) until the image is opened again: what the kernel has given up once it may have
-// dropped.
+// What is durable when: a write and an append when a flush that came after their answer has been
+// answered; reset_zone and finish_zone when they are answered, for a write may follow at once into the place
+// that an old write pointer still covers. open_zone and close_zone never are: a power cycle undoes them.
+// Reads and writes do no I/O on metadata. In a sequential-write-required zone, bytes beyond the write pointer
+// read as zeroes (unless the shape refuses such reads). When a write or sync of the image's metadata has
+// failed, or the sync of the data before it, only reads are served (EIO) until the image is opened again:
+// what the kernel has given up once it may have dropped.
 //
 // Requests that exclude each other are done one at a time, in the order in which they came (zone_turns.h); so
 // of writes to one sequential-write-required zone each finds the write pointer that the one before it left.
@@ -61,6 +61,7 @@ class ZonedDevice final : public Disk {
     // What was found damaged in the image's metadata and made good from a copy; a line each.
     [[nodiscard]] const std::vector<std::string>& image_findings() const { return findings_; }
     [[nodiscard]] std::size_t max_in_flight() const override { return engine_->max_in_flight(); }
+    // Not so for a request that waits for another's turn to end: it is done in the thread that ends it.
     [[nodiscard]] bool is_inline() const override { return engine_->is_inline(); }
 
     void offer_memory(std::span<std::byte> memory) override { engine_->offer_memory(memory); }

@@ -7,13 +7,11 @@
 //     lba-512, lba-4096    logical block size in bytes (512)
 //     zsize-N              zone size in MiB, a power of two (256)
 //     conv-N               conventional zones from the start on (1% of the zones, but at least one)
-//     open-N               most open zones if host-managed, the optimal number if host-aware (128); never
-//     more
-//                          than half of the sequential zones
+//     open-N               most open zones if host-managed, the optimal number if host-aware (128);
+//                          never more than half of the sequential zones
 //
 // Options may stand in any order; of one that stands twice the last counts. A PATH without options begins
-// with
-// '/'. The size of the disk is not in it: tcmu-runner has it from LIO. Stricter than there: a number has
+// with '/'. The size of the disk is not in it: tcmu-runner has it from LIO. Stricter than there: a number has
 // digits, and PATH is not empty. Reads are unrestricted. Pure.
 #pragma once
 

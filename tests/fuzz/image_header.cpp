@@ -1,6 +1,7 @@
 // The metadata of an image: a superblock, then zone table blocks, and the same as a file with all its copies.
-// Checksums are made right before they are
-// read, for no mutation ever finds one, and what they protect is wanted.
+// Checksums of the
+// single blocks, and of the file's first superblock, are made right before they are read, for no mutation
+// ever finds one, and what they protect is wanted. The other copies in the file are taken as they come.
 #include "backend/base/checksum.h"
 #include "backend/image.h"
 #include "tests/fuzz/support/target.h"
