@@ -96,7 +96,8 @@ load_modules() {
     fi
     # One that is built in, or that this kernel has not, is no error here: what needs it says so.
     for module in $(echo "${REFLUX_LOAD-}" | tr , ' '); do
-        modprobe -q "$module"
+        # kmod's, for busybox' own takes no zstd
+        /sbin/modprobe -q "$module" || modprobe -q "$module"
     done
 }
 
