@@ -19,9 +19,7 @@ class SystemImageFile final : public ImageFile {
     int write(std::uint64_t offset, std::span<const std::byte> buffer) override {
         return io::write_fully(fd_, offset, buffer);
     }
-    int sync() override {
-        return again([this] { return ::fdatasync(fd_); });
-    }
+    int sync() override { return io::sync_data(fd_); }
     int discard(std::uint64_t offset, std::uint64_t length) override {
         return again([&] {
             return ::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),

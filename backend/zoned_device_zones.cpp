@@ -20,9 +20,10 @@ int write_zeroes(ImageFile& file, std::uint64_t offset, std::uint64_t length) {
     return error;
 }
 
-// Open or closed: what FINISH with ALL takes.
-bool is_active(const Zone& zone) {
-    return zone.is_open() || zone.condition == ZoneCondition::closed;
+// FINISH with ALL takes open and closed zones alone.
+bool is_meant(const DeviceRequest& request, const Zone& zone) {
+    return !request.all_zones || request.operation != DeviceOperation::finish_zone || zone.is_open() ||
+           zone.condition == ZoneCondition::closed;
 }
 
 }  // namespace
@@ -75,8 +76,7 @@ void ZonedDevice::mark_managed(const DeviceRequest& request) {
     }
     for_each_zone(request, [&](ZoneId id) {
         const Zone& zone = zones_.zone(id);
-        const bool is_meant = !request.all_zones || is_active(zone);
-        if (finish ? is_meant : zone != fresh_zone(zone.type)) {
+        if (finish ? is_meant(request, zone) : zone != fresh_zone(zone.type)) {
             table_.mark_changed(id, id);
         }
     });
@@ -170,9 +170,8 @@ int ZonedDevice::discard_unwritten(const DeviceRequest& request) {
     };
     for_each_zone(request, [&](ZoneId id) {
         std::unique_lock lock(table_mutex_);
-        const bool left_out = request.all_zones && request.operation == DeviceOperation::finish_zone &&
-                              !is_active(zones_.zone(id));
-        const Extent part = left_out ? Extent{} : unwritten_part(request.operation, id);
+        const Extent part =
+            is_meant(request, zones_.zone(id)) ? unwritten_part(request.operation, id) : Extent{};
         lock.unlock();
         if (part.offset == run.end()) {
             run.length += part.length;

@@ -5,14 +5,6 @@
 namespace reflux::io {
 namespace {
 
-int flush(int fd) {
-    int result = 0;
-    do {
-        result = ::fdatasync(fd);
-    } while (result != 0 && errno == EINTR);
-    return result == 0 ? 0 : errno;
-}
-
 // The same calls for both ways: after a short transfer the rest may be one that cannot go direct.
 template <class File, class Buffer, class Call>
 int transfer_fully(const File& fd_for, std::uint64_t offset, Buffer buffer, Call call) {
@@ -45,7 +37,7 @@ int perform_io(const LowerFile& file, Request& request) {
         case Operation::write:
             return transfer_fully(fd_for, request.offset, request.buffer, ::pwrite);
         case Operation::flush:
-            return flush(file.buffered());
+            return sync_data(file.buffered());
     }
     return EINVAL;
 }
@@ -58,6 +50,14 @@ int read_fully(int fd, std::uint64_t offset, std::span<std::byte> buffer) {
 
 int write_fully(int fd, std::uint64_t offset, std::span<const std::byte> buffer) {
     return transfer_fully(only(fd), offset, buffer, ::pwrite);
+}
+
+int sync_data(int fd) {
+    int result = 0;
+    do {
+        result = ::fdatasync(fd);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
 }
 
 void perform(const LowerFile& file, Request& request) {

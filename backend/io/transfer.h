@@ -13,4 +13,7 @@ void perform(const LowerFile& file, Request& request);
 int read_fully(int fd, std::uint64_t offset, std::span<std::byte> buffer);
 int write_fully(int fd, std::uint64_t offset, std::span<const std::byte> buffer);
 
+// fdatasync over EINTR; 0 or an errno value.
+int sync_data(int fd);
+
 }  // namespace reflux::io

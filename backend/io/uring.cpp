@@ -110,16 +110,15 @@ class UringEngine final : public Engine {
         static_cast<void>(::write(event_.get(), &one, sizeof(one)));  // fails only at 2^64 of them
     }
     // Never null: there is an entry for each slot and for the eventfd, and none has two.
-    io_uring_sqe& entry(std::uint64_t user_data) {
+    io_uring_sqe& entry() {
         io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
         if (sqe == nullptr) {
             std::abort();
         }
-        sqe->user_data = user_data;
         return *sqe;
     }
     void arm_wake_up() {
-        io_uring_sqe& sqe = entry(wake_up);
+        io_uring_sqe& sqe = entry();
         ::io_uring_prep_read(&sqe, event_.get(), &event_count_, sizeof(event_count_), 0);
         sqe.user_data = wake_up;
     }
@@ -260,7 +259,7 @@ void UringEngine::begin(std::size_t slot) {
 
 void UringEngine::prepare(std::size_t slot) {
     const Request& request = *slots_.at(slot).request;
-    io_uring_sqe& sqe = entry(slot);
+    io_uring_sqe& sqe = entry();
     constexpr int buffered_file = 0;  // as register_files() had them
     constexpr int direct_file = 1;
     if (request.operation == Operation::flush) {
@@ -273,7 +272,7 @@ void UringEngine::prepare(std::size_t slot) {
                            static_cast<unsigned>(rest.size()), offset);
     }
     sqe.flags |= IOSQE_FIXED_FILE;
-    sqe.user_data = slot;  // the preparation has cleared it
+    sqe.user_data = slot;
 }
 
 void UringEngine::on_completion(const io_uring_cqe& cqe) {

@@ -45,6 +45,14 @@ constexpr std::array wanted_events = {
 
 constexpr std::size_t most_a_drain = 4U << 20U;
 
+std::string without_stacks(const Error& why) {
+    return fmt::format(
+        "no stacks of sleeps ({}): what one inside a reclaim waits for is known only by the event in front "
+        "of "
+        "it",
+        why.message);
+}
+
 std::string without_escapes(std::string_view text) {  // \040 and the like, as /proc/mounts writes a blank
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -203,12 +211,8 @@ Status TraceInstance::enable_switches(const std::vector<int>& tids, bool pressed
     }
     if (takes_stacks) {
         stacks_ = pressed ? Stacks::on : Stacks::wanted;
-    }
-    if (!takes_stacks) {
-        weaker_.push_back(
-            fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is "
-                        "known only by the event in front of it",
-                        takes_stacks.error().message));
+    } else {
+        weaker_.push_back(without_stacks(takes_stacks.error()));
     }
     return {};
 }
@@ -230,10 +234,7 @@ void TraceInstance::want_stacks() {
         call_bounded("asking for the stacks of sleeps", longest, [this] { return set_stacks(true); });
     stacks_ = set ? Stacks::on : Stacks::none;
     if (!set) {
-        weaker_.push_back(
-            fmt::format("no stacks of sleeps ({}): what one inside a reclaim waits for is known only by the "
-                        "event in front of it",
-                        set.error().message));
+        weaker_.push_back(without_stacks(set.error()));
     }
 }
 

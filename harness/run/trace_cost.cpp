@@ -108,6 +108,7 @@ Result<std::optional<evidence::TraceOverhead>> measure_trace_cost(const TraceCos
             ErrorKind::system,
             fmt::format("what wrote to measure the cost of the trace ended early: {}", to_string(*ended)));
     }
+    REFLUX_CHECK(restored);
     return measured;
 }
 

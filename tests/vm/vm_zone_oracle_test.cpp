@@ -44,7 +44,7 @@ std::vector<std::string> lines_with(const std::string& text, const std::string& 
 
 TEST_F(VmZoneOracleTest, NullBlkAndScsiDebugAnswerAlike) {
     std::string setup = devices;
-    const std::string count = std::getenv("REFLUX_LONG") != nullptr ? "8000" : "1000";
+    const std::string count = is_long() ? "8000" : "1000";
     for (auto at = setup.find("OPERATIONS"); at != std::string::npos; at = setup.find("OPERATIONS")) {
         setup.replace(at, std::string("OPERATIONS").size(), count);
     }

@@ -3,9 +3,9 @@
 
 #include "backend/base/units.h"
 #include "tests/integration/support/inventory.h"
+#include "tests/support/seed.h"
 #include "tests/support/temporary_folder.h"
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -35,8 +35,8 @@ Ran run_shell(const std::string& script, Seconds time = Seconds(150));
 Ran run_reflux(const std::string& arguments, Seconds time = Seconds(150));
 
 // First line of a test that takes long and that a shorter one beside it mostly covers.
-#define REFLUX_LONG_TEST()                     \
-    if (std::getenv("REFLUX_LONG") == nullptr) \
+#define REFLUX_LONG_TEST()        \
+    if (!reflux::test::is_long()) \
     GTEST_SKIP() << "takes a minute or more: scripts/test --long (REFLUX_LONG=1) runs it"
 
 // Tests that need root and FUSE; each is followed by a comparison of the machine before and after. The run

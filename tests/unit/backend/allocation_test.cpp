@@ -2,11 +2,11 @@
 // whatever engine does it.
 #include "backend/zoned_device.h"
 #include "tests/support/count_allocations.h"
+#include "tests/support/seed.h"
 #include "tests/support/temporary_folder.h"
 
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <tuple>
 #include <vector>
 
@@ -69,7 +69,7 @@ TEST_P(Allocations, NoneForAnyRequest) {
     if (!test::counts_allocations) {
         GTEST_SKIP() << "a sanitizer brings an allocator of its own";
     }
-    const std::uint64_t requests = std::getenv("REFLUX_LONG") == nullptr ? 10000 : 1000000 / parts;
+    const std::uint64_t requests = test::is_long() ? 1000000 / parts : 10000;
     const test::TemporaryFolder folder;
     const std::string path = folder / "image";
     // Conventional zones alone, so that any place may be written.

@@ -49,24 +49,13 @@ class ShuffledEngine : public io::Engine {
         queue_.erase(chosen);
         int error = request.begin(request);
         if (error == 0) {
-            error = perform(request);
+            const bool fails = request.operation == io::Operation::flush && sync_error_ != 0;
+            error = fails ? sync_error_ : perform_on(file_, request);
         }
         request.complete(request, error);
     }
 
   private:
-    int perform(const io::Request& request) {
-        switch (request.operation) {
-            case io::Operation::read:
-                return file_.read(request.offset, request.buffer);
-            case io::Operation::write:
-                return file_.write(request.offset, request.buffer);
-            case io::Operation::flush:
-                return sync_error_ != 0 ? sync_error_ : file_.sync();
-        }
-        return EINVAL;
-    }
-
     LoggedFile& file_;
     Random& random_;
     std::vector<io::Request*> queue_;

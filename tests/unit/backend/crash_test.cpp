@@ -1,8 +1,7 @@
 // Loss of power at any moment: what a sync has not yet covered has reached the disk or not, in any order. And
 // a proof that this test finds writers of the zone table that do it wrong.
+#include "tests/support/seed.h"
 #include "tests/unit/backend/crash_session.h"
-
-#include <cstdlib>
 
 #include <gtest/gtest.h>
 
@@ -11,18 +10,11 @@ namespace {
 
 using test::CrashSession;
 using test::CrashStates;
+using test::is_long;
+using test::new_seed;
 using test::PagedFile;
 using test::Random;
 using test::StoreFault;
-
-bool is_long() {
-    return std::getenv("REFLUX_LONG") != nullptr;
-}
-
-std::uint64_t new_seed() {
-    const char* given = std::getenv("REFLUX_SEED");
-    return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
-}
 
 PagedFile new_disk(ZoneModel model) {
     const bool managed = model == ZoneModel::host_managed;

@@ -1,7 +1,7 @@
-// Requests to a zoned disk that are waited for.
+// Requests to a disk that are waited for.
 #pragma once
 
-#include "backend/zoned_device.h"
+#include "backend/disk.h"
 #include "tests/support/ending.h"
 
 namespace reflux::test {
@@ -16,10 +16,9 @@ struct WaitedRequest : DeviceRequest, Ending {
 };
 
 // The error that it ended with.
-inline int run(ZonedDevice& device, DeviceOperation what, std::uint64_t where,
-               std::span<std::byte> data = {}) {
+inline int run(Disk& disk, DeviceOperation what, std::uint64_t where, std::span<std::byte> data = {}) {
     WaitedRequest request(what, where, data);
-    device.submit(request);
+    disk.submit(request);
     return request.wait();
 }
 

@@ -1,10 +1,10 @@
 // Images that were cut off anywhere, and flipped bits in every byte of the metadata.
 #include "backend/image.h"
 #include "backend/image_table.h"
+#include "tests/support/seed.h"
 #include "tests/unit/backend/paged_file.h"
 
 #include <array>
-#include <cstdlib>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Ends, ImageDamage, testing::Bool(),
 
 TEST_P(ImageDamage, AFlippedBitAnywhereIsFoundAndTheOtherCopyStandsIn) {
     // Each byte of a clean image; one in seven of one in use, which differs from it in a flag.
-    const std::uint64_t step = GetParam() || std::getenv("REFLUX_LONG") != nullptr ? 1 : 7;
+    const std::uint64_t step = GetParam() || test::is_long() ? 1 : 7;
     for (std::uint64_t at = 0; at < metadata_end; at += step) {
         std::array<std::byte, 1> byte{};
         ASSERT_EQ(file_.read(at, byte), 0);

@@ -1,6 +1,8 @@
 // kill -9 of a process that writes, resets and flushes from several threads, at random moments: what it was
 // promised must be there when the image is opened again. The page cache survives; loss of power is
 // crash_test's.
+#include "backend/zoned_device.h"
+#include "tests/support/seed.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/backend/device_requests.h"
 
@@ -219,11 +221,10 @@ class Kill : public testing::Test {
 };
 
 TEST_F(Kill, WhatWasPromisedIsThereAfterwards) {
-    const char* given = std::getenv("REFLUX_SEED");
-    const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
+    const std::uint64_t seed = test::new_seed();
     SCOPED_TRACE(fmt::format("REFLUX_SEED={}", seed));
     Random random(seed);
-    const int kills = std::getenv("REFLUX_LONG") != nullptr ? 200 : 10;
+    const int kills = test::is_long() ? 200 : 10;
     for (int i = 0; i < kills && !HasFailure(); ++i) {
         const std::uint64_t requests = 1 + random() % 500;
         ASSERT_NO_FATAL_FAILURE(kill_one(requests, Random(random())));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/image_file.h"
+#include "backend/io/engine.h"
 
 #include <algorithm>
 #include <array>
@@ -73,5 +74,18 @@ class PagedFile : public ImageFile {
     std::map<std::uint64_t, Page> pages_;
     std::uint64_t size_ = 0;
 };
+
+// A request to an engine, done on such a file.
+inline int perform_on(ImageFile& file, const io::Request& request) {
+    switch (request.operation) {
+        case io::Operation::read:
+            return file.read(request.offset, request.buffer);
+        case io::Operation::write:
+            return file.write(request.offset, request.buffer);
+        case io::Operation::flush:
+            return file.sync();
+    }
+    return EINVAL;
+}
 
 }  // namespace reflux::test

@@ -1,7 +1,7 @@
 #include "backend/translated_device.h"
 
-#include "tests/support/ending.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/backend/device_requests.h"
 
 #include <algorithm>
 #include <random>
@@ -14,20 +14,7 @@ namespace {
 
 constexpr std::uint64_t zone_size = 64 << 10;
 
-struct Waited : DeviceRequest, test::Ending {
-    Waited(DeviceOperation what, std::uint64_t where, std::span<std::byte> data) {
-        operation = what;
-        offset = where;
-        buffer = data;
-        done = [](DeviceRequest& request, int error) { static_cast<Waited&>(request).end(error); };
-    }
-};
-
-int run(Disk& disk, DeviceOperation what, std::uint64_t where, std::span<std::byte> data) {
-    Waited request(what, where, data);
-    disk.submit(request);
-    return request.wait();
-}
+using test::run;
 
 class TranslatedDeviceTest : public testing::TestWithParam<std::string> {
   protected:

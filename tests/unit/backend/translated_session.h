@@ -19,7 +19,7 @@ class InlineEngine : public io::Engine {
     void submit(io::Request& request) override {
         int error = request.begin(request);
         if (error == 0) {
-            error = perform(request);
+            error = perform_on(file_, request);
         }
         request.complete(request, error);
     }
@@ -29,18 +29,6 @@ class InlineEngine : public io::Engine {
     [[nodiscard]] io::EngineState state() const override { return {}; }
 
   private:
-    int perform(const io::Request& request) {
-        switch (request.operation) {
-            case io::Operation::read:
-                return file_.read(request.offset, request.buffer);
-            case io::Operation::write:
-                return file_.write(request.offset, request.buffer);
-            case io::Operation::flush:
-                return file_.sync();
-        }
-        return EINVAL;
-    }
-
     ImageFile& file_;
 };
 

@@ -1,6 +1,7 @@
 // Random operations on random disks, on ZoneTable and on a reference beside it. A failure names the disk's
 // seed: REFLUX_ZONE_SEED=N repeats that disk alone. REFLUX_LONG makes it 10 million operations.
 #include "backend/zone/zone_table.h"
+#include "tests/support/seed.h"
 #include "tests/unit/backend/zone/zone_reference.h"
 
 #include <cstdlib>
@@ -332,7 +333,7 @@ TEST_P(ZoneModel, IsTheReferences) {
     if (const char* seed = std::getenv("REFLUX_ZONE_SEED"); seed != nullptr) {
         return run_disk(std::strtoull(seed, nullptr, 10), steps);
     }
-    const std::uint64_t disks = std::getenv("REFLUX_LONG") != nullptr ? 1000 : 60;
+    const std::uint64_t disks = test::is_long() ? 1000 : 60;
     const std::uint64_t first = std::random_device{}();
     fmt::print("{} disks with {} operations each, seeds from {}\n", disks, steps, first);
     seen.clear();
