@@ -71,6 +71,14 @@ struct Pipe {
 // Both ends are close-on-exec.
 Result<Pipe> make_pipe();
 
+// A stream in both directions.
+struct SocketPair {
+    UniqueFd ours;
+    UniqueFd theirs;  // for a child
+};
+// Both ends are close-on-exec.
+Result<SocketPair> make_socket_pair();
+
 // What a bounded command did.
 struct CommandResult {
     std::optional<ExitStatus>

@@ -42,6 +42,8 @@ struct Guest {
     std::string end;     // "ended": the harness in it came to its end; else "no_boot", "panicked", "reset",
                          // "silent", "overdue", "qemu_died", "stopped" (vm::GuestEnd)
     std::string detail;  // one sentence on an end other than "ended"
+    // The same of guests before it that were lost before the workload began, for which it stands in.
+    std::vector<std::string> lost_before;
 };
 
 // What the machine was.

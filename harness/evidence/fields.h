@@ -35,6 +35,7 @@ void fields(Visit& visit, T& it) {
     visit("boot_s", it.boot_s);
     visit("end", it.end);
     visit("detail", it.detail);
+    visit("lost_before", it.lost_before);
 }
 
 template <class Visit, Is<Environment> T>

@@ -31,11 +31,9 @@ Json guest_json(const evidence::Evidence& evidence) {
         return nullptr;
     }
     const evidence::Guest& guest = *evidence.guest;
-    return {{"accelerator", guest.accelerator},
-            {"kernel", guest.kernel},
-            {"boot_s", guest.boot_s},
-            {"end", guest.end},
-            {"detail", guest.detail}};
+    return {{"accelerator", guest.accelerator}, {"kernel", guest.kernel},
+            {"boot_s", guest.boot_s},           {"end", guest.end},
+            {"detail", guest.detail},           {"lost_before", guest.lost_before}};
 }
 
 Json proof_json(const verdict::Verdict& verdict) {

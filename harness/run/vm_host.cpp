@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/evidence/json.h"
+#include "harness/observe/task_stacks.h"
 #include "harness/probe/speed.h"
 #include "harness/run/plan.h"
 #include "harness/run/requirements.h"
@@ -9,6 +10,8 @@
 #include "harness/vm/guest.h"
 
 #include <filesystem>
+
+#include <fcntl.h>
 
 namespace reflux::run {
 namespace {
@@ -118,6 +121,46 @@ void blame_full_disk(const std::string& folder, vm::GuestEnd& end) {
     }
 }
 
+// A guest also falls silent when the host makes its QEMU wait.
+void add_qemu_threads(const std::string& folder, int pid) {
+    std::string text;
+    if (const auto tasks = observe::sample_process("/proc", pid, "qemu", true)) {
+        for (const auto& task : *tasks) {
+            text += fmt::format("{} ({}) {}, {} ticks of CPU time: {}\n", task.tid, task.name, task.state,
+                                task.cpu_ticks, fmt::join(task.stack, " <- "));
+        }
+    }
+    const auto file = open_file(folder + "/qemu-threads.txt", O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (file) {
+        static_cast<void>(write_all(file->get(), text + "\n", "qemu-threads.txt"));
+    }
+}
+
+bool was_lost_early(const evidence::Evidence& evidence) {
+    return evidence.guest && evidence.guest->end != to_string(vm::GuestEnd::Kind::ended) &&
+           evidence.guest->end != to_string(vm::GuestEnd::Kind::stopped) && evidence.progress.empty();
+}
+
+// What a guest left in the run folder, out of the way of the next; not what the host laid there for both.
+Status set_aside(const std::string& folder, const std::string& name) {
+    std::error_code error;
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+        if (entry.is_regular_file(error) && entry.path().extension() != ".toml" &&
+            entry.path().extension() != ".sh") {
+            files.push_back(entry.path());
+        }
+    }
+    std::filesystem::create_directory(folder + "/" + name, error);
+    for (const auto& file : files) {
+        if (!error) {
+            std::filesystem::rename(file, folder + "/" + name + "/" + file.filename().string(), error);
+        }
+    }
+    return error ? Status(fail(ErrorKind::system, fmt::format("{}/{}: {}", folder, name, error.message())))
+                 : Status{};
+}
+
 struct Watched {
     vm::GuestEnd end;
     std::string last_line;
@@ -177,6 +220,25 @@ Result<VmHost> VmHost::prepare(const std::string& kernel, Console& console) {
 
 evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::string& folder, EventLoop& loop,
                                Console& console) const {
+    auto evidence = run_guest(scenario, folder, loop, console);
+    std::vector<std::string> lost;
+    while (was_lost_early(evidence) && lost.size() + 1 < scenario.vm.attempts && loop.interrupted() == 0) {
+        lost.push_back(evidence.guest->detail);
+        if (const auto kept = set_aside(folder, fmt::format("lost-guest-{}", lost.size())); !kept) {
+            console.step(kept.error().message);
+            break;
+        }
+        console.step("it was lost before its workload began: another guest stands in for it");
+        evidence = run_guest(scenario, folder, loop, console);
+        if (evidence.guest) {
+            evidence.guest->lost_before = lost;
+        }
+    }
+    return evidence;
+}
+
+evidence::Evidence VmHost::run_guest(const scenario::Scenario& scenario, const std::string& folder,
+                                     EventLoop& loop, Console& console) const {
     const auto failed = [&](const Error& error) {
         auto evidence = expected_evidence(scenario);
         (error.kind == ErrorKind::unsupported ? evidence.unsupported_reason : evidence.harness_error) =
@@ -217,7 +279,9 @@ evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::st
     }
     if (end.kind == vm::GuestEnd::Kind::silent || end.kind == vm::GuestEnd::Kind::overdue) {
         console.step("asking it for its tasks, see console.txt");
+        add_qemu_threads(folder, guest->qemu().pid);
         guest->dump_tasks();
+        add_qemu_threads(folder, guest->qemu().pid);
     }
     const auto stopped = guest->stop();
     auto evidence = evidence_in(folder, scenario);

@@ -293,6 +293,7 @@ std::vector<Key> make_keys() {
         number_key("vm.cpus", 1, 64, REFLUX_FIELD(vm.cpus)),
         word_key("vm.cgroup", {"auto", "v1", "v2"}, REFLUX_FIELD(vm.cgroup)),
         text_key("vm.setup", REFLUX_FIELD(vm.setup)),
+        number_key("vm.attempts", 1, 10, REFLUX_FIELD(vm.attempts)),
         word_key("observe.trace_overhead", {"off", "measure"}, REFLUX_FIELD(observe.trace_overhead)),
         duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
         duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),

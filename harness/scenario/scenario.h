@@ -64,6 +64,7 @@ struct Vm {
     std::string cgroup = "auto";  // hierarchy that has the memory controller: v1 | v2 |
                                   // auto: v1 where the kernel has it
     std::string setup;            // shell text, run in the guest as root before the harness; empty: none
+    unsigned attempts = 2;        // guests in all, while each is lost before the workload began
 };
 
 struct Observe {

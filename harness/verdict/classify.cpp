@@ -293,6 +293,10 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
     if (evidence.stall && guest_was_lost(evidence)) {
         verdict.reasons.push_back("after the stall was found, " + evidence.guest->detail);
     }
+    for (const std::string& lost :
+         evidence.guest ? evidence.guest->lost_before : std::vector<std::string>{}) {
+        verdict.reasons.push_back("a guest before this one was lost before its workload began: " + lost);
+    }
     constexpr double visible = 1.05;
     if (evidence.limits.time_factor >= visible) {
         verdict.reasons.push_back(fmt::format(

@@ -37,29 +37,28 @@ Result<std::string> setting() {
 Result<std::string> try_kvm(const Kernel& kernel) {
     REFLUX_TRY(const auto program, find_qemu());
     REFLUX_TRY(const auto initramfs, make_initramfs(kernel));
-    REFLUX_TRY(auto events, make_pipe());
+    REFLUX_TRY(auto events, make_socket_pair());
     REFLUX_TRY(const auto log, make_memory_file("qemu.log"));
     SpawnOptions options;
-    options.inherit = {initramfs.get(), events.write_end.get()};
+    options.inherit = {initramfs.get(), events.theirs.get()};
     options.stdout_fd = options.stderr_fd = log.get();
-    REFLUX_TRY(auto qemu,
-               spawn(qemu_arguments({.program = program,
-                                     .accelerator = "kvm",
-                                     .cpus = 1,
-                                     .memory = mebibytes(256),
-                                     .image = kernel.image,
-                                     .initramfs_fd = initramfs.get(),
-                                     .parameters = {"REFLUX_MODE=trial"},
-                                     .events_file = fmt::format("/proc/self/fd/{}", events.write_end.get())}),
-                     options));
-    events.write_end.reset();
+    REFLUX_TRY(auto qemu, spawn(qemu_arguments({.program = program,
+                                                .accelerator = "kvm",
+                                                .cpus = 1,
+                                                .memory = mebibytes(256),
+                                                .image = kernel.image,
+                                                .initramfs_fd = initramfs.get(),
+                                                .parameters = {"REFLUX_MODE=trial"},
+                                                .events_fd = events.theirs.get()}),
+                                options));
+    events.theirs.reset();
     std::string said;
     std::array<char, 256> chunk{};
     const auto end = std::chrono::steady_clock::now() + trial_time;
     bool open = true;
     while (open && !tells_of_boot(said) &&
-           wait_readable(events.read_end.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
-        const auto n = ::read(events.read_end.get(), chunk.data(), chunk.size());
+           wait_readable(events.ours.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
+        const auto n = ::read(events.ours.get(), chunk.data(), chunk.size());
         open = n > 0;
         said.append(chunk.data(), open ? static_cast<std::size_t>(n) : 0);
     }

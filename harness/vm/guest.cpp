@@ -22,19 +22,6 @@ constexpr Seconds dump_time{12};
 constexpr Seconds end_time{10};  // from the end of the command to the end of QEMU
 constexpr std::size_t last_lines = 3;
 
-struct SocketPair {
-    UniqueFd ours;
-    UniqueFd theirs;
-};
-
-Result<SocketPair> make_socket_pair() {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-        return fail_errno("socketpair");
-    }
-    return SocketPair{.ours = UniqueFd(ends[0]), .theirs = UniqueFd(ends[1])};
-}
-
 // A file without a name: it is gone when QEMU is, however that comes about.
 Result<UniqueFd> make_scratch(const std::string& folder) {
     auto file = open_file(folder, O_TMPFILE | O_RDWR);
@@ -108,9 +95,14 @@ Result<Guest> Guest::start(const GuestPlan& plan, Limits limits) {
     REFLUX_TRY(const auto initramfs, make_initramfs(plan.kernel));
     REFLUX_TRY(const auto scratch, make_scratch(plan.scratch_folder));
     REFLUX_TRY(auto console, make_socket_pair());
+    REFLUX_TRY(auto events, make_socket_pair());
     REFLUX_TRY(auto control, make_socket_pair());
-    REFLUX_TRY(guest.events_, open_file(plan.folder + "/events.txt", O_RDONLY | O_CREAT | O_TRUNC, 0644));
-    REFLUX_TRY(const auto log, open_file(plan.folder + "/qemu.log", O_WRONLY | O_CREAT | O_TRUNC, 0644));
+    const auto make_file = [&](const char* name) {
+        return open_file(plan.folder + "/" + name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    };
+    REFLUX_TRY(guest.console_.file, make_file("console.txt"));
+    REFLUX_TRY(guest.events_.file, make_file("events.txt"));
+    REFLUX_TRY(const auto log, make_file("qemu.log"));
     Machine machine{.program = program,
                     .accelerator = plan.accelerator.name,
                     .cpus = plan.cpus,
@@ -120,11 +112,10 @@ Result<Guest> Guest::start(const GuestPlan& plan, Limits limits) {
                     .parameters = kernel_parameters(plan),
                     .shared_folder = plan.folder,
                     .scratch_fd = scratch.get(),
-                    .console_file = plan.folder + "/console.txt",
-                    .events_file = plan.folder + "/events.txt",
+                    .events_fd = events.theirs.get(),
                     .control_fd = control.theirs.get()};
     SpawnOptions options;
-    options.inherit = {initramfs.get(), scratch.get(), control.theirs.get()};
+    options.inherit = {initramfs.get(), scratch.get(), events.theirs.get(), control.theirs.get()};
     options.stderr_fd = log.get();
     if (!plan.shell) {
         machine.console_fd = console.theirs.get();
@@ -133,7 +124,8 @@ Result<Guest> Guest::start(const GuestPlan& plan, Limits limits) {
     }
     options.own_group = !plan.shell;  // a shell's QEMU reads the terminal
     REFLUX_TRY(guest.qemu_, spawn(qemu_arguments(machine), options));
-    guest.console_ = std::move(console.ours);
+    guest.console_.socket = std::move(console.ours);
+    guest.events_.socket = std::move(events.ours);
     guest.control_ = std::move(control.ours);
     return guest;
 }
@@ -171,9 +163,9 @@ void Guest::take_line(const std::string& line, std::vector<std::string>& said) {
     }
 }
 
-void Guest::read_events(std::vector<std::string>& said) {
-    const auto text = read_all(events_.get(), "events.txt");
-    partial_ += text.value_or("");
+void Guest::read_lines(std::vector<std::string>& said) {
+    drain(console_);
+    partial_ += drain(events_);
     for (std::size_t end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n')) {
         if (const std::string line = trimmed(partial_.substr(0, end)); !line.empty()) {
             take_line(line, said);
@@ -182,16 +174,19 @@ void Guest::read_events(std::vector<std::string>& said) {
     }
 }
 
-std::string Guest::drain_console() {
+std::string Guest::drain(const Line& line) {
     std::array<char, 4096> chunk{};
     std::string text;
     for (;;) {
-        const auto n = ::recv(console_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+        const auto n = ::recv(line.socket.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
         if (n <= 0) {
-            return text;
+            break;
         }
         text.append(chunk.data(), static_cast<std::size_t>(n));
     }
+    // A full disk must not stop the guest's lines: what is lost of the file was still heard.
+    static_cast<void>(write_all(line.file.get(), text, "line"));
+    return text;
 }
 
 bool Guest::hears(std::string_view words, Seconds patience) {
@@ -199,10 +194,10 @@ bool Guest::hears(std::string_view words, Seconds patience) {
     std::string heard;
     while (heard.find(words) == std::string::npos) {
         const auto left = Seconds(patience.count() - since(begin));
-        if (left.count() <= 0 || !wait_readable(console_.get(), left).value_or(false)) {
+        if (left.count() <= 0 || !wait_readable(console_.socket.get(), left).value_or(false)) {
             return false;
         }
-        const std::string more = drain_console();
+        const std::string more = drain(console_);
         if (more.empty()) {
             return false;  // QEMU closed it
         }
@@ -234,7 +229,7 @@ GuestEnd Guest::end_of_qemu(const ExitStatus& exit) const {
 void Guest::judge_end(std::vector<std::string>& said) {
     const auto exit = reap(qemu_);
     if (exit && *exit) {
-        read_events(said);  // what it said after the last look
+        read_lines(said);  // what it said after the last look
         qemu_ = {};
         if (!status_) {
             end_ = end_of_qemu(**exit);
@@ -270,8 +265,7 @@ std::vector<std::string> Guest::poll() {
     if (end_) {
         return said;
     }
-    drain_console();
-    read_events(said);
+    read_lines(said);
     judge_end(said);
     return said;
 }
@@ -316,7 +310,7 @@ void Guest::dump_tasks() {
         do {
             if (!ask_qemu(R"({"execute":"chardev-send-break","arguments":{"id":"console"}})"
                           "\n") ||
-                ::send(console_.get(), request.key.data(), request.key.size(), MSG_NOSIGNAL) < 0) {
+                ::send(console_.socket.get(), request.key.data(), request.key.size(), MSG_NOSIGNAL) < 0) {
                 return;
             }
         } while (!hears(request.header, key_time) && in_time());
@@ -335,6 +329,7 @@ Status Guest::stop() {
         return fail(ErrorKind::timed_out, fmt::format("QEMU (pid {}) did not end after SIGKILL", qemu_.pid));
     }
     qemu_ = {};
+    drain(console_);
     return {};
 }
 

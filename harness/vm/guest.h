@@ -84,8 +84,13 @@ class Guest {
     Guest(const GuestPlan& plan, Limits limits) : folder_(plan.folder), limits_(limits) {}
 
     void take_line(const std::string& line, std::vector<std::string>& said);
-    void read_events(std::vector<std::string>& said);
-    std::string drain_console();                           // what the guest printed since the last time
+    void read_lines(std::vector<std::string>& said);
+    // What the guest has said on a line since the last time; it is added to the line's file.
+    struct Line {
+        UniqueFd socket;
+        UniqueFd file;
+    };
+    static std::string drain(const Line& line);
     bool hears(std::string_view words, Seconds patience);  // on the console
     bool ask_qemu(std::string_view request);
     void judge_end(std::vector<std::string>& said);
@@ -95,9 +100,9 @@ class Guest {
     std::string folder_;
     Limits limits_;
     Child qemu_;
-    UniqueFd console_;  // ours; what the guest prints is in console.txt, here it is only taken away
+    Line console_;  // console.txt
+    Line events_;   // events.txt
     UniqueFd control_;
-    UniqueFd events_;
     std::string partial_;  // of an event line
     Clock::time_point start_ = Clock::now();
     Clock::time_point last_beat_ = Clock::now();

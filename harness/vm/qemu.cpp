@@ -68,14 +68,12 @@ std::vector<std::string> qemu_arguments(const Machine& machine) {
                                        "-append",
                                        fmt::format("{}", fmt::join(parameters, " "))};
     if (machine.console_fd >= 0) {
-        const std::string log =
-            machine.console_file.empty() ? "" : fmt::format(",logfile={}", escaped(machine.console_file));
-        add(arguments, {"-chardev", fmt::format("socket,id=console,fd={}{}", machine.console_fd, log)});
+        add(arguments, {"-chardev", fmt::format("socket,id=console,fd={}", machine.console_fd)});
     } else {
         add(arguments, {"-chardev", "stdio,id=console,signal=off"});
     }
-    add(arguments, {"-serial", "chardev:console", "-serial",
-                    machine.events_file.empty() ? "null" : "file:" + machine.events_file});
+    add(arguments, {"-chardev", fmt::format("socket,id=events,fd={}", machine.events_fd), "-serial",
+                    "chardev:console", "-serial", "chardev:events"});
     if (!machine.shared_folder.empty()) {
         add_folder(arguments, "host", "/", true);
         add_folder(arguments, "shared", machine.shared_folder, false);

@@ -18,10 +18,11 @@ struct Machine {
     std::vector<std::string> parameters;  // of the kernel, "NAME=value"; no blanks in them
     std::string shared_folder;  // the guest's /run/shared, read-write; empty: none, and no host root either
     int scratch_fd = -1;        // the guest's /dev/vda; -1: none
-    int console_fd = -1;        // socket: ttyS0; -1: stdin and stdout
-    std::string console_file;   // what ttyS0 says is written there too; empty: nowhere
-    std::string events_file;    // what ttyS1 says
-    int control_fd = -1;        // socket: QMP; -1: none
+    // Lines go to sockets, never to files: QEMU writes them under its global lock, and a host's disk that
+    // makes it wait stops every processor of the guest and their timers.
+    int console_fd = -1;  // socket: ttyS0; -1: stdin and stdout
+    int events_fd = -1;   // socket: ttyS1
+    int control_fd = -1;  // socket: QMP; -1: none
 };
 
 // The descriptors must be inherited under their numbers.

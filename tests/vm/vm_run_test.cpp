@@ -104,9 +104,21 @@ TEST_F(VmTest, AGuestThatPanicsIsAFindingWithItsLastEvidence) {
     EXPECT_THAT(file_of(verdict, "console.txt"), HasSubstr("sysrq_handle_crash"));
 }
 
+TEST_F(VmTest, AGuestThatIsLostBeforeItsWorkloadIsReplaced) {
+    const Ran ran = run("fuse-ext4-own-cgroup --set workload.work=16MiB",
+                        "[ -e /run/shared/lost-guest-1 ] || echo c >/proc/sysrq-trigger");
+    expect_ended(ran);
+    const json verdict = ran.verdict();
+    EXPECT_EQ(text_of(verdict["outcome"]), "completes");
+    ASSERT_EQ(verdict["guest"]["lost_before"].size(), 1U);
+    EXPECT_THAT(text_of(verdict["guest"]["lost_before"][0]), HasSubstr("sysrq triggered crash"));
+    EXPECT_THAT(verdict["reasons"].dump(), HasSubstr("a guest before this one was lost"));
+    EXPECT_THAT(file_of(verdict, "lost-guest-1/console.txt"), HasSubstr("sysrq_handle_crash"));
+}
+
 TEST_F(VmTest, AGuestThatHangsWithInterruptsOnTellsItsTasksAndIsDestroyed) {
     const Ran ran =
-        run("fuse-ext4-own-cgroup",
+        run("fuse-ext4-own-cgroup --set vm.attempts=1",
             once_it_works("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
                           "for i in 1 2 3 4; do chrt -f 99 sh -c \"while :; do :; done\" & done"));
     EXPECT_EQ(ran.code, 1) << ran.output << ran.errors;
@@ -144,6 +156,23 @@ TEST_F(VmTest, AKernelThatIsNoneIsAClearError) {
     const Ran ran = run_reflux("run fuse-ext4-own-cgroup --vm nonsense --out " + out());
     EXPECT_EQ(ran.code, 2);
     EXPECT_THAT(ran.errors, HasSubstr("nonsense"));
+}
+
+// Its run folder lies on a filesystem that is frozen for longer than a guest may be silent.
+TEST_F(VmTest, AHostDiskThatStallsDoesNotStopTheGuest) {
+    REFLUX_LONG_TEST();
+    const Ran ran = run_shell(fmt::format(R"(set -e
+truncate -s 300M {0}.img; mkfs.ext4 -q {0}.img; mkdir {0}; mount -o loop {0}.img {0}
+trap 'fsfreeze -u {0} 2>/dev/null || true; umount {0}' EXIT
+"$REFLUX" run fuse-ext4-own-cgroup --vm {1} --json --out {0}/runs --set workload.work=16MiB     --set vm.setup='for i in 1 2 3 4 5 6; do sleep 1; done' & pid=$!
+until cat {0}/runs/*/events.txt 2>/dev/null | grep -q '@boot ready'; do sleep 0.1; done
+fsfreeze -f {0}; sleep 33; fsfreeze -u {0}
+wait $pid)",
+                                          folder_ / "disk", vm_kernel()),
+                              run_time);
+    EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
+    EXPECT_EQ(text_of(ran.verdict()["guest"]["end"]), "ended");
+    EXPECT_TRUE(ran.verdict()["guest"]["lost_before"].empty());
 }
 
 // What is done to a harness whose guest is up: it is `$pid`, and its QEMU `$qemu`.

@@ -329,7 +329,7 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "daemon.threads, daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, "
         "memcg.daemon_limit, workload.seed, workload.workers, workload.work, workload.small_file, "
         "workload.large_file, mitigation.apply, fault.kind, fault.options, fault.after, fault.time, "
-        "vm.memory, vm.cpus, vm.cgroup, vm.setup, observe.trace_overhead, judge.stall_window, "
+        "vm.memory, vm.cpus, vm.cgroup, vm.setup, vm.attempts, observe.trace_overhead, judge.stall_window, "
         "judge.time_budget, judge.rung_time, relief.rungs, relief.rung_time, expect.outcome, "
         "expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion");

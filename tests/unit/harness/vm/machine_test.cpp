@@ -80,16 +80,15 @@ TEST(QemuArguments, GiveTheHostOnlyForReadingAndEscapeCommas) {
                                                .shared_folder = "/out,1",
                                                .scratch_fd = 8,
                                                .console_fd = 9,
-                                               .console_file = "/out,1/console.txt",
-                                               .events_file = "/out,1/events.txt",
+                                               .events_fd = 11,
                                                .control_fd = 10});
     EXPECT_TRUE(
         has_pair(arguments, "-fsdev", "id=host,path=/,security_model=none,multidevs=remap,readonly=on"));
     EXPECT_TRUE(has_pair(arguments, "-fsdev", "id=shared,path=/out,,1,security_model=none"));
     EXPECT_FALSE(
         has_pair(arguments, "-fsdev", "id=shared,path=/out,,1,security_model=none,multidevs=remap,readonly"));
-    EXPECT_TRUE(has_pair(arguments, "-chardev", "fd=9,logfile=/out,,1/console.txt"));
-    EXPECT_TRUE(has_pair(arguments, "-serial", "file:/out,1/events.txt"));
+    EXPECT_TRUE(has_pair(arguments, "-chardev", "socket,id=console,fd=9"));
+    EXPECT_TRUE(has_pair(arguments, "-chardev", "socket,id=events,fd=11"));
     EXPECT_TRUE(has_pair(arguments, "-initrd", "/proc/self/fd/7"));
     EXPECT_TRUE(has_pair(arguments, "-drive", "file=/proc/self/fd/8,format=raw"));
     EXPECT_TRUE(has_pair(arguments, "-append", "A=b"));
