@@ -74,6 +74,12 @@ void add_matrix(CLI::App& app, ExitCode& code) {
     matrix->add_option("--jobs", options.jobs, "guests at once; 0: as many as processors and memory hold")
         ->check(CLI::Range(0U, 1024U))
         ->capture_default_str();
+    matrix
+        ->add_option("--mitigations", options.mitigations,
+                     "of a sweep (`reflux matrix mitigations`): only these rows")
+        ->type_name("M,M+N,...");
+    matrix->add_option("--families", options.families, "of a sweep: only these columns")
+        ->type_name("F,F,...");
     matrix->add_option("-o,--out", options.out, "folder for the runs, and to go on in")->required();
     matrix->callback([&code] { code = run_matrix(options); });
 }

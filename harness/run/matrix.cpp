@@ -8,6 +8,7 @@
 #include "harness/run/matrix_screen.h"
 #include "harness/run/requirements.h"
 #include "harness/run/scenarios.h"
+#include "harness/run/sweep.h"
 #include "harness/run/vm_host.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/words.h"
@@ -327,9 +328,38 @@ class Matrix {
     std::vector<Running> running_;
 };
 
+// What the matrix is of: scenarios, or all that a sweep stands for.
+struct Asked {
+    std::optional<scenario::Sweep> sweep;
+    std::vector<std::string> mitigations;  // of the sweep
+    std::vector<scenario::Scenario> scenarios;
+};
+
+Result<Asked> find_asked(const MatrixOptions& options) {
+    Asked asked;
+    const auto file = options.scenarios.size() == 1 ? scenario::find_sweep(options.scenarios.front()) : "";
+    if (file.empty()) {
+        if (!options.mitigations.empty()) {
+            return fail(ErrorKind::invalid_input,
+                        "--mitigations chooses the rows of a sweep (`reflux matrix mitigations`)");
+        }
+        REFLUX_TRY(asked.scenarios,
+                   load_scenarios(options.scenarios, options.overrides, options.with_baseline));
+        return asked;
+    }
+    REFLUX_TRY(const auto text, read_file(file));
+    REFLUX_TRY(asked.sweep, scenario::parse_sweep(text, file));
+    if (!options.families.empty()) {
+        REFLUX_CHECK(keep_families(split(options.families, ','), *asked.sweep));
+    }
+    REFLUX_TRY(asked.mitigations, mitigations_of(*asked.sweep, split(options.mitigations, ',')));
+    REFLUX_TRY(asked.scenarios, scenarios_of(*asked.sweep, asked.mitigations, options.overrides));
+    return asked;
+}
+
 Result<ExitCode> make_matrix(const MatrixOptions& options) {
-    REFLUX_TRY(const auto scenarios,
-               load_scenarios(options.scenarios, options.overrides, options.with_baseline));
+    REFLUX_TRY(const auto asked, find_asked(options));
+    const auto& scenarios = asked.scenarios;
     const auto out = std::filesystem::absolute(options.out).lexically_normal().string();
     REFLUX_TRY(const auto kernels, parse_kernels(options.kernels));
     REFLUX_TRY(auto cells, make_cells(scenarios, kernels, options.repeat, out));
@@ -344,6 +374,11 @@ Result<ExitCode> make_matrix(const MatrixOptions& options) {
     matrix.run();
     auto lines = table_of(matrix.cells());
     std::ranges::move(summary_of(matrix.cells()), std::back_inserter(lines));
+    if (asked.sweep) {
+        lines.emplace_back();
+        std::ranges::move(table_of(*asked.sweep, asked.mitigations, matrix.cells()),
+                          std::back_inserter(lines));
+    }
     const auto table = fmt::format("{}\nruns: {}\n", fmt::join(lines, "\n"), out);
     fmt::print(options.json ? stderr : stdout, "{}", table);
     if (options.json) {

@@ -1,5 +1,5 @@
-// `reflux matrix`: scenarios on kernels, each cell run several times, several guests at once. What is
-// finished stays in a folder, and a second invocation makes only what is missing:
+// `reflux matrix`: scenarios, or a sweep (sweep.h), on kernels, each cell run several times, several guests
+// at once. What is finished stays in a folder, and a second invocation makes only what is missing:
 //   matrix.json             what the first invocation was asked for
 //   KERNEL/SCENARIO/        a cell ('/' in a kernel's name is '_'); in it
 //     SCENARIO.toml         the scenario as all of its runs have it
@@ -23,6 +23,8 @@ struct MatrixOptions {
     std::string out;
     bool json = false;
     bool with_baseline = false;  // run also what proves the cures among the scenarios
+    std::string mitigations;     // of a sweep only these, "io_flusher,per_call"; empty: all
+    std::string families;        // likewise, by their ids
 };
 
 ExitCode run_matrix(const MatrixOptions& options);

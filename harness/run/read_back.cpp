@@ -1,5 +1,6 @@
 #include "harness/run/read_back.h"
 
+#include "backend/base/kernel_file.h"
 #include "harness/workload/results.h"
 
 namespace reflux::run {
@@ -42,6 +43,10 @@ evidence::Verification read_data_back(const ReadBack& plan) {
         verification.skipped_reason = "reading back did not end within " + to_string(plan.time);
     } else {
         verification = workload::verification(*plan.shared);
+        if (!verification.done && !result->exit->ok()) {
+            verification.skipped_reason = fmt::format("the verifier ended with {} {}",
+                                                      to_string(*result->exit), trimmed(result->output));
+        }
     }
     verification.mode = workload::to_string(plan.mode);
     return verification;

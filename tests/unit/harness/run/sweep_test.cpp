@@ -1,0 +1,95 @@
+#include "harness/run/sweep.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::run {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+scenario::Sweep sweep_of_shared() {
+    return {.mitigations = {"*", "io_flusher+own_cgroup"},
+            .families = {{.id = "v1",
+                          .title = "writeback",
+                          .scenario = "fuse-ext4-shared-memcg",
+                          .set = {"vm.cgroup=v1"},
+                          .cures = {"own_cgroup"},
+                          .leaves = {"io_flusher"}}}};
+}
+
+TEST(SweepRunTest, TheStarIsEachRowOfTheTable) {
+    const auto all = mitigations_of(sweep_of_shared(), {});
+    ASSERT_TRUE(all) << all.error().message;
+    EXPECT_THAT(*all,
+                AllOf(Contains("io_flusher"), Contains("own_cgroup"), Contains("io_flusher+own_cgroup")));
+    EXPECT_THAT(*mitigations_of(sweep_of_shared(), {"own_cgroup"}), ElementsAre("own_cgroup"));
+    EXPECT_THAT(mitigations_of(sweep_of_shared(), {"nonsense"}).error().message, HasSubstr("'nonsense'"));
+    auto unknown = sweep_of_shared();
+    unknown.mitigations = {"io_flusher+nonsense"};
+    EXPECT_THAT(mitigations_of(unknown, {}).error().message, HasSubstr("nonsense"));
+}
+
+TEST(SweepRunTest, EachFamilyHasItsControlItsBaselineAndItsCures) {
+    const auto scenarios =
+        scenarios_of(sweep_of_shared(), {"own_cgroup", "io_flusher+own_cgroup"}, {"vm.cpus=3"});
+    ASSERT_TRUE(scenarios) << scenarios.error().message;
+    ASSERT_EQ(scenarios->size(), 4U);
+    EXPECT_EQ((*scenarios)[0].name, "v1-control");
+    EXPECT_FALSE((*scenarios)[0].memcg.limit) << "a control has no limit";
+    EXPECT_EQ((*scenarios)[1].name, "v1");
+    EXPECT_EQ((*scenarios)[1].control, "v1-control");
+    EXPECT_FALSE((*scenarios)[1].expect.outcome.empty());
+    const auto& both = (*scenarios)[3];
+    EXPECT_EQ(both.name, "v1+io_flusher+own_cgroup");
+    EXPECT_EQ(both.baseline, "v1");
+    EXPECT_THAT(both.mitigations, ElementsAre("io_flusher", "own_cgroup"));
+    EXPECT_THAT(both.expect.outcome, IsEmpty()) << "predictions stand in the sweep";
+    for (const auto& one : *scenarios) {
+        EXPECT_EQ(one.vm.cgroup, "v1");
+        EXPECT_EQ(one.vm.cpus, 3U);
+    }
+}
+
+TEST(SweepRunTest, FamiliesCanBeChosen) {
+    auto sweep = sweep_of_shared();
+    sweep.families.push_back({.id = "other"});
+    EXPECT_THAT(keep_families({"third"}, sweep).error().message, HasSubstr("v1, other"));
+    ASSERT_TRUE(keep_families({"other"}, sweep));
+    ASSERT_EQ(sweep.families.size(), 1U);
+    EXPECT_EQ(sweep.families[0].id, "other");
+}
+
+Cell cell(const std::string& scenario, const std::vector<std::string>& outcomes,
+          const std::string& recursion) {
+    Cell made{.kernel = "6.1", .scenario = scenario, .wanted = 2};
+    for (const auto& outcome : outcomes) {
+        made.finished.push_back({.outcome = outcome, .recursion = recursion, .reason = "why", .met = true});
+    }
+    return made;
+}
+
+TEST(SweepRunTest, TheTableSaysWhatBecameOfThePredictions) {
+    const std::vector cells{
+        cell("v1", {"deadlock", "deadlock"}, "upper"), cell("v1+own_cgroup", {"slow", "completes"}, "none"),
+        cell("v1+io_flusher", {"livelock"}, "reclaim"), cell("v1+mlock", {"unsupported"}, "unknown")};
+    const auto lines = table_of(sweep_of_shared(), {"own_cgroup", "io_flusher", "mlock", "per_call"}, cells);
+    EXPECT_THAT(lines,
+                ElementsAre("| 6.1 | writeback |", "|---|---|", "| none | 2/2: 2 deadlock; upper |",
+                            "| own_cgroup | 1/2: 1 completes, 1 slow; none; predicted to cure: **refuted** |",
+                            "| io_flusher | 1/1: 1 livelock; reclaim; predicted to leave it: confirmed |",
+                            "| mlock | unsupported |", "| per_call | - |", "", "- v1+mlock: why"));
+}
+
+TEST(SweepRunTest, NoPredictionStandsBesideABaselineThatWasNotTroubled) {
+    const std::vector cells{cell("v1", {"completes"}, "none"), cell("v1+own_cgroup", {"completes"}, "none")};
+    EXPECT_THAT(table_of(sweep_of_shared(), {"own_cgroup"}, cells),
+                Contains("| own_cgroup | 0/1: 1 completes; none; the baseline was not troubled |"));
+}
+
+}  // namespace
+}  // namespace reflux::run
