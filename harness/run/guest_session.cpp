@@ -52,7 +52,7 @@ Status run(const GuestSession& plan) {
                                        .state_root = journal::default_state_root(),
                                        .run_id = "guest",
                                        .time_factor = factor,
-                                       .checkpoints = true},
+                                       .in_guest = true},
                                       loop, console);
     return write_results(plan.folder, evidence, verdict::judge(evidence));
 }

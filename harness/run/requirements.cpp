@@ -33,8 +33,27 @@ std::string image_folder() {
     return error ? chosen : real.string();
 }
 
-Status check_requirements(const scenario::Scenario& scenario,
-                          const std::vector<mitigation::Row>& mitigations) {
+namespace {
+
+Status check_need(const std::string& need, const std::string& cgroup, bool in_guest) {
+    if (need == "guest") {
+        return in_guest ? Status{}
+                        : fail(ErrorKind::unsupported,
+                               "the scenario presses on the memory of a whole machine: run it with --vm");
+    }
+    const std::string version = need.substr(need.rfind('_') + 1);
+    return version == cgroup
+               ? Status{}
+               : fail(ErrorKind::unsupported,
+                      fmt::format("the scenario is about a memory controller of cgroup {}, here it is {}: "
+                                  "run it with --vm KERNEL --set vm.cgroup={}",
+                                  version, cgroup, version));
+}
+
+}  // namespace
+
+Status check_requirements(const scenario::Scenario& scenario, const std::vector<mitigation::Row>& mitigations,
+                          bool in_guest) {
     REFLUX_CHECK(probe::root());
     REFLUX_CHECK(probe::device("/dev/loop-control", "load the module: modprobe loop"));
     for (const auto& type : {scenario.stack.lower, scenario.stack.upper}) {
@@ -54,8 +73,11 @@ Status check_requirements(const scenario::Scenario& scenario,
             REFLUX_CHECK(held ? held : Status(fail(held.error().within("mitigation " + row.name))));
         }
     }
-    const auto memory = probe::memory_cgroup();
-    return memory ? Status{} : Status(fail(memory.error()));
+    REFLUX_TRY(const auto memory, probe::memory_cgroup());
+    for (const auto& need : scenario.needs) {
+        REFLUX_CHECK(check_need(need, memory.version, in_guest));
+    }
+    return {};
 }
 
 }  // namespace reflux::run

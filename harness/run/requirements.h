@@ -10,9 +10,10 @@
 
 namespace reflux::run {
 
-// The first thing that is missing, as an `unsupported` error with what to do.
-Status check_requirements(const scenario::Scenario& scenario,
-                          const std::vector<mitigation::Row>& mitigations);
+// The first thing that is missing, as an `unsupported` error with what to do. `in_guest`: this machine is a
+// guest of `run --vm`.
+Status check_requirements(const scenario::Scenario& scenario, const std::vector<mitigation::Row>& mitigations,
+                          bool in_guest);
 
 // Path of the running program.
 std::string own_path();

@@ -77,7 +77,7 @@ class Session {
 
 // What has been seen so far: whoever reads it, a half file is never there.
 void Session::checkpoint() {
-    if (!plan_.checkpoints) {
+    if (!plan_.in_guest) {
         return;
     }
     last_checkpoint_s_ = monotonic_s();
@@ -97,7 +97,7 @@ Status Session::build() {
         REFLUX_TRY(auto row, mitigation::find(name));
         mitigations_.push_back(std::move(row));
     }
-    REFLUX_CHECK(check_requirements(scenario_, mitigations_));
+    REFLUX_CHECK(check_requirements(scenario_, mitigations_, plan_.in_guest));
     REFLUX_TRY(const auto host, probe::memory_cgroup());
     evidence_.environment.cgroup_version = host.version;
     if (host.version == "v2") {

@@ -18,8 +18,9 @@ struct SessionPlan {
     std::string run_id;      // short: names the journal's folder, the cgroups and the lower image
     bool keep = false;       // leave the stack standing
     double time_factor = 1;  // by this the scenario's times have been stretched already
-    // evidence.json is written again and again while the run goes on, for a reader who may lose this machine.
-    bool checkpoints = false;
+    // A guest of `run --vm`: evidence.json is written again and again while the run goes on, for its reader
+    // may lose this machine.
+    bool in_guest = false;
 };
 
 // Never fails as a whole: what went wrong is in the evidence (unsupported_reason, harness_error, leftovers).

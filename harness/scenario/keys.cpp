@@ -260,6 +260,7 @@ std::vector<Key> make_keys() {
         text_key("source", REFLUX_FIELD(source)),
         name_key("control", REFLUX_FIELD(control)),
         name_key("baseline", REFLUX_FIELD(baseline)),
+        words_key("needs", {"cgroup_v1", "cgroup_v2", "guest"}, REFLUX_FIELD(needs)),
         word_key("stack.lower", filesystems, REFLUX_FIELD(stack.lower)),
         word_key("stack.upper", filesystems, REFLUX_FIELD(stack.upper)),
         word_key("stack.front_end", {"fuse", "loop"}, REFLUX_FIELD(stack.front_end)),

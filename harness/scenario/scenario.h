@@ -96,6 +96,8 @@ struct Scenario {
     std::string source;    // thread, commit or report that it comes from
     std::string control;   // name of the scenario that is its control without pressure; empty: none
     std::string baseline;  // of a cure: name of the scenario that stalls without it; empty: it is no cure
+    std::vector<std::string> needs;  // else it is unsupported: cgroup_v1 | cgroup_v2: the memory controller;
+                                     // guest: it presses on a whole machine, which must be a virtual one
     Stack stack;
     Daemon daemon;
     Memcg memcg;

@@ -325,7 +325,8 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
     EXPECT_EQ(
         error_of(question, {{"nothing", "other"}}),
         "--set nothing=other: unknown key 'nothing'; known: question, because, source, control, baseline, "
-        "stack.lower, stack.upper, stack.front_end, stack.lower_size, stack.upper_size, daemon.engine, "
+        "needs, stack.lower, stack.upper, stack.front_end, stack.lower_size, stack.upper_size, "
+        "daemon.engine, "
         "daemon.threads, daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, "
         "memcg.daemon_limit, workload.seed, workload.workers, workload.work, workload.small_file, "
         "workload.large_file, mitigation.apply, fault.kind, fault.options, fault.after, fault.time, "
