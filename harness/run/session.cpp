@@ -156,6 +156,7 @@ Status Session::start_workload() {
                                                        .work = wanted.work,
                                                        .small_file = wanted.small_file,
                                                        .large_file = wanted.large_file,
+                                                       .append_every = wanted.append_every,
                                                        .capacity = scenario_.stack.upper_size,
                                                        .time_limit = scenario_.judge.time_budget}));
     const std::string instance = "reflux-" + plan_.run_id;

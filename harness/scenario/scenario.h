@@ -45,6 +45,7 @@ struct Workload {
     Bytes work = gibibytes(2);  // all of them together write this much, then end
     Bytes small_file = kibibytes(40);
     Bytes large_file = mebibytes(100);
+    unsigned append_every = 8;  // one file in so many of a directory may be appended to
 };
 
 // A fault that is injected on purpose when the workload has written `after`; its runs are what the verdict

@@ -15,10 +15,11 @@ std::uint64_t rounded_up(std::uint64_t bytes) {
     return (bytes + block - 1) / block * block;
 }
 
-// The most that a directory of `files` files can hold: one in eight of them is appended to, once.
-std::uint64_t directory_bytes(std::uint64_t files, Bytes small_file) {
-    const std::uint64_t appended = rounded_up(append_round.value * max_append_rounds) * ((files + 7) / 8);
-    return files * rounded_up(small_file.value) + appended + block;
+// The most that a directory of `files` files can hold.
+std::uint64_t directory_bytes(const WorkloadPlan& plan, std::uint64_t files) {
+    const std::uint64_t appended = (files + plan.append_every - 1) / plan.append_every;
+    return files * rounded_up(plan.small_file.value) +
+           appended * rounded_up(append_round.value * max_append_rounds) + block;
 }
 
 }  // namespace
@@ -31,17 +32,19 @@ Result<Layout> layout_of(const WorkloadPlan& plan) {
     if (plan.small_file.value == 0) {
         return fail(ErrorKind::invalid_input, "workload: a small file cannot be empty");
     }
+    if (plan.append_every == 0) {
+        return fail(ErrorKind::invalid_input, "workload: one file in 0 cannot be appended to");
+    }
     const auto live = static_cast<std::uint64_t>(live_share * static_cast<double>(plan.capacity.value));
     const std::uint64_t large = rounded_up(plan.large_file.value);
     const std::uint64_t share = live > large ? (live - large) / plan.workers : 0;
     std::uint32_t files = full_directory;
-    while (files > least_directory && least_ring * directory_bytes(files, plan.small_file) > share) {
+    while (files > least_directory && least_ring * directory_bytes(plan, files) > share) {
         --files;
     }
-    const std::uint64_t ring = share / directory_bytes(files, plan.small_file);
+    const std::uint64_t ring = share / directory_bytes(plan, files);
     if (ring < least_ring) {
-        const auto least =
-            large + plan.workers * least_ring * directory_bytes(least_directory, plan.small_file);
+        const auto least = large + plan.workers * least_ring * directory_bytes(plan, least_directory);
         return fail(
             ErrorKind::invalid_input,
             fmt::format("workload: a filesystem of {} is too small for {} workers with files of {} and "

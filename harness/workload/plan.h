@@ -34,6 +34,7 @@ struct WorkloadPlan {
     Bytes work = gibibytes(2);  // all of them together write this much, see share_of
     Bytes small_file = kibibytes(40);
     Bytes large_file = mebibytes(100);  // 0: no large file
+    std::uint32_t append_every = 8;     // one file in so many of a directory may be appended to, once
     Bytes capacity = gibibytes(1);      // size of the filesystem that is written to
     Seconds time_limit{60};             // workers stop by themselves, between two steps, after this
 };

@@ -8,9 +8,6 @@
 namespace reflux::workload {
 namespace {
 
-// Files at these positions of a directory may be appended to (see layout_of for the space that it takes).
-constexpr std::uint32_t append_stride = 8;
-
 bool out_of_space(const Error& error) {
     return error.errnum == ENOSPC;
 }
@@ -103,7 +100,7 @@ Status Worker::small_step() {
             return file.size.load() <= plan_.small_file.value;
         };
         if (auto place = pick(oldest_, next_, plain)) {
-            place->index -= place->index % append_stride;
+            place->index -= place->index % plan_.append_every;
             if (const auto& file = slot(*place); file.present.load() != 0 && plain(file)) {
                 return append(*place);
             }

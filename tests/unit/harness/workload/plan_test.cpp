@@ -16,12 +16,15 @@ TEST(Plan, KeepsFullDirectoriesWhereTheCapacityAllows) {
 TEST(Plan, LiveDataStaysBelowItsShareOfTheCapacity) {
     for (const std::uint64_t capacity : {256U, 300U, 512U, 1024U, 4096U}) {
         for (const std::uint32_t workers : {1U, 3U, 8U}) {
-            const WorkloadPlan plan{
-                .workers = workers, .large_file = mebibytes(50), .capacity = mebibytes(capacity)};
+            const WorkloadPlan plan{.workers = workers,
+                                    .large_file = mebibytes(50),
+                                    .append_every = workers,
+                                    .capacity = mebibytes(capacity)};
             const auto layout = layout_of(plan);
             ASSERT_TRUE(layout) << layout.error().message;
             const std::uint64_t files = layout->files_per_directory;
-            const std::uint64_t appended = (files + 7) / 8 * append_round.value * max_append_rounds;
+            const std::uint64_t appended =
+                (files + plan.append_every - 1) / plan.append_every * append_round.value * max_append_rounds;
             const std::uint64_t most =
                 workers * layout->directories * (files * plan.small_file.value + appended) +
                 plan.large_file.value;
