@@ -20,10 +20,17 @@ end_of_output='@ end of output @'
 # After a line break: what the command printed last may have none.
 tell() { printf '\n%s\n' "$*" >&9; }
 
+# What stands last on the line is not sent yet when tell returns, and a reset would take it away. So the host ends the machine
+# when it has read it; should nobody, it ends by itself.
+last_words() {
+    tell "$*"
+    sleep 10
+    stop_machine
+}
+
 give_up() {
     tell "@say guest: $*"
-    tell "@end 4"
-    stop_machine
+    last_words "@end 4"
 }
 
 # Not poweroff: with a hung filesystem it would not end. QEMU is started with -no-reboot.
@@ -40,10 +47,8 @@ build_root() {
     mount -t sysfs sys /sys
     stty -F /dev/ttyS1 raw
     exec 9>/dev/ttyS1
+    [ "$REFLUX_MODE" != trial ] || last_words "@boot kernel $(uname -r)"
     tell "@boot kernel $(uname -r)"
-    if [ "$REFLUX_MODE" = trial ]; then
-        stop_machine
-    fi
     while read -r module; do
         insmod "/modules/$module" || tell "@say guest: insmod $module failed"
     done </modules/list
@@ -134,8 +139,7 @@ relay() {
     local line
     while IFS= read -r line; do
         if [ -e /run/guest/status ] && [ "$line" = "$end_of_output" ]; then
-            tell "@end $(cat /run/guest/status)"
-            stop_machine
+            last_words "@end $(cat /run/guest/status)"
         fi
         tell "@out $line"
     done </run/guest/said
