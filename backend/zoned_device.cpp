@@ -31,7 +31,8 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
     REFLUX_TRY(auto opened, Image::open(path));
     REFLUX_TRY(auto engine, io::make_engine(options.engine, {.fd = opened.image.fd(),
                                                              .threads = options.threads,
-                                                             .direct = options.direct}));
+                                                             .direct = options.direct,
+                                                             .calls = options.calls}));
     return start(std::move(opened), std::move(engine));
 }
 

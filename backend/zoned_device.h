@@ -36,6 +36,7 @@ struct DeviceOptions {
     std::string engine = "sync";
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
+    io::CallOptions calls;            // around and with each read and write
 };
 
 class ZonedDevice final : public Disk {
