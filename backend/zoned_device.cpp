@@ -53,6 +53,19 @@ ZonedDevice::ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engin
       faults_(std::make_unique<io::Faults>()),
       engine_(io::with_faults(std::move(engine), *faults_, data_offset_)) {}
 
+void ZonedDevice::offer_memory(std::span<std::byte> memory) {
+    {
+        const std::lock_guard lock(table_mutex_);
+        offered_memory_ = memory;
+    }
+    engine_->offer_memory(memory);
+}
+
+std::span<const std::byte> ZonedDevice::offered_memory() const {
+    const std::lock_guard lock(table_mutex_);
+    return offered_memory_;
+}
+
 void ZonedDevice::submit(DeviceRequest& request) {
     auto& work = request.work_;
     work.device = this;
