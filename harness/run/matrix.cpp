@@ -339,12 +339,12 @@ Result<Asked> find_asked(const MatrixOptions& options) {
     Asked asked;
     const auto file = options.scenarios.size() == 1 ? scenario::find_sweep(options.scenarios.front()) : "";
     if (file.empty()) {
-        if (!options.mitigations.empty()) {
+        if (!options.families.empty()) {
             return fail(ErrorKind::invalid_input,
-                        "--mitigations chooses the rows of a sweep (`reflux matrix mitigations`)");
+                        "--families chooses the columns of a sweep (`reflux matrix mitigations`)");
         }
-        REFLUX_TRY(asked.scenarios,
-                   load_scenarios(options.scenarios, options.overrides, options.with_baseline));
+        REFLUX_TRY(asked.scenarios, load_scenarios(under_each(options.scenarios, options.mitigations),
+                                                   options.overrides, options.with_baseline));
         return asked;
     }
     REFLUX_TRY(const auto text, read_file(file));
@@ -352,7 +352,7 @@ Result<Asked> find_asked(const MatrixOptions& options) {
     if (!options.families.empty()) {
         REFLUX_CHECK(keep_families(split(options.families, ','), *asked.sweep));
     }
-    REFLUX_TRY(asked.mitigations, mitigations_of(*asked.sweep, split(options.mitigations, ',')));
+    REFLUX_TRY(asked.mitigations, mitigations_of(*asked.sweep, options.mitigations));
     REFLUX_TRY(asked.scenarios, scenarios_of(*asked.sweep, asked.mitigations, options.overrides));
     return asked;
 }

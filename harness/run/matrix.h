@@ -15,16 +15,16 @@
 namespace reflux::run {
 
 struct MatrixOptions {
-    std::vector<std::string> scenarios;  // names or files
-    std::vector<std::string> overrides;  // "key=value"
-    std::string kernels;                 // "6.1,7.2,host"
+    std::vector<std::string> scenarios;    // names or files
+    std::vector<std::string> mitigations;  // "a+b": a run of each scenario under a and b; empty: its own
+    std::vector<std::string> overrides;    // "key=value"
+    std::string kernels;                   // "6.1,7.2,host"
     unsigned repeat = 1;
     unsigned jobs = 0;  // guests at once; 0: as many as fit on this machine
     std::string out;
     bool json = false;
     bool with_baseline = false;  // run also what proves the cures among the scenarios
-    std::string mitigations;     // of a sweep only these, "io_flusher,per_call"; empty: all
-    std::string families;        // likewise, by their ids
+    std::string families;        // of a sweep only these, by their ids: "v1-writeback,global"; empty: all
 };
 
 ExitCode run_matrix(const MatrixOptions& options);

@@ -50,6 +50,27 @@ Status check_need(const std::string& need, const std::string& cgroup, bool in_gu
                                   version, cgroup, version));
 }
 
+Status check_needs(const mitigation::Row& row, const probe::MemoryCgroup& memory) {
+    const auto& needs = row.needs;
+    const auto missing = [&](const std::string& what) {
+        return fail(ErrorKind::unsupported,
+                    fmt::format("mitigation {}: {}", row.name, needs.why.empty() ? what : needs.why));
+    };
+    if (needs.sys_resource) {
+        auto held = probe::capability(CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE");
+        REFLUX_CHECK(held ? held : Status(fail(held.error().within("mitigation " + row.name))));
+    }
+    if (!needs.cgroup_version.empty() && needs.cgroup_version != memory.version) {
+        return missing("it needs cgroup " + needs.cgroup_version);
+    }
+    for (const auto& file : needs.files) {
+        if (::access(file.c_str(), F_OK) != 0) {
+            return missing("there is no " + file);
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Status check_requirements(const scenario::Scenario& scenario, const std::vector<mitigation::Row>& mitigations,
@@ -67,13 +88,10 @@ Status check_requirements(const scenario::Scenario& scenario, const std::vector<
                         refluxd_path() + " is missing: refluxd is built and installed beside reflux");
         }
     }
-    for (const auto& row : mitigations) {
-        if (row.needs_sys_resource) {
-            auto held = probe::capability(CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE");
-            REFLUX_CHECK(held ? held : Status(fail(held.error().within("mitigation " + row.name))));
-        }
-    }
     REFLUX_TRY(const auto memory, probe::memory_cgroup());
+    for (const auto& row : mitigations) {
+        REFLUX_CHECK(check_needs(row, memory));
+    }
     for (const auto& need : scenario.needs) {
         REFLUX_CHECK(check_need(need, memory.version, in_guest));
     }

@@ -19,15 +19,6 @@ bool has(const Names& names, const std::string& name) {
     return std::ranges::find(names, name) != names.end();
 }
 
-Status check_mitigation(const std::string& combined) {
-    for (const auto& name : split(combined, '+')) {
-        if (const auto row = mitigation::find(name); !row) {
-            return fail(row.error().within(combined));
-        }
-    }
-    return {};
-}
-
 std::string scenario_name(const scenario::Family& family, const std::string& mitigation) {
     return mitigation == nothing ? family.id : family.id + "+" + mitigation;
 }
@@ -131,7 +122,8 @@ Result<Names> mitigations_of(const scenario::Sweep& sweep, const Names& only) {
         if (name == "*") {
             std::ranges::transform(mitigation::table(), std::back_inserter(all), &mitigation::Row::name);
         } else {
-            REFLUX_CHECK(check_mitigation(name));
+            const auto rows = mitigation::find_all({name});
+            REFLUX_CHECK(rows ? Status{} : Status(fail(rows.error())));
             all.push_back(name);
         }
     }
@@ -161,26 +153,20 @@ Result<std::vector<scenario::Scenario>> scenarios_of(const scenario::Sweep& swee
                                                      const Names& overrides) {
     std::vector<scenario::Scenario> scenarios;
     for (const auto& family : sweep.families) {
-        REFLUX_TRY(auto loaded, load_scenarios({family.scenario}, settings_of(family, overrides), true));
-        const auto named = [&](const std::string& name) {
-            return std::ranges::find(loaded, name, &scenario::Scenario::name);
+        Names names{family.scenario};
+        std::ranges::copy(under_each({family.scenario}, mitigations), std::back_inserter(names));
+        REFLUX_TRY(auto loaded, load_scenarios(names, settings_of(family, overrides), true));
+        const std::string control = loaded.front().control;
+        const auto renamed = [&](const std::string& name) {
+            return name.empty()      ? ""
+                   : name == control ? control_name(family)
+                                     : family.id + name.substr(family.scenario.size());
         };
-        auto& baseline = *named(family.scenario);
-        if (const auto control = named(baseline.control); control != loaded.end()) {
-            control->name = control_name(family);
-            scenarios.push_back(*control);
-            baseline.control = control->name;
-        }
-        baseline.name = family.id;
-        scenarios.push_back(baseline);
-        for (const auto& mitigation : mitigations) {
-            scenario::Scenario cure = baseline;
-            cure.name = scenario_name(family, mitigation);
-            cure.baseline = family.id;
-            cure.mitigations = split(mitigation, '+');
-            cure.expect = {};
-            cure.expect_v2 = {};
-            scenarios.push_back(std::move(cure));
+        for (auto& scenario : loaded) {
+            for (std::string* name : {&scenario.name, &scenario.baseline, &scenario.control}) {
+                *name = renamed(*name);
+            }
+            scenarios.push_back(std::move(scenario));
         }
     }
     return scenarios;

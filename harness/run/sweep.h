@@ -18,8 +18,8 @@ Result<std::vector<std::string>> mitigations_of(const scenario::Sweep& sweep,
 // Drops the families with other ids; invalid_input: there is none with one of them.
 Status keep_families(const std::vector<std::string>& ids, scenario::Sweep& sweep);
 
-// Per family ID: "ID" stalls, "ID-control" is its control, "ID+MITIGATION" a cure of it without an
-// expectation of its own: predictions stand in the sweep, and its table says what became of them.
+// Per family ID: "ID" stalls, "ID+MITIGATION" is a cure of it without an expectation of its own (predictions
+// stand in the sweep, and its table says what became of them), "ID-control" is its control.
 Result<std::vector<scenario::Scenario>> scenarios_of(const scenario::Sweep& sweep,
                                                      const std::vector<std::string>& mitigations,
                                                      const std::vector<std::string>& overrides);

@@ -282,7 +282,7 @@ std::vector<Key> make_keys() {
         number_key("workload.append_every", 1, 64, REFLUX_FIELD(workload.append_every)),
         list_key(
             "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
-            [](const std::string& word) { return has_form(word, "_"); }, REFLUX_FIELD(mitigations)),
+            [](const std::string& word) { return has_form(word, "_+"); }, REFLUX_FIELD(mitigations)),
         word_key("fault.kind", {"none", "kill", "stop", "delay", "spin", "allocate", "error"},
                  REFLUX_FIELD(fault.kind)),
         list_key(
