@@ -85,7 +85,7 @@ void answer(DeviceRequest& done, int error) {
     if (error != 0 && !(is_refusal && (is_zone_file || request.kind == MessageKind::fallocate))) {
         log_failure(request, error);
     }
-    end(request, is_refusal && is_zone_file ? errno_of_zone_file(request.refusal) : error);
+    end(request, is_refusal && is_zone_file ? errno_of_zone_file(request.operation, request.refusal) : error);
 }
 
 Plan plan_for(const View& view, const Message& message) {

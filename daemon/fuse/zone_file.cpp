@@ -149,14 +149,15 @@ Plan plan_for_zone(const Message& message, const ZoneDescriptor& zone, unsigned 
     return refused(EOPNOTSUPP);
 }
 
-int errno_of_zone_file(ZoneError refusal) {
+int errno_of_zone_file(DeviceOperation operation, ZoneError refusal) {
     switch (refusal) {
         case ZoneError::unaligned_write:
             return EINVAL;
         case ZoneError::write_boundary_violation:
         case ZoneError::gap:
-        case ZoneError::invalid_field:  // full
             return EFBIG;
+        case ZoneError::invalid_field:  // it is full
+            return operation == DeviceOperation::append ? EFBIG : EINVAL;
         default:
             return errno_of(refusal);
     }

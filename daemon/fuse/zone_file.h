@@ -35,7 +35,7 @@ Plan plan_for_disk(const Message& message, Bytes size);
 Plan plan_for_zone(const Message& message, const ZoneDescriptor& zone, unsigned logical_block_size,
                    std::uint64_t largest);
 
-// How zonefs says what the disk has refused.
-int errno_of_zone_file(ZoneError refusal);
+// How zonefs says what the disk has refused to do.
+int errno_of_zone_file(DeviceOperation operation, ZoneError refusal);
 
 }  // namespace reflux::fuse

@@ -96,7 +96,9 @@ TEST(ZoneFile, AConventionalZoneIsWrittenAnywhereInItsSize) {
 TEST(ZoneFile, ASequentialZoneIsWrittenAtItsWritePointer) {
     EXPECT_EQ(planned(write_of(8192, 512), half), "write 8192+512");
     EXPECT_EQ(planned(write_of(4096, 512), half), "write 4096+512") << "the disk refuses it, in its turn";
-    EXPECT_EQ(errno_of_zone_file(ZoneError::unaligned_write), EINVAL);
+    EXPECT_EQ(errno_of_zone_file(DeviceOperation::write, ZoneError::unaligned_write), EINVAL);
+    EXPECT_EQ(errno_of_zone_file(DeviceOperation::write, ZoneError::invalid_field), EINVAL) << "full";
+    EXPECT_EQ(errno_of_zone_file(DeviceOperation::append, ZoneError::invalid_field), EFBIG);
     EXPECT_EQ(planned(write_of(8192, 512), preferred), "write 8192+512");
     EXPECT_EQ(planned(write_of(4096, 512), preferred), refused(EINVAL)) << "the disk would take it";
     EXPECT_EQ(planned(write_of(8192, 100), preferred), refused(EINVAL)) << "no whole block";
@@ -137,7 +139,7 @@ TEST(ZoneFile, WornZonesLetNothingIntoTheirNeighbours) {
         EXPECT_EQ(planned(write_of(1 << 20, 512), worn), refused(EFBIG)) << "that is the next zone";
         EXPECT_EQ(planned(write_of(8192, 1 << 20), worn), "write 8192+778240") << "the disk says EIO";
     }
-    EXPECT_EQ(errno_of_zone_file(ZoneError::read_only), EIO);
+    EXPECT_EQ(errno_of_zone_file(DeviceOperation::write, ZoneError::read_only), EIO);
 }
 
 TEST(DiskFile, ReadsEndAtItsEndAndHolesCanBePunched) {
