@@ -76,7 +76,8 @@ void on_setattr(fuse_req_t request, fuse_ino_t /*inode*/, struct stat* /*wanted*
 
 // What fi->fh of an open report is.
 ReportFile* report_of(const fuse_file_info& file) {
-    return reinterpret_cast<ReportFile*>(file.fh);  // NOLINT(*-reinterpret-cast): on_open put it there
+    // NOLINTNEXTLINE(*-reinterpret-cast, performance-no-int-to-ptr): on_open put it there
+    return reinterpret_cast<ReportFile*>(file.fh);
 }
 
 // An errno value, or 0: it can be opened so.
