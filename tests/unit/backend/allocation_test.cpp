@@ -15,9 +15,11 @@
 namespace reflux {
 namespace {
 
-constexpr std::uint64_t zone_size = 1 << 20;
-constexpr std::uint64_t zones = 8;
+constexpr std::uint64_t zone_size = 128 << 10;
+constexpr std::uint64_t zones = 64;
+constexpr std::uint64_t written_zones = 8;  // at once, of sequential ones
 constexpr std::size_t transfer_size = 4096;
+constexpr std::size_t append_size = 512;  // so that few resets, which sync, come upon many appends
 
 // Requests that go round: each is submitted again when it is done.
 struct Round : DeviceRequest {
@@ -44,14 +46,14 @@ void choose_conventional(std::uint64_t step, DeviceRequest& request) {
 // Each zone in turn: appends until it is full, then a reset, which waits for those before it; reads between
 // them, mostly beyond the write pointer.
 void choose_sequential(std::uint64_t step, DeviceRequest& request) {
-    constexpr std::uint64_t per_zone = zone_size / transfer_size + 1;
+    constexpr std::uint64_t per_zone = zone_size / append_size + 1;
     const std::uint64_t mine = step / 2;
-    const std::uint64_t zone = mine % zones;
-    const bool is_full = mine / zones % per_zone == per_zone - 1;
+    const std::uint64_t zone = mine % written_zones;
+    const bool is_full = mine / written_zones % per_zone == per_zone - 1;
     request.offset = zone * zone_size;
     if (step % 2 == 1) {
         request.operation = flush_or(step, DeviceOperation::read);
-        request.offset += step % (per_zone - 1) * transfer_size;
+        request.offset += step % (per_zone - 1) * append_size;
         return;
     }
     request.operation = is_full ? DeviceOperation::reset_zone : DeviceOperation::append;
@@ -60,11 +62,12 @@ void choose_sequential(std::uint64_t step, DeviceRequest& request) {
 struct Disks {
     std::string name;
     std::uint64_t conventional;
+    std::size_t transfer;
     ZoneModel model;
     Choose choose;
 };
-const Disks conventional{"conventional", zones, ZoneModel::host_aware, choose_conventional};
-const Disks sequential{"sequential", 0, ZoneModel::host_managed, choose_sequential};
+const Disks conventional{"conventional", zones, transfer_size, ZoneModel::host_aware, choose_conventional};
+const Disks sequential{"sequential", 0, append_size, ZoneModel::host_managed, choose_sequential};
 
 // A million requests an engine (scripts/test --long, else fewer), in parts that each end in time.
 constexpr std::uint64_t parts = 4;
@@ -72,7 +75,7 @@ constexpr std::uint64_t parts = 4;
 class Allocations : public testing::TestWithParam<std::tuple<Disks, std::string, std::uint64_t>> {
   protected:
     // Of `requests` requests, all in flight that the device takes.
-    static std::uint64_t allocated_by(ZonedDevice& device, Choose choose, std::uint64_t requests) {
+    static std::uint64_t allocated_by(ZonedDevice& device, const Disks& disk, std::uint64_t requests) {
         std::vector<Round> rounds(device.max_in_flight());
         std::atomic<std::uint64_t> failed = 0;
         for (Round& round : rounds) {
@@ -89,10 +92,11 @@ class Allocations : public testing::TestWithParam<std::tuple<Disks, std::string,
             Round& round = rounds[i % rounds.size()];
             round.free.wait(false, std::memory_order_acquire);
             round.free.store(false, std::memory_order_relaxed);
-            choose(i, round);
+            disk.choose(i, round);
             const bool has_data = round.operation <= DeviceOperation::append;
-            round.buffer = has_data && round.operation != DeviceOperation::flush ? std::span(round.data)
-                                                                                 : std::span<std::byte>{};
+            round.buffer = has_data && round.operation != DeviceOperation::flush
+                               ? std::span(round.data).first(disk.transfer)
+                               : std::span<std::byte>{};
             device.submit(round);
         }
         device.drain();
@@ -125,7 +129,7 @@ TEST_P(Allocations, NoneForAnyRequest) {
     ASSERT_TRUE(format_image(path, geometry, false));
     const auto device = ZonedDevice::open(path, {.engine = engine});
     ASSERT_TRUE(device) << device.error().message;
-    EXPECT_EQ(allocated_by(**device, disk.choose, requests), 0U) << "of " << requests << " requests";
+    EXPECT_EQ(allocated_by(**device, disk, requests), 0U) << "of " << requests << " requests";
     const auto counters = (*device)->counters();
     EXPECT_EQ(counters.completed, requests);
     EXPECT_GT(counters.flushes, 0U);
