@@ -12,6 +12,7 @@ enum class DeviceOperation : std::uint8_t {
     write,
     flush,
     append,     // a write at the write pointer of a zone: ZONE APPEND of NVMe ZNS
+    discard,    // the range reads as zeroes afterwards, and its room is given back
     open_zone,  // OPEN ZONE, CLOSE ZONE, FINISH ZONE and RESET WRITE POINTER of ZBC-2
     close_zone,
     finish_zone,
@@ -28,6 +29,8 @@ constexpr std::string_view to_string(DeviceOperation operation) {
             return "flush";
         case DeviceOperation::append:
             return "append";
+        case DeviceOperation::discard:
+            return "discard";
         case DeviceOperation::open_zone:
             return "open_zone";
         case DeviceOperation::close_zone:

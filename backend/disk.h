@@ -23,15 +23,18 @@ struct DeviceRequest {
     DeviceOperation operation = DeviceOperation::read;
     // Bytes on the disk; append and zone management: the start of the zone. Unused by flush.
     std::uint64_t offset = 0;
-    std::span<std::byte> buffer;  // unused by flush and zone management
+    std::span<std::byte> buffer;  // unused by flush, discard and zone management
+    std::uint64_t length = 0;     // discard: bytes; unused by all others
     // Zone management: of all zones that the command applies to; `offset` is unused.
     bool all_zones = false;
     // Called once with 0 or an errno value, in the submitting or an I/O thread.
     void (*done)(DeviceRequest& request, int error) = nullptr;
 
     // The device's, valid in `done`.
-    std::uint64_t placed_at = 0;          // append: where the data went, bytes on the disk
-    ZoneError refusal = ZoneError::none;  // why the disk refused it; `error` is errno_of() this
+    std::uint64_t placed_at = 0;  // append: where the data went, bytes on the disk
+    // Why the disk refused it. `error` is errno_of() this, but EOPNOTSUPP for a discard in a zone whose type
+    // has none (invalid_field), as the block layer says it.
+    ZoneError refusal = ZoneError::none;
 
   private:
     friend class ZonedDevice;
@@ -45,15 +48,27 @@ struct DeviceRequest {
     Work work_;
 };
 
+// Bytes of the disk that a request with data, or a discard, is about.
+inline std::uint64_t length_of(const DeviceRequest& request) {
+    return request.operation == DeviceOperation::discard ? request.length : request.buffer.size();
+}
+
 struct DeviceCounters {
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;  // appends included
+    std::uint64_t appends = 0;
     std::uint64_t flushes = 0;
+    std::uint64_t discards = 0;
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;
-    std::uint64_t zone_operations = 0;  // open, close, finish, reset
-    std::uint64_t errors = 0;           // requests that ended with one, refused ones included
-    std::uint64_t completed = 0;        // answered requests of all kinds, with or without an error
+    // REPORT ZONES: portions that were asked for. They are no requests, and not among the completed ones.
+    std::uint64_t zone_reports = 0;
+    std::uint64_t zone_opens = 0;
+    std::uint64_t zone_closes = 0;
+    std::uint64_t zone_finishes = 0;
+    std::uint64_t zone_resets = 0;
+    std::uint64_t errors = 0;     // requests that ended with one, refused ones included
+    std::uint64_t completed = 0;  // answered requests of all kinds, with or without an error
 };
 
 // Threads: every function from any thread; none but submit and drain waits for I/O.

@@ -139,7 +139,7 @@ Status TranslatedDevice::start_threads(const TranslatedDeviceOptions& options) {
 void TranslatedDevice::submit(DeviceRequest& request) {
     request.refusal = ZoneError::none;
     const Taken taken{.request = &request,
-                      .slot = in_flight_.begin(request.operation, request.offset, request.buffer.size())};
+                      .slot = in_flight_.begin(request.operation, request.offset, length_of(request))};
     std::unique_lock lock(mutex_);
     ++unanswered_;
     if (!is_inline()) {
@@ -179,23 +179,26 @@ void TranslatedDevice::run(const Taken& taken, std::size_t scratch) {
 }
 
 int TranslatedDevice::perform(DeviceRequest& request, std::size_t scratch) {
-    const bool is_data =
-        request.operation == DeviceOperation::read || request.operation == DeviceOperation::write;
+    const bool has_range = request.operation == DeviceOperation::read ||
+                           request.operation == DeviceOperation::write ||
+                           request.operation == DeviceOperation::discard;
     if (request.operation == DeviceOperation::flush) {
         return disk_->flush();
     }
-    if (!is_data) {
+    if (!has_range) {
         request.refusal = ZoneError::invalid_field;
-    } else if (request.offset > size().value || request.buffer.size() > size().value - request.offset) {
+    } else if (request.offset > size().value || length_of(request) > size().value - request.offset) {
         request.refusal = ZoneError::out_of_range;
     }
     if (request.refusal != ZoneError::none) {
         return errno_of(request.refusal);
     }
-    return request.operation == DeviceOperation::read
-               ? disk_->read(request.offset, request.buffer)
-               : disk_->write(request.offset, request.buffer,
-                              scratch_.buffer(scratch).first<map::block_size>());
+    const auto block = scratch_.buffer(scratch).first<map::block_size>();
+    if (request.operation == DeviceOperation::discard) {
+        return disk_->clear(request.offset, request.length, block);
+    }
+    return request.operation == DeviceOperation::read ? disk_->read(request.offset, request.buffer)
+                                                      : disk_->write(request.offset, request.buffer, block);
 }
 
 void TranslatedDevice::finish(const Taken& taken, int error) {
@@ -211,6 +214,7 @@ void TranslatedDevice::finish(const Taken& taken, int error) {
         counters_.writes += writes ? 1 : 0;
         counters_.written_bytes += writes ? bytes : 0;
         counters_.flushes += request.operation == DeviceOperation::flush ? 1 : 0;
+        counters_.discards += request.operation == DeviceOperation::discard ? 1 : 0;
         counters_.errors += error == 0 ? 0 : 1;
         ++counters_.completed;
     }

@@ -40,7 +40,7 @@ class TranslatedDevice final : public Disk {
     [[nodiscard]] std::size_t max_in_flight() const override { return is_inline() ? 1 : ring_.size(); }
     [[nodiscard]] bool is_inline() const override { return lower_.is_inline(); }
     void offer_memory(std::span<std::byte> memory) override { lower_.offer_memory(memory); }
-    // Reads, writes and flushes; others are refused (invalid_field): this disk has no zones.
+    // Reads, writes, discards and flushes; others are refused (invalid_field): this disk has no zones.
     void submit(DeviceRequest& request) override;
     void drain() override;
     // Ends reclaim, and commits; the disk below is to be closed then.

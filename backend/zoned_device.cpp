@@ -14,6 +14,7 @@ io::Operation io_operation_of(DeviceOperation operation) {
             return io::Operation::read;
         case DeviceOperation::write:
         case DeviceOperation::append:
+        case DeviceOperation::discard:
             return io::Operation::write;
         default:
             return io::Operation::flush;
@@ -72,7 +73,7 @@ void ZonedDevice::submit(DeviceRequest& request) {
     work.owner = &request;
     request.refusal = ZoneError::none;
     // Also while it waits for its turn: that is part of its age.
-    work.slot = in_flight_.begin(request.operation, request.offset, request.buffer.size());
+    work.slot = in_flight_.begin(request.operation, request.offset, length_of(request));
     std::unique_lock lock(table_mutex_);
     work.has_turn = claim_zones(request);
     if (work.has_turn && !turns_.enter(work)) {
@@ -97,7 +98,7 @@ bool ZonedDevice::claim_zones(DeviceRequest& request) const {
         return true;
     }
     const bool moves_data = !is_management(request.operation);
-    const Extent extent{.offset = {request.offset}, .length = {moves_data ? request.buffer.size() : 1}};
+    const Extent extent{.offset = {request.offset}, .length = {moves_data ? length_of(request) : 1}};
     if (!geometry_.contains(extent) || extent.length == Bytes{0}) {
         return false;
     }
@@ -131,13 +132,14 @@ void ZonedDevice::begin(DeviceRequest& request) {
     if (in_memory || is_lost || request.refusal != ZoneError::none) {
         in_flight_.end(work.slot);
         leave(work);
-        finish(request, is_lost ? EIO : errno_of(request.refusal));
+        finish(request, is_lost ? EIO : error_of_refusal(request));
         return;
     }
     const Extent extent = data_extent(request);
     work.operation = io_operation_of(request.operation);
     work.offset = data_offset_ + extent.offset.value;
-    work.buffer = request.buffer;
+    // Without data the engine does nothing but call on_begin, which is where a discard is made.
+    work.buffer = request.operation == DeviceOperation::discard ? std::span<std::byte>{} : request.buffer;
     work.begin = on_begin;
     work.complete = on_complete;
     engine_->submit(work);
@@ -166,6 +168,8 @@ ZoneError ZonedDevice::check_and_open(DeviceRequest& request) {
             return zones_.check_read(data_extent(request));
         case DeviceOperation::write:
             return zones_.begin_write(data_extent(request));
+        case DeviceOperation::discard:
+            return zones_.check_discard(data_extent(request));
         case DeviceOperation::flush:
             return ZoneError::none;
         default:
@@ -193,6 +197,9 @@ int ZonedDevice::on_begin(io::Request& request) {
     switch (work.owner->operation) {
         case DeviceOperation::flush:
             return device.table_.commit();  // the engine's sync makes it durable
+        case DeviceOperation::discard:
+            return work.owner->length == 0 ? 0
+                                           : device.image_.file().discard(work.offset, work.owner->length);
         case DeviceOperation::finish_zone:
             return device.begin_finish(*work.owner);
         case DeviceOperation::reset_zone:
@@ -206,7 +213,7 @@ void ZonedDevice::on_complete(io::Request& request, int error) {
     auto& work = static_cast<DeviceRequest::Work&>(request);
     ZonedDevice& device = *work.device;
     DeviceRequest& owner = *work.owner;
-    if (work.operation == io::Operation::write) {
+    if (work.operation == io::Operation::write && owner.operation != DeviceOperation::discard) {
         device.end_write(data_extent(owner), error);
     }
     if (error == 0 && work.beyond_pointer) {
@@ -233,14 +240,27 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
             break;
         case DeviceOperation::write:
         case DeviceOperation::append:
+            count(counters_.appends, request.operation == DeviceOperation::append ? 1 : 0);
             count(counters_.writes, 1);
             count(counters_.written_bytes, error == 0 ? request.buffer.size() : 0);
             break;
         case DeviceOperation::flush:
             count(counters_.flushes, 1);
             break;
-        default:
-            count(counters_.zone_operations, 1);
+        case DeviceOperation::discard:
+            count(counters_.discards, 1);
+            break;
+        case DeviceOperation::open_zone:
+            count(counters_.zone_opens, 1);
+            break;
+        case DeviceOperation::close_zone:
+            count(counters_.zone_closes, 1);
+            break;
+        case DeviceOperation::finish_zone:
+            count(counters_.zone_finishes, 1);
+            break;
+        case DeviceOperation::reset_zone:
+            count(counters_.zone_resets, 1);
             break;
     }
     count(counters_.errors, error == 0 ? 0 : 1);
@@ -289,10 +309,16 @@ DeviceCounters ZonedDevice::counters() const {
     };
     return {.reads = get(counters_.reads),
             .writes = get(counters_.writes),
+            .appends = get(counters_.appends),
             .flushes = get(counters_.flushes),
+            .discards = get(counters_.discards),
             .read_bytes = get(counters_.read_bytes),
             .written_bytes = get(counters_.written_bytes),
-            .zone_operations = get(counters_.zone_operations),
+            .zone_reports = get(reports_),
+            .zone_opens = get(counters_.zone_opens),
+            .zone_closes = get(counters_.zone_closes),
+            .zone_finishes = get(counters_.zone_finishes),
+            .zone_resets = get(counters_.zone_resets),
             .errors = get(counters_.errors),
             .completed = get(counters_.completed)};
 }
@@ -303,8 +329,14 @@ ZoneSummary ZonedDevice::zone_summary() const {
 }
 
 std::size_t ZonedDevice::report(ZoneId first, std::span<ZoneDescriptor> out) const {
+    reports_.fetch_add(1, std::memory_order_relaxed);
     const std::lock_guard lock(table_mutex_);
     return zones_.report(first, out);
+}
+
+ZoneDescriptor ZonedDevice::describe(ZoneId zone) const {
+    const std::lock_guard lock(table_mutex_);
+    return zones_.describe(zone);
 }
 
 }  // namespace reflux

@@ -58,6 +58,7 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] const std::string& image_path() const { return image_.path(); }
     // It is to be served through a TranslatedDevice.
     [[nodiscard]] bool is_translated() const { return image_.superblock().translated; }
+    [[nodiscard]] const Superblock& superblock() const { return image_.superblock(); }
     [[nodiscard]] bool image_was_unclean() const { return image_.was_unclean(); }
     // What was found damaged in the image's metadata and made good from a copy; a line each.
     [[nodiscard]] const std::vector<std::string>& image_findings() const { return findings_; }
@@ -84,6 +85,15 @@ class ZonedDevice final : public Disk {
     // Describes zones from `first` on until `out` is full; returns how many. One lock a call: ask in
     // portions.
     std::size_t report(ZoneId first, std::span<ZoneDescriptor> out) const;
+    // One zone of the disk; counts as no report.
+    [[nodiscard]] ZoneDescriptor describe(ZoneId zone) const;
+
+    // The disk's own doing, as when a head fails; durable as a write is. What is under way in the zone ends
+    // as it would have. `to` is read_only or offline. There is no way back (ZBC-2 clause 4.4.3: none leads
+    // out of offline, and out of read-only only one to offline): refused, offline, is a zone that is offline.
+    ZoneError degrade(ZoneId zone, ZoneCondition to);
+    // Sets RESET of a zone, until it is reset. invalid_field: it has no write pointer.
+    ZoneError recommend_reset(ZoneId zone);
 
   private:
     ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engine);
@@ -110,6 +120,7 @@ class ZonedDevice final : public Disk {
 
     // Where its data lies on the disk.
     static Extent data_extent(const DeviceRequest& request);
+    [[nodiscard]] static int error_of_refusal(const DeviceRequest& request);
     static int on_begin(io::Request& request);
     static void on_complete(io::Request& request, int error);
     int begin_reset(DeviceRequest& request);
@@ -119,16 +130,23 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] Extent unwritten_part(DeviceOperation operation, ZoneId zone) const;
     void end_write(Extent extent, int error);
     void clear_beyond_pointer(const DeviceRequest& request) const;
+    template <class Change>
+    ZoneError change_zone(ZoneId zone, Change change);
     template <class Visit>
     void for_each_zone(const DeviceRequest& request, Visit visit) const;
 
     struct AtomicCounters {
         std::atomic<std::uint64_t> reads = 0;
         std::atomic<std::uint64_t> writes = 0;
+        std::atomic<std::uint64_t> appends = 0;
         std::atomic<std::uint64_t> flushes = 0;
+        std::atomic<std::uint64_t> discards = 0;
         std::atomic<std::uint64_t> read_bytes = 0;
         std::atomic<std::uint64_t> written_bytes = 0;
-        std::atomic<std::uint64_t> zone_operations = 0;
+        std::atomic<std::uint64_t> zone_opens = 0;
+        std::atomic<std::uint64_t> zone_closes = 0;
+        std::atomic<std::uint64_t> zone_finishes = 0;
+        std::atomic<std::uint64_t> zone_resets = 0;
         std::atomic<std::uint64_t> errors = 0;
         std::atomic<std::uint64_t> completed = 0;
     };
@@ -144,6 +162,7 @@ class ZonedDevice final : public Disk {
     std::vector<std::string> findings_;
     InFlightTable in_flight_;
     AtomicCounters counters_;
+    mutable std::atomic<std::uint64_t> reports_ = 0;
     std::unique_ptr<io::Faults> faults_;
     std::unique_ptr<io::Engine> engine_;  // last: its threads end before the rest goes
 };

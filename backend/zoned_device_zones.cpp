@@ -42,7 +42,13 @@ void ZonedDevice::for_each_zone(const DeviceRequest& request, Visit visit) const
 
 Extent ZonedDevice::data_extent(const DeviceRequest& request) {
     const bool append = request.operation == DeviceOperation::append;
-    return {.offset = {append ? request.placed_at : request.offset}, .length = {request.buffer.size()}};
+    return {.offset = {append ? request.placed_at : request.offset}, .length = {length_of(request)}};
+}
+
+int ZonedDevice::error_of_refusal(const DeviceRequest& request) {
+    const bool has_no_discard =
+        request.operation == DeviceOperation::discard && request.refusal == ZoneError::invalid_field;
+    return has_no_discard ? EOPNOTSUPP : errno_of(request.refusal);
 }
 
 ZoneError ZonedDevice::begin_append(DeviceRequest& request) {
@@ -182,6 +188,40 @@ int ZonedDevice::discard_unwritten(const DeviceRequest& request) {
     });
     discard_run();
     return error;
+}
+
+// Calls change(), which gives what stands against it, and has the zone written with the next flush.
+template <class Change>
+ZoneError ZonedDevice::change_zone(ZoneId zone, Change change) {
+    if (zone.value >= geometry_.zone_count()) {
+        return ZoneError::out_of_range;
+    }
+    const std::lock_guard lock(table_mutex_);
+    const ZoneError error = change(zones_.zone(zone));
+    if (error == ZoneError::none) {
+        table_.mark_changed(zone, zone);
+    }
+    return error;
+}
+
+ZoneError ZonedDevice::degrade(ZoneId zone, ZoneCondition to) {
+    return change_zone(zone, [&](const Zone& now) {
+        if (now.condition == ZoneCondition::offline) {
+            return ZoneError::offline;
+        }
+        zones_.degrade(zone, to);
+        return ZoneError::none;
+    });
+}
+
+ZoneError ZonedDevice::recommend_reset(ZoneId zone) {
+    return change_zone(zone, [&](const Zone& now) {
+        if (!now.has_write_pointer()) {
+            return ZoneError::invalid_field;
+        }
+        zones_.recommend_reset(zone);
+        return ZoneError::none;
+    });
 }
 
 }  // namespace reflux

@@ -2,15 +2,13 @@
 
 #include "backend/base/kernel_file.h"
 #include "backend/image.h"
+#include "daemon/base/disk_report.h"
 #include "daemon/base/log.h"
-#include "daemon/base/zone_json.h"
 
 #include <array>
-#include <iterator>
+#include <span>
 
 #include <unistd.h>
-
-#include <nlohmann/json.hpp>
 
 namespace reflux {
 namespace {
@@ -27,86 +25,19 @@ Status print(std::string& text, bool all) {
     return {};
 }
 
-// Calls tell(text, zone, is_first) for all zones, and prints what it appends.
-template <class Tell>
-Status print_zones(const ZoneTable& zones, std::string text, Tell tell, std::string_view end) {
+Status print_report(const DiskReport& report, const ZoneTable& zones) {
+    std::string text = report.head();
     std::array<ZoneDescriptor, 512> portion;
-    std::uint64_t next = 0;
-    while (const std::size_t count = zones.report({next}, portion)) {
-        for (std::size_t i = 0; i < count; ++i) {
-            tell(text, portion[i], next + i == 0);
+    ZoneId next{0};
+    while (const std::size_t count = zones.report(next, portion)) {
+        for (const auto& zone : std::span(portion).first(count)) {
+            report.append_zone(text, next, zone);
+            ++next.value;
             REFLUX_CHECK(print(text, false));
         }
-        next += count;
     }
-    text += end;
+    text += report.end();
     return print(text, true);
-}
-
-std::string uuid_text(const Superblock& superblock) {
-    std::string text;
-    for (const auto byte : superblock.uuid) {
-        fmt::format_to(std::back_inserter(text), "{:02x}", byte);
-    }
-    return text;
-}
-
-Status print_json(const std::string& path, const ImageContents& image) {
-    const ZonedShape& shape = image.superblock.geometry.shape();
-    std::string text = nlohmann::json({{"image", path},
-                                       {"format_version", image_format_version},
-                                       {"uuid", uuid_text(image.superblock)},
-                                       {"created_unix_s", image.superblock.created_unix_s},
-                                       {"clean", !image.was_unclean},
-                                       {"data_offset", image.superblock.data_offset.value},
-                                       {"size", shape.size.value},
-                                       {"model", to_string(shape.model)},
-                                       {"zone_count", image.superblock.geometry.zone_count()},
-                                       {"zone_size", shape.zone_size.value},
-                                       {"zone_capacity", shape.zone_capacity.value},
-                                       {"conventional", shape.conventional},
-                                       {"logical_block_size", shape.logical_block_size},
-                                       {"max_open", shape.max_open},
-                                       {"max_active", shape.max_active},
-                                       {"unrestricted_reads", shape.unrestricted_reads}})
-                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    text.back() = ',';  // the object goes on with its zones
-    text += "\"zones\":[";
-    const auto tell = [](std::string& out, const ZoneDescriptor& zone, bool is_first) {
-        out += is_first ? "" : ",";
-        append_json(out, zone);
-    };
-    return print_zones(image.zones, std::move(text), tell, "]}\n");
-}
-
-std::string limit_text(std::uint32_t limit) {
-    return limit == 0 ? "any number" : fmt::to_string(limit);
-}
-
-Status print_text(const std::string& path, const ImageContents& image) {
-    const ZonedShape& shape = image.superblock.geometry.shape();
-    std::string text = fmt::format(
-        "{}: {} disk of {}, logical blocks of {} bytes, {}\n"
-        "{} zones of {} (capacity {}), {} of them conventional; open at once: {}, active: {}; reads beyond "
-        "the "
-        "write pointer: {}\n"
-        "{:>8} {:>16} {:>12} {:>12} {:>16}  {:<26} {}\n",
-        path, to_string(shape.model), to_string(shape.size), shape.logical_block_size,
-        image.was_unclean ? "not closed properly" : "closed properly", image.superblock.geometry.zone_count(),
-        to_string(shape.zone_size), to_string(shape.zone_capacity), shape.conventional,
-        limit_text(shape.max_open), limit_text(shape.max_active),
-        shape.unrestricted_reads ? "allowed" : "refused", "zone", "start", "length", "capacity",
-        "write pointer", "type", "condition");
-    std::uint64_t id = 0;
-    const auto tell = [&id](std::string& out, const ZoneDescriptor& zone, bool /*is_first*/) {
-        fmt::format_to(std::back_inserter(out), "{:>8} {:>16} {:>12} {:>12} {:>16}  {:<26} {}{}{}\n", id++,
-                       zone.start.value, zone.length.value, zone.capacity.value,
-                       zone.has_write_pointer ? fmt::to_string(zone.write_pointer.value) : "-",
-                       to_string(zone.type), to_string(zone.condition),
-                       zone.non_sequential ? ", non_sequential" : "",
-                       zone.reset_recommended ? ", reset_recommended" : "");
-    };
-    return print_zones(image.zones, std::move(text), tell, "");
 }
 
 }  // namespace
@@ -118,7 +49,10 @@ Status report_image(const ReportOptions& options) {
     }
     REFLUX_TRY(auto image, std::move(inspected.contents));
     image.zones.power_cycle();
-    return options.json ? print_json(options.image, image) : print_text(options.image, image);
+    const DiskReport report(
+        options.json ? ReportFormat::json : ReportFormat::text,
+        {.image = options.image, .superblock = image.superblock, .was_unclean = image.was_unclean});
+    return print_report(report, image.zones);
 }
 
 Result<int> check_image(const FsckOptions& options) {

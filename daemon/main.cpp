@@ -36,7 +36,7 @@ std::string to_line(const nlohmann::json& value) {
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options, const ZonedDevice& device,
+Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& options, ZonedDevice& device,
                                                        const TranslatedDevice* translation) {
     if (options.control.empty()) {
         return std::unique_ptr<control::Server>{};
@@ -76,7 +76,7 @@ struct Stand {
 Result<Stand> set_up(const ServeOptions& options, const std::string& mountpoint, const Served& served) {
     Stand stand;
     REFLUX_TRY(stand.control, start_control(options, served.device, served.translation));
-    REFLUX_TRY(stand.front_end, fuse::make_fuse_front_end(served.disk(), mountpoint));
+    REFLUX_TRY(stand.front_end, fuse::make_fuse_front_end(served.disk(), served.device, mountpoint));
     return stand;
 }
 

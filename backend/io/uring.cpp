@@ -3,8 +3,9 @@
 // eventfd that the ring reads.
 //
 // That thread calls each request's begin(), and nothing else goes on while it waits there: for the zone
-// table's commit of a flush (the image's writes, without the ring), for the holes and the sync of a reset or
-// a finish, and for all that a fault lets a request wait, which so delays the others, too.
+// table's commit of a flush (the image's writes, without the ring), for the holes of a discard, for those and
+// the sync of a reset or a finish, and for all that a fault lets a request wait, which so delays the others,
+// too.
 //
 // Which thread does the I/O of the rest is the kernel's choice. The engine's thread does what needs no
 // waiting, and what the disk does by itself (O_DIRECT). The fdatasync of a flush and, on filesystems that

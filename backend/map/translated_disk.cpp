@@ -1,6 +1,7 @@
 #include "backend/map/translated_disk.h"
 
 #include <algorithm>
+#include <array>
 
 namespace reflux::map {
 
@@ -199,6 +200,18 @@ int TranslatedDisk::discard(std::uint64_t offset, std::uint64_t length) {
         translation_.discard(chunk, at / block_size, part / block_size);
         return 0;
     });
+}
+
+int TranslatedDisk::clear(std::uint64_t offset, std::uint64_t length, MapBlock scratch) {
+    static std::array<std::byte, block_size> zeroes{};  // write() does not change it
+    const std::uint64_t end = offset + length;
+    const std::uint64_t first = std::min(end, (offset + block_size - 1) / block_size * block_size);
+    const std::uint64_t last = std::max(first, end / block_size * block_size);
+    int error = write(offset, std::span(zeroes).first(first - offset), scratch);
+    if (error == 0) {
+        error = discard(first, last - first);
+    }
+    return error != 0 ? error : write(last, std::span(zeroes).first(end - last), scratch);
 }
 
 int TranslatedDisk::flush() {

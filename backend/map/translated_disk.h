@@ -70,6 +70,8 @@ class TranslatedDisk {
     int write(std::uint64_t offset, std::span<std::byte> buffer, MapBlock scratch);
     // The whole blocks in the range read as zeroes afterwards; what is left of it is not changed.
     int discard(std::uint64_t offset, std::uint64_t length);
+    // All of the range reads as zeroes afterwards: discard(), and zeroes written around it.
+    int clear(std::uint64_t offset, std::uint64_t length, MapBlock scratch);
     int flush();
 
     // Reclaims whenever it is wanted, until it is told to stop: for a thread of its own. Without it writes

@@ -126,6 +126,16 @@ ZoneError ZoneTable::check_write(Extent extent) const {
     });
 }
 
+ZoneError ZoneTable::check_discard(Extent extent) const {
+    return for_pieces(extent, [this](const ZonePiece& piece, bool /*leaves*/) {
+        const Zone& zone = zones_[piece.zone.value];
+        return zone.type == ZoneType::sequential_write_required
+                   ? ZoneError::invalid_field
+                   : reflux::check_write(zone, piece.offset_in_zone, piece.length,
+                                         bounds_of(geometry_, piece.zone));
+    });
+}
+
 ZoneError ZoneTable::check_read_piece(const ZonePiece& piece, bool leaves) const {
     const Zone& zone = zones_[piece.zone.value];
     if (zone.condition == ZoneCondition::offline) {

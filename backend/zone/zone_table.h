@@ -70,6 +70,9 @@ class ZoneTable {
     // whole logical blocks, and where no write pointer forbids it they are taken. A sequential-write-required
     // zone takes whole blocks only (unaligned_write). Front ends that speak in blocks cannot ask for less.
     [[nodiscard]] ZoneError check_write(Extent extent) const;
+    // May the range be discarded? No state changes by it. invalid_field: part of it lies in a
+    // sequential-write-required zone, where only a reset takes back what was written.
+    [[nodiscard]] ZoneError check_discard(Extent extent) const;
     // With unrestricted reads (ZonedShape) what was never written is read as it is; else that is
     // read_invalid_data, and a read may not leave its sequential-write-required zone. On a host-managed disk
     // no read goes from a conventional zone into a sequential one, as no disk and no emulation lets it.

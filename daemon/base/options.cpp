@@ -162,7 +162,7 @@ void describe_serve(CLI::App& serve, RawOptions& raw) {
     serve.add_option("IMAGE", options.image, "Image that format made")->required();
     serve
         .add_option("MOUNTPOINT", options.mountpoint,
-                    "Existing directory; the disk appears as MOUNTPOINT/disk")
+                    "Existing directory; the disk appears as MOUNTPOINT/disk, its zones in MOUNTPOINT/zones")
         ->required();
     serve.add_option("--engine", options.engine, engine_help())->capture_default_str();
     serve.add_option(
@@ -172,7 +172,7 @@ void describe_serve(CLI::App& serve, RawOptions& raw) {
         "--direct", options.direct,
         "I/O past the page cache (O_DIRECT); requests that are no multiple of 4096 bytes pass through it");
     serve.add_option("--control", options.control,
-                     "Path of a unix socket that answers lines (status, zones, fault, help) with JSON");
+                     "Path of a unix socket that answers lines (status, zones, zone, fault, help) with JSON");
     describe_calls(serve, raw);
     describe_protection(serve, options.protection);
     serve.add_flag("--daemonize", options.daemonize,

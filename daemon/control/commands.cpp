@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/base/zone_json.h"
+#include "daemon/base/zone_number.h"
 
 #include <algorithm>
 #include <array>
@@ -16,6 +17,8 @@ namespace reflux::control {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::string_view zone_changes = "read_only, offline or recommend_reset";
 
 std::string dump(const json& value) {
     // Paths need not be UTF-8.
@@ -57,9 +60,19 @@ json in_flight_json(const Disk& device) {
 }
 
 json counters_json(const DeviceCounters& counters) {
-    return {{"completed", counters.completed},   {"reads", counters.reads},
-            {"writes", counters.writes},         {"flushes", counters.flushes},
-            {"read_bytes", counters.read_bytes}, {"written_bytes", counters.written_bytes},
+    return {{"completed", counters.completed},
+            {"reads", counters.reads},
+            {"writes", counters.writes},
+            {"appends", counters.appends},
+            {"flushes", counters.flushes},
+            {"discards", counters.discards},
+            {"read_bytes", counters.read_bytes},
+            {"written_bytes", counters.written_bytes},
+            {"zone_reports", counters.zone_reports},
+            {"zone_opens", counters.zone_opens},
+            {"zone_closes", counters.zone_closes},
+            {"zone_finishes", counters.zone_finishes},
+            {"zone_resets", counters.zone_resets},
             {"errors", counters.errors}};
 }
 
@@ -231,6 +244,30 @@ std::string fault_help() {
     return text + fmt::format(" for all: {}", io::common_fault_options());
 }
 
+// `words`: "zone" and what follows it.
+std::string zone_line(const std::vector<std::string>& words, ZonedDevice& device) {
+    const std::string what = words.size() == 3 ? words[2] : "";
+    const std::uint64_t zones = device.geometry().zone_count();
+    const auto id = parse_zone_number(words.size() == 3 ? words[1] : "", zones);
+    auto error = ZoneError::none;
+    if (!id) {
+        return error_line(fmt::format("zone takes: a number from 0 to {}, and {}", zones - 1, zone_changes));
+    }
+    if (what == "recommend_reset") {
+        error = device.recommend_reset({*id});
+    } else if (what == "read_only" || what == "offline") {
+        error = device.degrade({*id}, what == "offline" ? ZoneCondition::offline : ZoneCondition::read_only);
+    } else {
+        return error_line(fmt::format("zone {} takes: {}", *id, zone_changes));
+    }
+    if (error != ZoneError::none) {
+        return error_line(fmt::format("zone {}: {}", *id, to_string(error)));
+    }
+    std::string text;
+    append_json(text, device.describe({*id}));
+    return text;
+}
+
 std::string help_line() {
     return dump(
         {{"commands",
@@ -244,13 +281,16 @@ std::string help_line() {
             "all zones: start, length, capacity, write_pointer (null: has none), type, condition, "
             "non_sequential, "
             "reset_recommended; bytes"},
+           {"zone",
+            "zone ID read_only, zone ID offline (for good: the standard knows no way back), zone ID "
+            "recommend_reset (until it is reset)"},
            {"fault", fault_help()},
            {"help", "this"}}}});
 }
 
 }  // namespace
 
-std::string answer(std::string_view line, const ZonedDevice& device, const Identity& identity) {
+std::string answer(std::string_view line, ZonedDevice& device, const Identity& identity) {
     const std::string command = trimmed(line);
     if (command == "status") {
         return status_line(device, identity);
@@ -264,8 +304,12 @@ std::string answer(std::string_view line, const ZonedDevice& device, const Ident
     if (command == "help") {
         return help_line();
     }
-    if (const auto words = split(command, ' '); !words.empty() && words.front() == "fault") {
+    const auto words = split(command, ' ');
+    if (!words.empty() && words.front() == "fault") {
         return fault_line(words, device);
+    }
+    if (!words.empty() && words.front() == "zone") {
+        return zone_line(words, device);
     }
     return error_line(fmt::format("unknown command '{}'; try help", command.substr(0, 64)));
 }

@@ -4,6 +4,8 @@
 //           the image (io), and what protects it from its own reclaim (protection), as asked for and as it
 //           is; the translation (docs/translation.md), null without one
 //   zones   an array of all zones
+//   zone    `zone ID read_only`, `zone ID offline` and `zone ID recommend_reset` do to a zone what the disk
+//           itself does when it wears, and answer the zone; no command undoes it but a reset the last
 //   fault   the faults that are on; `fault set NAME OPTION...` and `fault clear [NAME]` switch them (all of
 //           them without a name) and answer the same; `fault check NAME OPTION...` changes nothing
 //   help    the commands
@@ -29,6 +31,6 @@ struct Identity {
 };
 
 // One line of JSON without the newline. Threads: any; it waits for no I/O.
-std::string answer(std::string_view line, const ZonedDevice& device, const Identity& identity);
+std::string answer(std::string_view line, ZonedDevice& device, const Identity& identity);
 
 }  // namespace reflux::control

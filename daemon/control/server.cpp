@@ -39,7 +39,7 @@ awaitable<std::optional<std::size_t>> within_deadline(Operation operation) {
 }  // namespace
 
 struct Server::State {
-    State(ListeningSocket listening, const ZonedDevice& served, Identity who)
+    State(ListeningSocket listening, ZonedDevice& served, Identity who)
         : socket(std::move(listening)), device(served), identity(std::move(who)) {}
 
     awaitable<void> accept_all();
@@ -47,7 +47,7 @@ struct Server::State {
     void run();
 
     ListeningSocket socket;
-    const ZonedDevice& device;
+    ZonedDevice& device;
     Identity identity;
     std::size_t connections = 0;
     asio::io_context context{1};
@@ -110,7 +110,7 @@ Server::~Server() {
     state_->thread.join();
 }
 
-Result<std::unique_ptr<Server>> Server::start(ListeningSocket socket, const ZonedDevice& device,
+Result<std::unique_ptr<Server>> Server::start(ListeningSocket socket, ZonedDevice& device,
                                               Identity identity) {
     try {
         auto state = std::make_unique<State>(std::move(socket), device, std::move(identity));

@@ -15,7 +15,7 @@ inline constexpr int line_deadline_s = 60;  // for the next line to come whole, 
 class Server {
   public:
     // Answers when it returns. `device` outlives the server.
-    static Result<std::unique_ptr<Server>> start(ListeningSocket socket, const ZonedDevice& device,
+    static Result<std::unique_ptr<Server>> start(ListeningSocket socket, ZonedDevice& device,
                                                  Identity identity);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

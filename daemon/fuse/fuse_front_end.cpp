@@ -75,15 +75,24 @@ Result<Session> make_session(Server& server) {
     return session;
 }
 
+Tree tree_of(const Disk& disk, const ZonedDevice& zones) {
+    Tree tree{
+        .disk_size = disk.size(), .owner = ::geteuid(), .group = ::getegid(), .time = std::time(nullptr)};
+    if (!zones.is_translated()) {
+        const ZonedGeometry& geometry = zones.geometry();
+        tree.conventional = geometry.conventional_count();
+        tree.sequential = geometry.zone_count() - geometry.conventional_count();
+    }
+    return tree;
+}
+
 class FuseFrontEnd final : public FrontEnd {
   public:
-    FuseFrontEnd(Disk& disk, std::unique_ptr<RequestPool> requests, std::string mountpoint)
+    FuseFrontEnd(Disk& disk, const ZonedDevice& zones, std::unique_ptr<RequestPool> requests,
+                 std::string mountpoint)
         : disk_(disk),
           requests_(std::move(requests)),
-          server_{.tree = {.disk_size = disk.size(),
-                           .owner = ::geteuid(),
-                           .group = ::getegid(),
-                           .time = std::time(nullptr)}},
+          server_{.view = {.tree = tree_of(disk, zones), .disk = disk, .zones = zones}},
           mountpoint_(std::move(mountpoint)) {}
     FuseFrontEnd(const FuseFrontEnd&) = delete;
     FuseFrontEnd& operator=(const FuseFrontEnd&) = delete;
@@ -130,7 +139,7 @@ Result<bool> FuseFrontEnd::read_requests(StopSource& stop, const std::function<S
     // session that we destroy.
     const ScopeExit drained([this] { disk_.drain(); });
     REFLUX_TRY(const auto interruption, StopSource::Interruption::make(stop));
-    Reader reader(session_.get(), disk_, *requests_);
+    Reader reader(session_.get(), server_.view, *requests_);
     MoreReaders more(stop);  // where each does its own I/O: as many as the device takes requests
     bool told = false;
     bool connected = true;
@@ -139,7 +148,7 @@ Result<bool> FuseFrontEnd::read_requests(StopSource& stop, const std::function<S
         if (server_.initialised && !told) {
             told = true;
             const std::size_t count = disk_.is_inline() ? disk_.max_in_flight() - 1 : 0;
-            REFLUX_CHECK(more.start(count, session_.get(), disk_, *requests_));
+            REFLUX_CHECK(more.start(count, session_.get(), server_.view, *requests_));
             REFLUX_CHECK(ready());
         }
     }
@@ -181,12 +190,13 @@ void FuseFrontEnd::unmount() {
 
 }  // namespace
 
-Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(Disk& disk, const std::string& mountpoint) {
+Result<std::unique_ptr<FrontEnd>> make_fuse_front_end(Disk& disk, const ZonedDevice& zones,
+                                                      const std::string& mountpoint) {
     REFLUX_CHECK(check_fuse_device());
     fuse_set_log_func(on_library_line);
     REFLUX_TRY(auto requests, RequestPool::make(disk.max_in_flight(), largest_transfer));
     disk.offer_memory(requests->memory());
-    auto front_end = std::make_unique<FuseFrontEnd>(disk, std::move(requests), mountpoint);
+    auto front_end = std::make_unique<FuseFrontEnd>(disk, zones, std::move(requests), mountpoint);
     REFLUX_CHECK(front_end->mount());
     return front_end;
 }

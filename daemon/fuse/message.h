@@ -1,9 +1,7 @@
-// Messages of the FUSE protocol that carry the disk's data, as <linux/fuse.h> lays them out. They are the
+// Messages of the FUSE protocol that ask something of the disk, as <linux/fuse.h> lays them out. They are the
 // I/O path: reflux reads and answers them itself, without an allocation and with data where the device wants
 // it. All others are libfuse's. Pure.
 #pragma once
-
-#include "backend/device_operation.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,19 +15,30 @@ namespace reflux::fuse {
 // A write's data follows so many bytes of headers; a read's headers are as many.
 inline constexpr std::size_t transfer_header = sizeof(fuse_in_header) + sizeof(fuse_write_in);
 
-// A read, write or fsync of a file.
-struct Transfer {
-    DeviceOperation operation = DeviceOperation::read;
+enum class MessageKind : std::uint8_t {
+    read,
+    write,
+    fsync,
+    truncate,        // SETATTR with a size
+    open_truncated,  // OPEN with O_TRUNC
+    fallocate,
+};
+
+struct Message {
+    MessageKind kind = MessageKind::read;
     std::uint64_t unique = 0;  // what the answer names
     std::uint64_t inode = 0;
-    std::uint64_t offset = 0;  // bytes
-    std::size_t size = 0;      // bytes; of a write they follow transfer_header
+    std::uint64_t offset = 0;  // bytes; of read, write and fallocate
+    // Bytes; of a write they follow transfer_header. truncate: the size that is asked for.
+    std::uint64_t size = 0;
+    bool append = false;    // a write whose file is open with O_APPEND
+    std::uint32_t how = 0;  // fallocate: FALLOC_FL_*
 };
 
 // nullopt: another message, or one that is cut off.
-std::optional<Transfer> parse_transfer(std::span<const std::byte> message);
+std::optional<Message> parse_message(std::span<const std::byte> bytes);
 
 // The kernel tells that a request's caller got a signal. It may be ignored: then the request is answered.
-bool is_interrupt(std::span<const std::byte> message);
+bool is_interrupt(std::span<const std::byte> bytes);
 
 }  // namespace reflux::fuse

@@ -2,7 +2,6 @@
 
 #include "daemon/base/self_protection.h"
 #include "daemon/fuse/data_path.h"
-#include "daemon/fuse/tree.h"
 
 #include <chrono>
 #include <csignal>
@@ -20,9 +19,9 @@ Reader::~Reader() {
 }
 
 void Reader::handle(std::span<std::byte> message) {
-    const auto transfer = parse_transfer(message);
-    if (transfer && transfer->inode == disk_inode) {
-        serve_transfer(disk_, fuse_session_fd(session_), *std::exchange(next_, nullptr), *transfer);
+    const auto parsed = parse_message(message);
+    if (parsed && is_served(view_, *parsed)) {
+        serve_message(view_, fuse_session_fd(session_), *std::exchange(next_, nullptr), *parsed);
     } else if (!is_interrupt(message)) {
         const fuse_buf whole{.size = message.size(), .flags = {}, .mem = message.data(), .fd = -1, .pos = 0};
         fuse_session_process_buf(session_, &whole);
@@ -47,12 +46,12 @@ Result<bool> Reader::handle_one() {
     return fail_errno("read /dev/fuse");
 }
 
-Status MoreReaders::start(std::size_t count, fuse_session* session, Disk& disk, RequestPool& requests) {
+Status MoreReaders::start(std::size_t count, fuse_session* session, const View& view, RequestPool& requests) {
     threads_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         const std::lock_guard lock(mutex_);
         try {
-            threads_.emplace_back([this, session, &disk, &requests] { run(session, disk, requests); });
+            threads_.emplace_back([this, session, &view, &requests] { run(session, view, requests); });
         } catch (const std::system_error& error) {
             return fail_errno("start a reader of /dev/fuse", error.code().value());
         }
@@ -61,11 +60,11 @@ Status MoreReaders::start(std::size_t count, fuse_session* session, Disk& disk, 
     return {};
 }
 
-void MoreReaders::run(fuse_session* session, Disk& disk, RequestPool& requests) {
+void MoreReaders::run(fuse_session* session, const View& view, RequestPool& requests) {
     ::pthread_setname_np(::pthread_self(), io_thread_name);
     Result<bool> connected = true;
     {
-        Reader reader(session, disk, requests);
+        Reader reader(session, view, requests);
         while (connected && *connected && !stopping_) {
             connected = reader.handle_one();
         }

@@ -3,6 +3,7 @@
 
 #include "daemon/base/stop_source.h"
 #include "daemon/fuse/request_pool.h"
+#include "daemon/fuse/view.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -20,8 +21,8 @@ namespace reflux::fuse {
 // (StopSource::Interruption installs its handler).
 class Reader {
   public:
-    Reader(fuse_session* session, Disk& disk, RequestPool& requests)
-        : session_(session), disk_(disk), requests_(requests) {}
+    Reader(fuse_session* session, const View& view, RequestPool& requests)
+        : session_(session), view_(view), requests_(requests) {}
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
     Reader(Reader&&) = delete;
@@ -36,7 +37,7 @@ class Reader {
     void handle(std::span<std::byte> message);
 
     fuse_session* session_;
-    Disk& disk_;
+    const View& view_;
     RequestPool& requests_;
     FuseRequest* next_ = nullptr;  // that the next message is received in
 };
@@ -52,12 +53,12 @@ class MoreReaders {
     MoreReaders& operator=(MoreReaders&&) = delete;
     ~MoreReaders() { static_cast<void>(end()); }
 
-    Status start(std::size_t count, fuse_session* session, Disk& disk, RequestPool& requests);
+    Status start(std::size_t count, fuse_session* session, const View& view, RequestPool& requests);
     // Lets each finish what it works on. The error of the first that failed, if any did.
     Status end();
 
   private:
-    void run(fuse_session* session, Disk& disk, RequestPool& requests);
+    void run(fuse_session* session, const View& view, RequestPool& requests);
 
     StopSource& stop_;
     std::atomic<bool> stopping_ = false;

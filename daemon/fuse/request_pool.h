@@ -15,10 +15,14 @@
 namespace reflux::fuse {
 
 class RequestPool;
+struct View;
 
-// One read, write or fsync of the disk.
+// One message that asks something of the disk.
 struct FuseRequest : DeviceRequest {
     RequestPool* pool = nullptr;
+    const View* view = nullptr;
+    MessageKind kind = MessageKind::read;
+    std::uint64_t inode = 0;
     std::uint64_t unique = 0;  // what the answer names
     int fuse_fd = -1;          // where it goes
     // A message goes here. It begins as far before a page as a write's headers are long, so that the data

@@ -111,7 +111,7 @@ Result<Sweep> parse_sweep(std::string_view text, const std::string& file) {
 
 std::string find_sweep(const std::string& name) {
     for (const auto& folder : search_path()) {
-        auto path = fmt::format("{}/sweeps/{}.toml", folder, name);
+        auto path = fmt::format("{}/{}.sweep", folder, name);
         std::error_code error;
         if (std::filesystem::is_regular_file(path, error)) {
             return path;

@@ -1,5 +1,5 @@
-// A sweep: families of stalls, each tried with every mitigation, as a TOML file tells it (NAME.toml in the
-// folder sweeps/ of a folder of search_path()):
+// A sweep: families of stalls, each tried with every mitigation, as a TOML file tells it (NAME.sweep in a
+// folder of search_path()):
 //     mitigations = ["*", "io_flusher+own_cgroup"]   # "*": each by itself; '+' joins some
 //     [v1-writeback]                                 # a family; the id begins its scenarios' names
 //     title = "writeback wait, v1"

@@ -27,10 +27,8 @@ class RefluxdTranslate : public RefluxdEngines {
         files::create_directory(upper_);
     }
     void format_translated(const std::string& size) const {
-        const auto made =
-            run_refluxd({"format", image_, "--size", size, "--zone-size", "4MiB", "--conventional", "8",
-                         "--model", "host-managed", "--translate", "--force"});
-        ASSERT_EQ(made.code, 0) << made.output;
+        format_as({"--size", size, "--zone-size", "4MiB", "--conventional", "8", "--model", "host-managed",
+                   "--translate"});
     }
     void mount_upper() const { run_tool({"mount", "-o", "loop", disk(), upper_}); }
     void unmount_upper() const { run_tool({"umount", upper_}); }

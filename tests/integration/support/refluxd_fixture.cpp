@@ -73,6 +73,20 @@ void RefluxdTest::format(const std::string& path) {
     ASSERT_EQ(ended.code, 0) << ended.output;
 }
 
+void RefluxdTest::format_as(std::vector<std::string> options) const {
+    options.insert(options.begin(), {"format", image_, "--force"});
+    const auto ended = run_refluxd(std::move(options));
+    ASSERT_EQ(ended.code, 0) << ended.output;
+}
+
+std::string RefluxdTest::cnv(unsigned zone) const {
+    return fmt::format("{}/zones/cnv/{}", mountpoint_, zone);
+}
+
+std::string RefluxdTest::seq(unsigned zone) const {
+    return fmt::format("{}/zones/seq/{}", mountpoint_, zone);
+}
+
 Result<RefluxdProcess> RefluxdTest::serve(std::vector<std::string> more) const {
     more.insert(more.begin(), {image_, mountpoint_, "--control", socket_});
     return RefluxdProcess::serve(std::move(more));

@@ -33,6 +33,8 @@ class RefluxdTest : public testing::Test {
     void TearDown() override;
 
     static void format(const std::string& path);
+    // The test's image anew, by `refluxd format IMAGE --force` and these options.
+    void format_as(std::vector<std::string> options) const;
     [[nodiscard]] Result<RefluxdProcess> serve(std::vector<std::string> more = {}) const;
     // SIGTERM, and exit 0.
     static void end_well(RefluxdProcess& process);
@@ -40,7 +42,12 @@ class RefluxdTest : public testing::Test {
     void expect_refused(const std::vector<std::string>& arguments, int code, const std::string& part) const;
 
     [[nodiscard]] std::string disk() const { return mountpoint_ + "/disk"; }
-    [[nodiscard]] nlohmann::json status() const { return ask_control(socket_, "status", Seconds(10)); }
+    [[nodiscard]] std::string cnv(unsigned zone) const;
+    [[nodiscard]] std::string seq(unsigned zone) const;
+    [[nodiscard]] nlohmann::json status() const { return ask("status"); }
+    [[nodiscard]] nlohmann::json ask(const std::string& command) const {
+        return ask_control(socket_, command, Seconds(10));
+    }
     [[nodiscard]] bool is_mounted() const;
 
     TemporaryFolder folder_;

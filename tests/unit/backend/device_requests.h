@@ -21,5 +21,11 @@ inline int run(Disk& disk, DeviceOperation what, std::uint64_t where, std::span<
     disk.submit(request);
     return request.wait();
 }
+inline int discard(Disk& disk, std::uint64_t where, std::uint64_t length) {
+    WaitedRequest request(DeviceOperation::discard, where, {});
+    request.length = length;
+    disk.submit(request);
+    return request.wait();
+}
 
 }  // namespace reflux::test

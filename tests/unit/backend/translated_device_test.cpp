@@ -83,7 +83,10 @@ void work_on(Disk& disk, std::uint64_t first, std::uint64_t length, std::uint64_
         const std::uint64_t size = std::min((1 + below(40)) * 512, length - at);
         const auto part = std::span(buffer).first(size);
         const auto here = std::span(expected).subspan(at, size);
-        if (below(3) != 0) {
+        if (const auto what = below(6); what == 0) {
+            ASSERT_EQ(test::discard(disk, first + at, size), 0);
+            std::ranges::fill(here, std::byte{});
+        } else if (what < 4) {
             std::ranges::generate(part, [&] { return static_cast<std::byte>(random()); });
             std::ranges::copy(part, here.begin());
             ASSERT_EQ(run(disk, DeviceOperation::write, first + at, part), 0);

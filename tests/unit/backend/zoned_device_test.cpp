@@ -99,6 +99,57 @@ TEST_P(ZonedDeviceTest, RefusedRequestsDoNoIoAndAreCounted) {
     EXPECT_TRUE(device->in_flight().empty());
 }
 
+TEST_P(ZonedDeviceTest, DiscardsReadAsZeroesAndChangeNoZone) {
+    const auto device = open();
+    ASSERT_TRUE(device);
+    ASSERT_EQ(run(*device, DeviceOperation::write, 2 * zone_size - 4096, data_), 0);  // in two zones
+    const auto before = zone(*device, 2);
+    EXPECT_EQ(test::discard(*device, 2 * zone_size - 3000, 5000), 0);
+    std::vector<std::byte> is(data_.size());
+    ASSERT_EQ(run(*device, DeviceOperation::read, 2 * zone_size - 4096, is), 0);
+    std::vector<std::byte> wanted = data_;
+    std::fill_n(wanted.begin() + 1096, 5000, std::byte{});
+    EXPECT_TRUE(is == wanted);
+    EXPECT_EQ(zone(*device, 2), before);
+    EXPECT_EQ(test::discard(*device, 0, 0), 0);
+    EXPECT_EQ(test::discard(*device, 16 * zone_size - 4096, 8192), ENOSPC);
+    EXPECT_EQ(device->degrade({2}, ZoneCondition::read_only), ZoneError::none);
+    EXPECT_EQ(test::discard(*device, 2 * zone_size, 4096), EIO);
+    EXPECT_EQ(device->counters().discards, 4U);
+    EXPECT_EQ(device->counters().errors, 2U);
+    EXPECT_EQ(device->counters().writes, 1U);
+}
+
+// With the next flush, like a write.
+TEST_P(ZonedDeviceTest, WornZonesStayWornOnceFlushed) {
+    {
+        const auto device = open();
+        ASSERT_TRUE(device);
+        ASSERT_EQ(run(*device, DeviceOperation::write, 3 * zone_size, data_), 0);
+        EXPECT_EQ(device->degrade({0}, ZoneCondition::offline), ZoneError::none);
+        EXPECT_EQ(device->degrade({3}, ZoneCondition::read_only), ZoneError::none);
+        EXPECT_EQ(device->recommend_reset({4}), ZoneError::none);
+        EXPECT_EQ(run(*device, DeviceOperation::flush, 0), 0);
+        EXPECT_EQ(device->degrade({5}, ZoneCondition::read_only), ZoneError::none);
+    }  // as after kill -9
+    const auto device = open();
+    ASSERT_TRUE(device);
+    EXPECT_EQ(zone(*device, 0).condition, ZoneCondition::offline);
+    EXPECT_EQ(zone(*device, 3).condition, ZoneCondition::read_only);
+    EXPECT_EQ(zone(*device, 3).write_pointer.value, 3 * zone_size + data_.size());
+    EXPECT_TRUE(zone(*device, 4).reset_recommended);
+    EXPECT_EQ(zone(*device, 5).condition, ZoneCondition::empty);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 3 * zone_size, data_), 0);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 0, data_), EIO);
+    EXPECT_EQ(run(*device, DeviceOperation::write, 3 * zone_size, data_), EIO);
+    EXPECT_EQ(run(*device, DeviceOperation::reset_zone, 3 * zone_size), EIO);
+    EXPECT_EQ(run(*device, DeviceOperation::reset_zone, 4 * zone_size), 0);
+    EXPECT_FALSE(zone(*device, 4).reset_recommended);
+    EXPECT_EQ(device->degrade({0}, ZoneCondition::read_only), ZoneError::offline) << "no way back";
+    EXPECT_EQ(device->degrade({16}, ZoneCondition::read_only), ZoneError::out_of_range);
+    EXPECT_EQ(device->recommend_reset({1}), ZoneError::invalid_field) << "conventional";
+}
+
 TEST_P(ZonedDeviceTest, AnswersWhileRequestsComeFromManyThreads) {
     const auto device = open();
     ASSERT_TRUE(device);

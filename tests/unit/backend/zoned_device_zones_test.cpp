@@ -74,6 +74,38 @@ TEST_P(ManagedDisk, WritesAndAppendsGoToTheWritePointer) {
     EXPECT_EQ(device_->counters().errors, 4U);
 }
 
+TEST_P(ManagedDisk, DiscardsConventionalZonesOnly) {
+    ASSERT_EQ(run(DeviceOperation::write, 0, data_), 0);
+    ASSERT_EQ(run(DeviceOperation::write, zone_size, data_), 0);
+    EXPECT_EQ(test::discard(*device_, zone_size, 4096), EOPNOTSUPP);
+    EXPECT_EQ(test::discard(*device_, 0, 2 * zone_size), EOPNOTSUPP) << "a part of it would be";
+    EXPECT_EQ(read(0, data_.size()), data_);
+    EXPECT_EQ(read(zone_size, data_.size()), data_);
+    EXPECT_EQ(test::discard(*device_, 0, zone_size), 0);
+    EXPECT_EQ(read(0, data_.size()), std::vector<std::byte>(data_.size()));
+}
+
+TEST_P(ManagedDisk, CountsEachKindOfCommand) {
+    EXPECT_EQ(run(DeviceOperation::open_zone, zone_size), 0);
+    EXPECT_EQ(run(DeviceOperation::append, zone_size, data_), 0);
+    EXPECT_EQ(run(DeviceOperation::append, zone_size, data_), 0);
+    EXPECT_EQ(run(DeviceOperation::close_zone, zone_size), 0);
+    EXPECT_EQ(run(DeviceOperation::finish_zone, zone_size), 0);
+    EXPECT_EQ(run(DeviceOperation::finish_zone, 0), EIO);
+    EXPECT_EQ(run(DeviceOperation::reset_zone, zone_size), 0);
+    const auto counters = device_->counters();
+    EXPECT_EQ(counters.zone_opens, 1U);
+    EXPECT_EQ(counters.appends, 2U);
+    EXPECT_EQ(counters.writes, 2U);
+    EXPECT_EQ(counters.zone_closes, 1U);
+    EXPECT_EQ(counters.zone_finishes, 2U);
+    EXPECT_EQ(counters.zone_resets, 1U);
+    EXPECT_EQ(counters.completed, 7U);
+    const auto reports = counters.zone_reports;
+    EXPECT_EQ(zone(1).condition, ZoneCondition::empty);
+    EXPECT_EQ(device_->counters().zone_reports, reports + 1);
+}
+
 TEST_P(ManagedDisk, ManagesOneZone) {
     EXPECT_EQ(run(DeviceOperation::open_zone, 3 * zone_size), 0);
     EXPECT_EQ(zone(3).condition, ZoneCondition::explicit_open);

@@ -144,9 +144,13 @@ class Model {
             range = {.offset = range.offset / layout_.zone_size().value * layout_.zone_size().value,
                      .length = layout_.zone_size().value};
         }
-        EXPECT_EQ(disk_->discard(range.offset, range.length), 0);
-        const std::uint64_t first = (range.offset + block_size - 1) / block_size * block_size;
-        const std::uint64_t end = (range.offset + range.length) / block_size * block_size;
+        const bool exactly = below(2) == 0;
+        EXPECT_EQ(exactly ? disk_->clear(range.offset, range.length, std::span(scratch_).first<block_size>())
+                          : disk_->discard(range.offset, range.length),
+                  0);
+        const std::uint64_t unit = exactly ? 1 : block_size;
+        const std::uint64_t first = (range.offset + unit - 1) / unit * unit;
+        const std::uint64_t end = (range.offset + range.length) / unit * unit;
         if (end > first) {
             std::fill_n(expected_.begin() + static_cast<std::ptrdiff_t>(first), end - first, std::byte{});
         }

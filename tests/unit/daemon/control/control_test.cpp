@@ -143,6 +143,42 @@ TEST_F(ControlTest, FaultsAreSwitchedAndShown) {
                 HasSubstr("delay time=DURATION;"));
 }
 
+TEST_F(ControlTest, ZonesAreWornAndTheirResetRecommended) {
+    const auto server = serve();
+    const auto client = connect();
+    const auto zone = [&](const std::string& command) { return json::parse(ask(client.get(), command)); };
+    EXPECT_EQ(zone("zone 2 recommend_reset")["reset_recommended"], true);
+    EXPECT_EQ(zone("zone 3 read_only")["condition"], "read_only");
+    EXPECT_EQ(zone("zone 3 offline")["condition"], "offline");
+    EXPECT_EQ(zone("zone  0  read_only")["condition"], "read_only") << "conventional";
+    EXPECT_EQ(device_->describe({2}).reset_recommended, true);
+    EXPECT_EQ(device_->describe({3}).condition, ZoneCondition::offline);
+    EXPECT_EQ(zone("status")["zones"]["offline"], 1);
+    EXPECT_EQ(zone("status")["zones"]["read_only"], 1);
+    EXPECT_EQ(zone("zone 3 read_only")["error"], "zone 3: the zone is offline");
+    EXPECT_EQ(zone("zone 1 recommend_reset")["error"],
+              "zone 1: not possible in this zone's type or condition");
+    for (const char* wrong : {"zone", "zone 3", "zone x offline", "zone 1000 offline", "zone -1 offline",
+                              "zone 03 offline", "zone 4 offline now"}) {
+        EXPECT_THAT(zone(wrong).value("error", ""), HasSubstr("zone takes: a number from 0 to 999")) << wrong;
+    }
+    EXPECT_THAT(zone("zone 4 online").value("error", ""), HasSubstr("zone 4 takes: read_only"));
+    EXPECT_EQ(device_->zone_summary().count(ZoneCondition::empty), 997U);
+    EXPECT_THAT(zone("help")["commands"]["zone"].get<std::string>(), HasSubstr("offline"));
+}
+
+TEST_F(ControlTest, CountsEachKindOfZoneOperation) {
+    const auto server = serve();
+    const auto client = connect();
+    static_cast<void>(ask(client.get(), "zones"));
+    const auto counters = json::parse(ask(client.get(), "status"))["counters"];
+    EXPECT_EQ(counters["zone_reports"], 3) << "portions of 512, and the one that is empty";
+    for (const char* kind :
+         {"appends", "discards", "zone_opens", "zone_closes", "zone_finishes", "zone_resets"}) {
+        EXPECT_EQ(counters[kind], 0) << kind;
+    }
+}
+
 TEST_F(ControlTest, FaultsThatCannotBeAreOneLineOfError) {
     const auto server = serve();
     const auto client = connect();

@@ -5,13 +5,10 @@
 #include "daemon/fuse/operations.h"
 #include "daemon/fuse/reader.h"
 #include "daemon/fuse/request_pool.h"
-#include "daemon/fuse/tree.h"
 #include "tests/support/temporary_folder.h"
 
-#include <cstring>
 #include <filesystem>
 #include <thread>
-#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,31 +17,6 @@ namespace reflux::fuse {
 namespace {
 
 using testing::HasSubstr;
-
-TEST(Tree, HasADirectoryWithADisk) {
-    const Tree tree{.disk_size = gibibytes(1), .owner = 5, .group = 6, .time = 7};
-    EXPECT_EQ(Tree::lookup(root_inode, "disk"), disk_inode);
-    EXPECT_FALSE(Tree::lookup(root_inode, "disc"));
-    EXPECT_FALSE(Tree::lookup(disk_inode, "disk"));
-    const auto root = tree.attributes(root_inode);
-    ASSERT_TRUE(root);
-    EXPECT_TRUE(S_ISDIR(root->st_mode));
-    const auto disk = tree.attributes(disk_inode);
-    ASSERT_TRUE(disk);
-    EXPECT_EQ(disk->st_mode, S_IFREG | 0600U);
-    EXPECT_EQ(disk->st_size, 1 << 30);
-    EXPECT_EQ(disk->st_blocks, 1 << 21);
-    EXPECT_EQ(disk->st_uid, 5U);
-    EXPECT_EQ(disk->st_mtim.tv_sec, 7);
-    EXPECT_FALSE(tree.attributes(3));
-}
-
-TEST(Tree, ReadsEndAtTheEndOfTheDisk) {
-    EXPECT_EQ(clip_read(0, 4096, {8192}), 4096U);
-    EXPECT_EQ(clip_read(6144, 4096, {8192}), 2048U);
-    EXPECT_EQ(clip_read(8192, 4096, {8192}), 0U);
-    EXPECT_EQ(clip_read(~std::uint64_t{0}, 4096, {8192}), 0U);
-}
 
 constexpr const char* mountinfo =
     "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
@@ -126,57 +98,14 @@ TEST(MoreReaders, OneThatFailsRequestsTheStopAndItsErrorIsKept) {
     ASSERT_TRUE(stop);
     const auto interruption = StopSource::Interruption::make(**stop);
     ASSERT_TRUE(interruption);
+    const View view{.tree = {}, .disk = **disk, .zones = **disk};
     MoreReaders readers(**stop);
-    ASSERT_TRUE(readers.start(2, session.get(), **disk, **pool));
+    ASSERT_TRUE(readers.start(2, session.get(), view, **pool));
     EXPECT_TRUE(wait_readable((*stop)->fd(), Seconds(10)).value_or(false));
     EXPECT_TRUE((*stop)->requested());
     const auto ended = readers.end();
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().errnum, EBADF) << ended.error().message;
-}
-
-template <class Body>
-std::vector<std::byte> message_of(std::uint32_t opcode, const Body& body, std::size_t data = 0) {
-    std::vector<std::byte> message(sizeof(fuse_in_header) + sizeof(Body) + data);
-    const fuse_in_header header{.len = static_cast<std::uint32_t>(message.size()),
-                                .opcode = opcode,
-                                .unique = 77,
-                                .nodeid = disk_inode};
-    std::memcpy(message.data(), &header, sizeof(header));
-    std::memcpy(message.data() + sizeof(header), &body, sizeof(body));
-    return message;
-}
-
-TEST(Message, TransfersAreParsed) {
-    const auto read = parse_transfer(message_of(FUSE_READ, fuse_read_in{.offset = 4096, .size = 512}));
-    ASSERT_TRUE(read);
-    EXPECT_EQ(read->operation, DeviceOperation::read);
-    EXPECT_EQ(read->unique, 77U);
-    EXPECT_EQ(read->inode, disk_inode);
-    EXPECT_EQ(read->offset, 4096U);
-    EXPECT_EQ(read->size, 512U);
-    const auto write =
-        parse_transfer(message_of(FUSE_WRITE, fuse_write_in{.offset = 8192, .size = 100}, 100));
-    ASSERT_TRUE(write);
-    EXPECT_EQ(write->operation, DeviceOperation::write);
-    EXPECT_EQ(write->offset, 8192U);
-    EXPECT_EQ(write->size, 100U);
-    const auto fsync = parse_transfer(message_of(FUSE_FSYNC, fuse_fsync_in{}));
-    ASSERT_TRUE(fsync);
-    EXPECT_EQ(fsync->operation, DeviceOperation::flush);
-}
-
-TEST(Message, WhatIsCutOffOrSomethingElseIsNone) {
-    const auto whole = message_of(FUSE_WRITE, fuse_write_in{.offset = 0, .size = 100}, 100);
-    for (std::size_t size = 0; size < whole.size(); ++size) {
-        EXPECT_FALSE(parse_transfer(std::span(whole).first(size))) << size;
-    }
-    EXPECT_FALSE(parse_transfer(message_of(FUSE_WRITE, fuse_write_in{.size = 100}, 101)));
-    const auto interrupt = message_of(FUSE_INTERRUPT, fuse_interrupt_in{});
-    EXPECT_FALSE(parse_transfer(interrupt));
-    EXPECT_TRUE(is_interrupt(interrupt));
-    EXPECT_FALSE(is_interrupt(whole));
-    EXPECT_FALSE(is_interrupt({}));
 }
 
 }  // namespace
