@@ -78,14 +78,15 @@ int LowerCalls::read(Request& request) {
         return file_.fd_for(offset, buffer);
     };
     if (flags_.all == 0) {
-        return transfer_fully(fd_for, request.offset, request.buffer, ::pread);
+        return transfer_fully(fd_for, request.offset, request.buffer, ::pread, short_one());
     }
     return transfer_fully(
         fd_for, request.offset, request.buffer,
         [this](int fd, std::byte* data, std::size_t size, off_t offset) {
             const iovec part{.iov_base = data, .iov_len = size};
             return with_flags([&](int flags) { return ::preadv2(fd, &part, 1, offset, flags); });
-        });
+        },
+        short_one());
 }
 
 int LowerCalls::write(Request& request) {
@@ -93,14 +94,15 @@ int LowerCalls::write(Request& request) {
         return file_.fd_for(offset, buffer);
     };
     if (flags_.all == 0) {
-        return transfer_fully(fd_for, request.offset, request.buffer, ::pwrite);
+        return transfer_fully(fd_for, request.offset, request.buffer, ::pwrite, short_one());
     }
     return transfer_fully(
         fd_for, request.offset, request.buffer,
         [this](int fd, std::byte* data, std::size_t size, off_t offset) {
             const iovec part{.iov_base = data, .iov_len = size};
             return with_flags([&](int flags) { return ::pwritev2(fd, &part, 1, offset, flags); });
-        });
+        },
+        short_one());
 }
 
 template <class Call>

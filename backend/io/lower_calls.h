@@ -32,6 +32,9 @@ class LowerCalls {
     int perform_io(Request& request);
     int read(Request& request);
     int write(Request& request);
+    [[nodiscard]] auto short_one() const {
+        return [this] { file_.note_short(); };
+    }
     template <class Transfer>
     int in_scopes(Transfer transfer);
     template <class Call>

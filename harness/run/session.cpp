@@ -360,6 +360,7 @@ Status Session::work() {
     }
     REFLUX_CHECK(start_workload());
     REFLUX_CHECK(press());
+    watcher_->keep_cost();
     if (evidence_.stall) {
         relieve();
     } else {
