@@ -219,6 +219,9 @@ void ZonedDevice::on_complete(io::Request& request, int error) {
     if (error == 0 && work.beyond_pointer) {
         device.clear_beyond_pointer(owner);
     }
+    if (owner.refusal == ZoneError::none) {
+        device.io_errors_.add(error);
+    }
     // It may have been the sync that was to make the table durable.
     if (error != 0 && work.operation == io::Operation::flush && owner.refusal == ZoneError::none) {
         device.table_.suspect();

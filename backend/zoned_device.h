@@ -20,6 +20,7 @@
 #include "backend/image_table.h"
 #include "backend/in_flight_table.h"
 #include "backend/io/engine.h"
+#include "backend/io/error_counts.h"
 #include "backend/io/fault.h"
 #include "backend/zone_turns.h"
 
@@ -70,6 +71,8 @@ class ZonedDevice final : public Disk {
     // What was offered: where the buffers of requests lie. Only to be asked about: it may be gone.
     [[nodiscard]] std::span<const std::byte> offered_memory() const;
     [[nodiscard]] io::EngineState engine_state() const { return engine_->state(); }
+    // With what requests failed that the disk did not refuse: errors of the lower file, and faults.
+    [[nodiscard]] std::vector<io::ErrorCount> io_errors() const { return io_errors_.list(); }
 
     void submit(DeviceRequest& request) override;
     void drain() override { engine_->drain(); }
@@ -163,6 +166,7 @@ class ZonedDevice final : public Disk {
     InFlightTable in_flight_;
     AtomicCounters counters_;
     mutable std::atomic<std::uint64_t> reports_ = 0;
+    io::ErrorCounts io_errors_;
     std::unique_ptr<io::Faults> faults_;
     std::unique_ptr<io::Engine> engine_;  // last: its threads end before the rest goes
 };

@@ -47,8 +47,9 @@ struct EngineOptions {
 // What an engine tells about itself.
 struct EngineState {
     bool direct = false;
-    std::uint64_t unaligned = 0;       // transfers of the direct mode that went through the page cache
-    std::size_t registered_bytes = 0;  // of memory that the kernel keeps pinned for it
+    std::uint64_t unaligned = 0;        // transfers of the direct mode that went through the page cache
+    std::uint64_t short_transfers = 0;  // calls that moved less than was asked; the rest was done by others
+    std::size_t registered_bytes = 0;   // of memory that the kernel keeps pinned for it
     CallState calls;
 };
 

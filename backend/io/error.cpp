@@ -11,7 +11,8 @@ struct ErrorName {
     std::string_view name;
     int number;
 };
-constexpr std::array errors{ErrorName{"EIO", EIO}, ErrorName{"ENOSPC", ENOSPC}, ErrorName{"EROFS", EROFS}};
+constexpr std::array errors{ErrorName{"EIO", EIO}, ErrorName{"ENOSPC", ENOSPC}, ErrorName{"EROFS", EROFS},
+                            ErrorName{"ENOMEM", ENOMEM}};
 
 class ErrorFault final : public Fault {
   public:
@@ -30,7 +31,7 @@ class ErrorFault final : public Fault {
             }
         }
         return fail(ErrorKind::invalid_input,
-                    fmt::format("expected EIO, ENOSPC or EROFS, found '{}'", value));
+                    fmt::format("expected EIO, ENOSPC, EROFS or ENOMEM, found '{}'", value));
     }
     FaultEffect apply(const FaultedRequest& request) override {
         FaultEffect effect{.error = error_};

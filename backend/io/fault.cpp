@@ -30,7 +30,7 @@ constexpr std::array rows{
         .make = make_allocate_fault},
     Row{.info = {.name = "error",
                  .description = "a request fails; torn: half of a write is written before it does",
-                 .options = "[error=EIO|ENOSPC|EROFS] [torn]"},
+                 .options = "[error=EIO|ENOSPC|EROFS|ENOMEM] [torn]"},
         .make = make_error_fault},
 };
 

@@ -80,13 +80,15 @@ int LowerCalls::transfer(const Request& request, Plain plain, Flagged flagged) {
         return file_.fd_for(offset, buffer);
     };
     if (flags_.all == 0) {
-        return transfer_fully(fd_for, request.offset, request.buffer, plain);
+        return transfer_fully(fd_for, request.offset, request.buffer, plain, short_one());
     }
     return transfer_fully(
-        fd_for, request.offset, request.buffer, [&](int fd, std::byte* data, std::size_t size, off_t offset) {
+        fd_for, request.offset, request.buffer,
+        [&](int fd, std::byte* data, std::size_t size, off_t offset) {
             const iovec part{.iov_base = data, .iov_len = size};
             return with_flags([&](int flags) { return flagged(fd, &part, 1, offset, flags); });
-        });
+        },
+        short_one());
 }
 
 template <class Call>

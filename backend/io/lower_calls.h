@@ -32,6 +32,9 @@ class LowerCalls {
     int perform_io(Request& request);
     template <class Plain, class Flagged>
     int transfer(const Request& request, Plain plain, Flagged flagged);
+    [[nodiscard]] auto short_one() const {
+        return [this] { file_.note_short(); };
+    }
     template <class Transfer>
     int in_scopes(Transfer transfer);
     template <class Call>

@@ -53,7 +53,10 @@ Result<LowerFile> LowerFile::make(const EngineOptions& options) {
 }
 
 LowerFile::LowerFile(LowerFile&& other) noexcept
-    : fd_(other.fd_), direct_(std::move(other.direct_)), unaligned_(other.unaligned()) {}
+    : fd_(other.fd_),
+      direct_(std::move(other.direct_)),
+      unaligned_(other.unaligned()),
+      short_transfers_(other.short_transfers()) {}
 
 bool LowerFile::goes_direct(std::uint64_t offset, std::span<const std::byte> buffer) const {
     if (!direct_) {

@@ -39,6 +39,11 @@ class LowerFile {
     }
     // Transfers of the direct mode that went through the page cache.
     [[nodiscard]] std::uint64_t unaligned() const { return unaligned_.load(std::memory_order_relaxed); }
+    // The engine met a transfer that ended short. Threads: any.
+    void note_short() const { short_transfers_.fetch_add(1, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t short_transfers() const {
+        return short_transfers_.load(std::memory_order_relaxed);
+    }
 
   private:
     LowerFile(int fd, UniqueFd direct) : fd_(fd), direct_(std::move(direct)) {}
@@ -46,10 +51,12 @@ class LowerFile {
     int fd_;  // not owned
     UniqueFd direct_;
     mutable std::atomic<std::uint64_t> unaligned_ = 0;
+    mutable std::atomic<std::uint64_t> short_transfers_ = 0;
 };
 
 inline EngineState state_of(const LowerFile& file) {
-    return {.direct = file.is_direct(), .unaligned = file.unaligned()};
+    return {
+        .direct = file.is_direct(), .unaligned = file.unaligned(), .short_transfers = file.short_transfers()};
 }
 
 }  // namespace reflux::io

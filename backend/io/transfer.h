@@ -12,9 +12,10 @@ namespace reflux::io {
 
 // `call(fd, data, size, offset)`, as pread and pwrite have it, over short transfers and EINTR until all of
 // `buffer` is done; 0 or an errno value. `fd_for(offset, buffer)` is asked before each: after a short
-// transfer the rest may be one that cannot go the same way.
-template <class File, class Buffer, class Call>
-int transfer_fully(const File& fd_for, std::uint64_t offset, Buffer buffer, Call call) {
+// transfer the rest may be one that cannot go the same way. `on_short()` is told of each short transfer.
+template <class File, class Buffer, class Call, class OnShort = decltype([] {})>
+int transfer_fully(const File& fd_for, std::uint64_t offset, Buffer buffer, Call call,
+                   OnShort on_short = {}) {
     while (!buffer.empty()) {
         const ssize_t n =
             call(fd_for(offset, buffer), buffer.data(), buffer.size(), static_cast<off_t>(offset));
@@ -23,6 +24,9 @@ int transfer_fully(const File& fd_for, std::uint64_t offset, Buffer buffer, Call
         }
         if (n <= 0) {
             return n < 0 ? errno : EIO;
+        }
+        if (static_cast<std::size_t>(n) < buffer.size()) {
+            on_short();
         }
         offset += static_cast<std::uint64_t>(n);
         buffer = buffer.subspan(static_cast<std::size_t>(n));

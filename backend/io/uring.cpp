@@ -306,6 +306,7 @@ void UringEngine::on_completion(const io_uring_cqe& cqe) {
     } else if (state.done == request.buffer.size()) {
         complete(slot, 0);
     } else {
+        file_.note_short();
         prepare(slot);
     }
 }

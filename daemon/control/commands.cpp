@@ -93,10 +93,20 @@ json calls_json(const io::CallState& state, const io::CallOptions& wanted) {
             {"bounded", state.bounded},        {"bound_failures", state.bound_failures}};
 }
 
+json errors_json(const std::vector<io::ErrorCount>& errors) {
+    json list = json::array();
+    for (const auto& error : errors) {
+        list.push_back({{"error", error.name}, {"count", error.count}});
+    }
+    return list;
+}
+
 json io_json(const ZonedDevice& device, const Identity& identity) {
     const auto state = device.engine_state();
     return {{"direct", state.direct},
             {"unaligned", state.unaligned},
+            {"short_transfers", state.short_transfers},
+            {"errors", errors_json(device.io_errors())},
             {"registered_bytes", state.registered_bytes},
             {"calls", calls_json(state.calls, identity.calls)}};
 }
@@ -275,7 +285,8 @@ std::string help_line() {
             "engine, threads and their roles, what is done around each call and to protect the process, "
             "requests in flight, counters, zones by condition"},
            {"progress",
-            "requests in flight and counters (io: of calls) alone; for frequent polls, it reads nothing of "
+            "requests in flight and counters (io: of calls, short transfers, errors of the lower file) "
+            "alone; for frequent polls, it reads nothing of "
             "/proc"},
            {"zones",
             "all zones: start, length, capacity, write_pointer (null: has none), type, condition, "

@@ -208,6 +208,13 @@ struct TraceOverhead {
     double ratio_high = 0;
 };
 
+// What page reclaim looked at and what it freed, in the inactive lists.
+struct ReclaimScan {
+    std::uint64_t batches = 0;  // mm_vmscan_lru_shrink_inactive inside reclaims
+    std::uint64_t scanned_pages = 0;
+    std::uint64_t reclaimed_pages = 0;
+};
+
 struct TraceSummary {
     bool available = false;
     std::string unavailable_reason;
@@ -229,6 +236,7 @@ struct TraceSummary {
     std::vector<ShrinkerCalls> shrinkers;   // of all reclaims, the first 32 of them
     std::optional<TraceOverhead> overhead;  // nullopt: not measured in this run
     std::vector<std::string> kinds;         // of all reclaims: "memcg", "direct"
+    std::optional<ReclaimScan> scan;        // of all reclaims; nullopt: this kernel does not tell
 };
 
 // The window in which nothing completed.
@@ -284,6 +292,47 @@ struct WorkloadResult {
     std::uint64_t steps = 0;
     std::uint64_t bytes = 0;
     double duration_s = 0;
+};
+
+// How long the operations of one kind took (workload::StepKind), within 1/32 but for the longest. One that
+// had not ended counts with its age.
+struct StepLatency {
+    std::string kind;  // "write" | "stream" | "sync" | "name" | "remove" | "read"
+    std::uint64_t count = 0;
+    std::uint64_t unfinished = 0;  // of these
+    double p50_s = 0;              // quantiles, of the nearest rank
+    double p99_s = 0;
+    double p999_s = 0;
+    double longest_s = 0;
+};
+
+// What the workload got.
+struct WorkloadCost {
+    double worked_s = 0;  // from its start; the sync of all that it wrote included, where it came to that
+    std::uint64_t written_bytes = 0;
+    std::uint64_t read_bytes = 0;
+    std::vector<StepLatency> latencies;  // kinds of which there was none are missing
+};
+
+struct ErrorCount {
+    std::string error;  // "ENOMEM"
+    std::uint64_t count = 0;
+};
+
+// Of the daemon's I/O on the lower file since its start, as it said last.
+struct DaemonIo {
+    std::uint64_t requests = 0;         // that it answered
+    std::uint64_t short_transfers = 0;  // calls that moved less than was asked; the rest was done by others
+    std::vector<ErrorCount> errors;     // requests that failed, injected errors among them
+};
+
+// What running so costs, up to the stall's detection where there was one: what relief does afterwards is
+// the harness's doing.
+struct Cost {
+    std::optional<WorkloadCost> workload;    // nullopt: it did not begin
+    std::optional<DaemonIo> daemon;          // nullopt: there is none, or it did not tell
+    std::optional<std::uint64_t> oom_kills;  // of the run's cgroups; nullopt: the kernel does not tell
+    std::optional<std::uint64_t> machine_oom_kills;  // of the whole machine, in the same time
 };
 
 struct Verification {
@@ -344,6 +393,7 @@ struct Evidence {
     double duration_s = 0;                // from the start of the run to the end of teardown
     std::optional<Guest> guest;           // nullopt: the run was made on the machine itself
     std::vector<Fault> faults;            // injected on purpose; empty: none was asked for
+    std::optional<Cost> cost;             // nullopt: no workload was started, or older evidence
 };
 
 }  // namespace reflux::evidence

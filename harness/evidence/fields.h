@@ -191,6 +191,13 @@ void fields(Visit& visit, T& it) {
     visit("ratio_high", it.ratio_high);
 }
 
+template <class Visit, Is<ReclaimScan> T>
+void fields(Visit& visit, T& it) {
+    visit("batches", it.batches);
+    visit("scanned_pages", it.scanned_pages);
+    visit("reclaimed_pages", it.reclaimed_pages);
+}
+
 template <class Visit, Is<TraceSummary> T>
 void fields(Visit& visit, T& it) {
     visit("available", it.available);
@@ -211,6 +218,7 @@ void fields(Visit& visit, T& it) {
     visit("shrinkers", it.shrinkers);
     visit("overhead", it.overhead);
     visit("kinds", it.kinds);
+    visit("scan", it.scan);
 }
 
 template <class Visit, Is<Stall> T>
@@ -287,6 +295,46 @@ void fields(Visit& visit, T& it) {
     visit("lifted_s", it.lifted_s);
 }
 
+template <class Visit, Is<StepLatency> T>
+void fields(Visit& visit, T& it) {
+    visit("kind", it.kind);
+    visit("count", it.count);
+    visit("unfinished", it.unfinished);
+    visit("p50_s", it.p50_s);
+    visit("p99_s", it.p99_s);
+    visit("p999_s", it.p999_s);
+    visit("longest_s", it.longest_s);
+}
+
+template <class Visit, Is<WorkloadCost> T>
+void fields(Visit& visit, T& it) {
+    visit("worked_s", it.worked_s);
+    visit("written_bytes", it.written_bytes);
+    visit("read_bytes", it.read_bytes);
+    visit("latencies", it.latencies);
+}
+
+template <class Visit, Is<ErrorCount> T>
+void fields(Visit& visit, T& it) {
+    visit("error", it.error);
+    visit("count", it.count);
+}
+
+template <class Visit, Is<DaemonIo> T>
+void fields(Visit& visit, T& it) {
+    visit("requests", it.requests);
+    visit("short_transfers", it.short_transfers);
+    visit("errors", it.errors);
+}
+
+template <class Visit, Is<Cost> T>
+void fields(Visit& visit, T& it) {
+    visit("workload", it.workload);
+    visit("daemon", it.daemon);
+    visit("oom_kills", it.oom_kills);
+    visit("machine_oom_kills", it.machine_oom_kills);
+}
+
 template <class Visit, Is<Evidence> T>
 void fields(Visit& visit, T& it) {
     visit("schema", it.schema);
@@ -314,6 +362,7 @@ void fields(Visit& visit, T& it) {
     visit("duration_s", it.duration_s);
     visit("guest", it.guest);
     visit("faults", it.faults);
+    visit("cost", it.cost);
 }
 
 }  // namespace reflux::evidence

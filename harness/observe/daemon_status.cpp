@@ -167,6 +167,19 @@ Result<std::string> ask(const std::string& path, std::string_view line, Clock::t
     }
 }
 
+std::optional<evidence::DaemonIo> io_of(const Json& status, std::uint64_t completed, Fields& fields) {
+    const auto io = fields.object(status, "io");
+    if (!io.contains("short_transfers") || !io.contains("errors")) {
+        return std::nullopt;
+    }
+    evidence::DaemonIo told{
+        .requests = completed, .short_transfers = fields.number(io, "short_transfers"), .errors = {}};
+    for (const auto& error : fields.objects(io, "errors")) {
+        told.errors.push_back({.error = fields.text(error, "error"), .count = fields.number(error, "count")});
+    }
+    return told;
+}
+
 }  // namespace
 
 DaemonReport parse_daemon_report(std::string_view text, double at_s) {
@@ -182,6 +195,7 @@ DaemonReport parse_daemon_report(std::string_view text, double at_s) {
     const auto counters = fields.object(json, "counters");
     report.completed = fields.number(counters, "completed");
     report.errors = fields.number(counters, "errors");
+    report.io = io_of(json, report.completed, fields);
     for (const auto& thread : fields.objects(json, "threads")) {
         report.threads.push_back({.tid = fields.id(thread, "tid"),
                                   .name = fields.text(thread, "name"),

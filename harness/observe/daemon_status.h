@@ -28,6 +28,7 @@ struct DaemonReport {
     std::string engine;
     std::uint64_t completed = 0;  // requests since its start
     std::uint64_t errors = 0;
+    std::optional<evidence::DaemonIo> io;  // nullopt: it does not tell of its I/O
     std::vector<DaemonThread> threads;
 };
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <string_view>
 
 namespace reflux::observe {
@@ -53,6 +54,26 @@ std::optional<double> average(std::string_view line_head, std::string_view text)
     return std::nullopt;
 }
 
+// Of the line "KEY 12".
+Result<std::uint64_t> count_in(const std::string& path, std::string_view key) {
+    REFLUX_TRY(const auto text, read_file(path));
+    for (const auto& line : lines_of(text)) {
+        std::uint64_t count = 0;
+        if (line.starts_with(key) &&
+            std::from_chars(line.data() + key.size(), line.data() + line.size(), count).ec == std::errc{}) {
+            return count;
+        }
+    }
+    return fail(ErrorKind::unsupported, fmt::format("{} has no {}", path, trimmed(key)));
+}
+
+// Of one cgroup without those below it.
+Result<std::uint64_t> own_oom_kills(const std::string& cgroup) {
+    constexpr std::string_view key = "oom_kill ";  // and not "oom_kill_disable"
+    auto v2 = count_in(cgroup + "/memory.events.local", key);
+    return v2 || v2.error().errnum != ENOENT ? v2 : count_in(cgroup + "/memory.oom_control", key);
+}
+
 }  // namespace
 
 Result<BlockCounters> block_counters(const std::string& sys_root, const std::string& number) {
@@ -100,6 +121,27 @@ Result<std::uint64_t> memory_usage(const std::string& cgroup_dir) {
         return current;
     }
     return read_number(cgroup_dir + "/memory.usage_in_bytes");
+}
+
+Result<std::uint64_t> cgroup_oom_kills(const std::string& tree) {
+    REFLUX_TRY(std::uint64_t kills, own_oom_kills(tree));
+    std::error_code problem;
+    std::filesystem::recursive_directory_iterator entries(tree, problem);
+    for (; !problem && entries != std::filesystem::recursive_directory_iterator();
+         entries.increment(problem)) {
+        if (entries->is_directory(problem)) {
+            REFLUX_TRY(const std::uint64_t more, own_oom_kills(entries->path().string()));
+            kills += more;
+        }
+    }
+    if (problem) {
+        return fail_errno("read the folders below " + tree, problem.value());
+    }
+    return kills;
+}
+
+Result<std::uint64_t> machine_oom_kills(const std::string& proc_root) {
+    return count_in(proc_root + "/vmstat", "oom_kill ");
 }
 
 Result<std::optional<MemoryPressure>> memory_pressure(const std::string& cgroup_dir,

@@ -28,6 +28,13 @@ Result<std::uint64_t> fuse_waiting(const std::string& connection_dir);
 // Bytes charged to a cgroup: memory.current (v2) or memory.usage_in_bytes (v1).
 Result<std::uint64_t> memory_usage(const std::string& cgroup_dir);
 
+// Processes that the OOM killer took out of the cgroup `tree` and all below it, since they were made, by
+// whatever shortage: memory.events.local (v2, 5.2) or oom_kill in memory.oom_control (v1, 4.13). unsupported
+// where the kernel does not count them.
+Result<std::uint64_t> cgroup_oom_kills(const std::string& tree);
+// Of the whole machine since its boot: oom_kill in vmstat (4.13). `proc_root` is "/proc".
+Result<std::uint64_t> machine_oom_kills(const std::string& proc_root);
+
 struct MemoryPressure {
     double some_avg10 = 0;  // percent of the last 10 s in which some task waited for memory
     double full_avg10 = 0;  // and in which all did

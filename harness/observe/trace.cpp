@@ -22,6 +22,7 @@ struct Wanted {
 };
 
 constexpr std::string_view switch_event = "sched/sched_switch";
+constexpr std::string_view scan_event = "vmscan/mm_vmscan_lru_shrink_inactive";
 constexpr std::array reclaim_begins = {std::string_view("vmscan/mm_vmscan_direct_reclaim_begin"),
                                        std::string_view("vmscan/mm_vmscan_memcg_reclaim_begin")};
 constexpr std::string_view uninterruptible = "prev_state == 2";  // TASK_UNINTERRUPTIBLE, as the event has it
@@ -33,6 +34,8 @@ constexpr std::array wanted_events = {
     // 5.16
     Wanted{"vmscan/mm_vmscan_throttled", "",
            "throttling by reclaim is seen in stacks only, and its pauses are not counted"},
+    // With MGLRU since 6.7. Not before the first reclaim: kswapd's would be looked at, too.
+    Wanted{scan_event, "", "what reclaim scans in vain is not known", true},
     Wanted{"writeback/folio_wait_writeback", "writeback/wait_on_page_writeback",
            "the device whose writeback a thread waits for is not known", true},
     Wanted{"writeback/balance_dirty_pages", "", "dirty throttling is seen in stacks only"},
@@ -42,6 +45,23 @@ constexpr std::array wanted_events = {
     Wanted{"xfs/xfs_destroy_inode"}, Wanted{"f2fs/f2fs_evict_inode"},
     Wanted{"ext4/ext4_es_shrink_scan_enter"}, Wanted{"jbd2/jbd2_shrink_scan_enter"},  // 5.14
 };
+
+// Where the event is, reclaims without one scanned nothing; but not where they freed pages all the same.
+void settle_scan(evidence::TraceSummary& summary) {
+    const bool traced = std::ranges::find(summary.events, scan_event) != summary.events.end();
+    if (summary.scan || !traced) {
+        return;
+    }
+    const bool freed =
+        std::ranges::any_of(summary.counts, [](const auto& row) { return row.reclaimed_pages > 0; });
+    if (freed) {
+        summary.weaker.emplace_back(
+            "reclaim freed pages and no event told of its scans (MGLRU tells of them since 6.7): what it "
+            "scans in vain is not known");
+    } else {
+        summary.scan.emplace();
+    }
+}
 
 constexpr std::size_t most_a_drain = 4U << 20U;
 
@@ -352,6 +372,7 @@ evidence::TraceSummary TraceInstance::summary() const {
             "no stack of a sleep arrived: what one inside a reclaim waits for is known only by the event in "
             "front of it");
     }
+    settle_scan(summary);
     // The pipe's marks and the buffers' own counts speak of the same losses.
     summary.lost_events = std::max(summary.lost_events, overwritten_);
     return summary;

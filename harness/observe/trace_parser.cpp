@@ -120,6 +120,13 @@ void TraceParser::take_event(const TraceLine& line) {
     if (open != open_.end()) {
         open->second.awake(event.at_s);
     }
+    if (line.event == "mm_vmscan_lru_shrink_inactive") {
+        // Some a reclaim: kept as a sum, lest it take the place of what tells more.
+        if (open != open_.end()) {
+            count_scan(line);
+        }
+        return;
+    }
     if (is_scan(line.event)) {
         if (open != open_.end()) {
             take_shrinker(line, open->second, event);
@@ -197,6 +204,20 @@ void TraceParser::take_shrinker(const TraceLine& line, ReclaimRecord& open,
         if (auto* row = shrinkers_.row({.function = inside->first, .object = inside->second})) {
             ++row->pruned;
         }
+    }
+}
+
+void TraceParser::count_scan(const TraceLine& line) {
+    std::uint64_t scanned = 0;
+    std::uint64_t reclaimed = 0;
+    if (read_number_of(trace_field(line.fields, "nr_scanned").value_or(""), scanned) &&
+        read_number_of(trace_field(line.fields, "nr_reclaimed").value_or(""), reclaimed)) {
+        auto& scan = totals_.scan ? *totals_.scan : totals_.scan.emplace();
+        ++scan.batches;
+        scan.scanned_pages += scanned;
+        scan.reclaimed_pages += reclaimed;
+    } else {
+        ++garbage_;
     }
 }
 

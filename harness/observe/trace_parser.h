@@ -45,6 +45,7 @@ class TraceParser {
     void take_event(const TraceLine& line);
     void take_switch(const TraceLine& line);
     void take_shrinker(const TraceLine& line, ReclaimRecord& open, const evidence::TraceEvent& event);
+    void count_scan(const TraceLine& line);
     void count_throttle(const evidence::TraceEvent& event);
     evidence::ReclaimCount* count_of(int tid, const std::string& mask);
     void begin_reclaim(const TraceLine& line, std::string kind);

@@ -92,6 +92,62 @@ Json trace_overhead_json(const evidence::Evidence& evidence) {
             {"without_bytes_s", cost.without_bytes_s}};
 }
 
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+Json cost_json(const evidence::Evidence& evidence) {
+    const auto cost = verdict::cost_figures(evidence);
+    if (!cost) {
+        return nullptr;
+    }
+    Json steps = Json::array();
+    for (const auto& step : cost->steps) {
+        steps.push_back({{"kind", step.kind},
+                         {"count", step.count},
+                         {"unfinished", step.unfinished},
+                         {"p99_s", step.p99_s},
+                         {"longest_s", step.longest_s}});
+    }
+    return {{"throughput_bytes_s", or_null(cost->throughput_bytes_s)},
+            {"steps", steps},
+            {"enomem", or_null(cost->enomem)},
+            {"other_errors", or_null(cost->other_errors)},
+            {"short_transfers", or_null(cost->short_transfers)},
+            {"oom_kills", or_null(cost->oom_kills)},
+            {"machine_oom_kills", or_null(cost->machine_oom_kills)},
+            {"scanned_pages", or_null(cost->scanned_pages)},
+            {"reclaimed_pages", or_null(cost->reclaimed_pages)}};
+}
+
+template <class Value>
+void read_or_null(const Json& object, const char* key, std::optional<Value>& value) {
+    if (const auto& found = object.at(key); !found.is_null()) {
+        value = found.get<Value>();
+    }
+}
+
+verdict::CostFigures read_cost(const Json& json) {
+    verdict::CostFigures cost;
+    read_or_null(json, "throughput_bytes_s", cost.throughput_bytes_s);
+    for (const auto& step : json.at("steps")) {
+        cost.steps.push_back({.kind = step.at("kind").get<std::string>(),
+                              .count = step.at("count").get<std::uint64_t>(),
+                              .unfinished = step.at("unfinished").get<std::uint64_t>(),
+                              .p99_s = step.at("p99_s").get<double>(),
+                              .longest_s = step.at("longest_s").get<double>()});
+    }
+    read_or_null(json, "enomem", cost.enomem);
+    read_or_null(json, "other_errors", cost.other_errors);
+    read_or_null(json, "short_transfers", cost.short_transfers);
+    read_or_null(json, "oom_kills", cost.oom_kills);
+    read_or_null(json, "machine_oom_kills", cost.machine_oom_kills);
+    read_or_null(json, "scanned_pages", cost.scanned_pages);
+    read_or_null(json, "reclaimed_pages", cost.reclaimed_pages);
+    return cost;
+}
+
 // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
 std::string text_of(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace);
@@ -125,6 +181,7 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["recursion_proof"] = recursion_proof_json(verdict);
     json["trace_weaker"] = evidence.trace.weaker;
     json["trace_overhead"] = trace_overhead_json(evidence);
+    json["cost"] = cost_json(evidence);
     json["guest"] = guest_json(evidence);
     json["time_factor"] = evidence.limits.time_factor;
     json["waiting"] = verdict.waiting;
@@ -139,6 +196,44 @@ std::string with_proof(const std::string& verdict_json, const verdict::ProofOfCu
     }
     json["proof_of_cure"] = {{"proven", proof.proven}, {"missing", proof.missing}, {"chance", proof.chance}};
     return text_of(json);
+}
+
+std::string with_cost(const std::string& verdict_json, const verdict::CostSummary& summary) {
+    auto json = Json::parse(verdict_json, nullptr, false);
+    if (!json.is_object() || summary.control.empty()) {
+        return verdict_json;
+    }
+    Json p99 = Json::array();
+    for (const auto& one : summary.p99) {
+        p99.push_back({{"kind", one.kind}, {"ratio", one.ratio}});
+    }
+    json["cost_against_control"] = {{"control", summary.control},
+                                    {"control_runs", summary.control_runs},
+                                    {"runs", summary.runs},
+                                    {"throughput", or_null(summary.throughput)},
+                                    {"p99", p99}};
+    return text_of(json);
+}
+
+std::string with_batch(const std::string& verdict_json, const verdict::BatchRun& run,
+                       const std::vector<verdict::ProofOfCure>& proofs,
+                       const std::vector<verdict::CostSummary>& costs) {
+    const auto* proof = find_proof(proofs, run);
+    const auto* cost = find_cost(costs, run);
+    auto json = proof == nullptr ? verdict_json : with_proof(verdict_json, *proof);
+    return cost == nullptr ? std::move(json) : with_cost(json, *cost);
+}
+
+std::optional<verdict::CostFigures> cost_in(const std::string& verdict_json) {
+    const auto json = Json::parse(verdict_json, nullptr, false);
+    if (!json.is_object() || !json.contains("cost") || !json["cost"].is_object()) {
+        return std::nullopt;
+    }
+    try {
+        return read_cost(json["cost"]);
+    } catch (const Json::exception&) {
+        return std::nullopt;
+    }
 }
 
 }  // namespace reflux::report

@@ -11,6 +11,7 @@
 #include "harness/run/scenarios.h"
 #include "harness/run/session.h"
 #include "harness/run/vm_host.h"
+#include "harness/verdict/cost.h"
 #include "harness/verdict/cure.h"
 #include "harness/verdict/verdict.h"
 
@@ -118,7 +119,8 @@ verdict::BatchRun batch_run(const Finished& run) {
             .place = {.kernel = "", .cgroup = run.evidence.environment.cgroup_version},
             .outcome = std::string(verdict::to_string(run.verdict.outcome)),
             .foreseen = run.verdict.met && !run.verdict.expected.outcome.empty(),
-            .claim = run.claim};
+            .claim = run.claim,
+            .cost = verdict::cost_figures(run.evidence)};
 }
 
 std::vector<verdict::Tally> tally(const std::vector<Finished>& runs) {
@@ -137,7 +139,7 @@ void print_table(const std::vector<Finished>& runs, const std::vector<verdict::P
     }
 }
 
-// How often each outcome came, where scenarios were repeated, and what is proven of cures.
+// How often each outcome came, where scenarios were repeated, what is proven of cures, and what it costs.
 void print_text(const std::vector<Finished>& runs, bool table) {
     const auto batch = tally(runs);
     const auto proofs = verdict::prove_cures(batch);
@@ -147,16 +149,20 @@ void print_text(const std::vector<Finished>& runs, bool table) {
     for (const auto& line : verdict::summary(batch, proofs)) {
         fmt::print("{}\n", line);
     }
+    for (const auto& line : verdict::cost_lines(verdict::compare_costs(batch))) {
+        fmt::print("{}\n", line);
+    }
 }
 
 void print_json(const std::vector<Finished>& runs) {
-    const auto proofs = verdict::prove_cures(tally(runs));
+    const auto batch = tally(runs);
+    const auto proofs = verdict::prove_cures(batch);
+    const auto costs = verdict::compare_costs(batch);
     std::vector<std::string> elements;
     elements.reserve(runs.size());
     for (const auto& run : runs) {
-        auto json = report::verdict_json(run.evidence, run.verdict, run.folder);
-        const auto* proof = find_proof(proofs, batch_run(run));
-        elements.push_back(proof == nullptr ? std::move(json) : report::with_proof(json, *proof));
+        const auto json = report::verdict_json(run.evidence, run.verdict, run.folder);
+        elements.push_back(report::with_batch(json, batch_run(run), proofs, costs));
     }
     fmt::print("[{}]\n", fmt::join(elements, ",\n"));
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -35,7 +36,8 @@ verdict::BatchRun batch_run(const Cell& cell, const MatrixRun& run) {
             .place = {.kernel = cell.kernel, .cgroup = run.cgroup},
             .outcome = run.outcome,
             .foreseen = run.foreseen,
-            .claim = cell.claim};
+            .claim = cell.claim,
+            .cost = run.cost};
 }
 
 std::vector<verdict::Tally> tally(const std::vector<Cell>& cells) {
@@ -159,7 +161,8 @@ std::optional<MatrixRun> parse_run(std::string_view json) {
                          .left_behind = !parsed.at("leftovers").empty(),
                          .json = trimmed(json),
                          .cgroup = parsed.value("cgroup_version", ""),
-                         .foreseen = parsed.at("met").get<bool>() && names_an_outcome(parsed)};
+                         .foreseen = parsed.at("met").get<bool>() && names_an_outcome(parsed),
+                         .cost = report::cost_in(std::string(json))};
     } catch (const Json::exception&) {
         return std::nullopt;
     }
@@ -357,17 +360,19 @@ std::vector<std::string> table_of(const std::vector<Cell>& cells) {
 }
 
 std::vector<std::string> summary_of(const std::vector<Cell>& cells) {
-    return verdict::summary(tally(cells), proofs_of(cells));
+    auto lines = verdict::summary(tally(cells), proofs_of(cells));
+    std::ranges::move(verdict::cost_lines(verdict::compare_costs(tally(cells))), std::back_inserter(lines));
+    return lines;
 }
 
 std::string json_of(const std::vector<Cell>& cells) {
     const auto proofs = proofs_of(cells);
+    const auto costs = verdict::compare_costs(tally(cells));
     std::vector<std::string> elements;
     for (const auto& cell : cells) {
         for (const auto* runs : {&cell.finished, &cell.failed}) {
             for (const auto& run : *runs) {
-                const auto* proof = find_proof(proofs, batch_run(cell, run));
-                elements.push_back(proof == nullptr ? run.json : report::with_proof(run.json, *proof));
+                elements.push_back(report::with_batch(run.json, batch_run(cell, run), proofs, costs));
             }
         }
     }

@@ -5,6 +5,7 @@
 #include "backend/base/units.h"
 #include "harness/run/exit_status.h"
 #include "harness/scenario/scenario.h"
+#include "harness/verdict/cost.h"
 #include "harness/verdict/cure.h"
 
 #include <deque>
@@ -28,6 +29,7 @@ struct MatrixRun {
     std::string json;       // the whole verdict, as it was read
     std::string cgroup;     // "v1" | "v2"; empty: not known
     bool foreseen = false;  // an expectation names the outcome, and is met
+    std::optional<verdict::CostFigures> cost;
 
     [[nodiscard]] bool harness_failed() const { return outcome == "harness_error"; }
 };
@@ -105,9 +107,11 @@ std::string text_of(const Cell& cell);
 // Rows are scenarios, columns kernels, in the order of the cells; below, why cells were given up. A cure is
 // proven, or not, by its own column.
 std::vector<std::string> table_of(const std::vector<Cell>& cells);
-// How often each outcome came in the cells, and what is proven of cures; a kernel's column is a place.
+// How often each outcome came in the cells, what is proven of cures, and what it costs; a kernel's column is
+// a place.
 std::vector<std::string> summary_of(const std::vector<Cell>& cells);
-// "[…]", the verdicts of all cells; those of cures with what the matrix proves of them.
+// "[…]", the verdicts of all cells; with what the matrix proves of cures, and their costs against their
+// controls.
 std::string json_of(const std::vector<Cell>& cells);
 // The gravest of all runs and of what was given up.
 ExitCode exit_code_of(const std::vector<Cell>& cells);

@@ -349,6 +349,7 @@ Status Session::work() {
     REFLUX_CHECK(start_workload());
     REFLUX_CHECK(press());
     read_counts_again(mitigations_, *stack_, *memcg_, evidence_);
+    watcher_->keep_cost();
     if (evidence_.stall) {
         relieve();
     } else {

@@ -7,6 +7,7 @@
 #include "harness/run/trace_cost.h"
 #include "harness/verdict/stack.h"
 #include "harness/verdict/verdict.h"
+#include "harness/workload/results.h"
 
 #include <algorithm>
 
@@ -58,6 +59,7 @@ Status Watcher::start() {
     }
     REFLUX_TRY(const auto counters, observe::block_counters("/sys", plan_.stack->upper_device.number));
     device_base_ = counters.completed;
+    oom_kills_before_ = if_known(observe::machine_oom_kills("/proc"));
     REFLUX_TRY(dmesg_, open_file(plan_.folder + "/dmesg.txt", O_WRONLY | O_CREAT | O_APPEND, 0644));
     start_trace();
     tick();
@@ -135,6 +137,7 @@ evidence::ProgressPoint Watcher::sample() {
         if (report.status.answered) {
             point.daemon_completed = report.completed;
             point.daemon_in_flight = report.status.in_flight.size();
+            daemon_io_ = report.io;
         }
     }
     if (!plan_.stack->fusectl.empty() && plan_.stack->fuse_connection) {
@@ -267,6 +270,21 @@ void Watcher::keep_trace() {
     if (!trace_cost_problem_.empty()) {
         evidence_.trace.weaker.push_back("what the trace costs was not measured: " + trace_cost_problem_);
     }
+}
+
+void Watcher::keep_cost() {
+    const auto now_ns = static_cast<std::uint64_t>(monotonic_s() * 1e9);
+    const std::string& pressed = plan_.memcg->pressed;
+    const auto machine = if_known(observe::machine_oom_kills("/proc"));
+    evidence::Cost cost;
+    cost.workload = workload::workload_cost(*plan_.workload, now_ns);
+    cost.daemon = daemon_io_;
+    // The cgroups are the run's own: they began at 0.
+    cost.oom_kills = if_known(observe::cgroup_oom_kills(pressed.substr(0, pressed.rfind('/'))));
+    if (machine && oom_kills_before_) {
+        cost.machine_oom_kills = *machine - *oom_kills_before_;
+    }
+    evidence_.cost = std::move(cost);
 }
 
 std::map<int, std::uint64_t> Watcher::blocked_daemon_threads() const {

@@ -61,6 +61,9 @@ class Watcher {
     // After a workload that did its work: what tracing costs the stack, into the evidence (trace_cost.h).
     Status measure_trace(EventLoop& loop);
 
+    // What the run costs up to now, into the evidence. At the end of the pressure, before any relief.
+    void keep_cost();
+
     // Daemon threads in uninterruptible sleep now, with the number of their context switches.
     [[nodiscard]] std::map<int, std::uint64_t> blocked_daemon_threads() const;
 
@@ -97,6 +100,8 @@ class Watcher {
     std::uint64_t device_base_ = 0;  // completions before the run
     evidence::ProgressPoint last_;
     std::optional<std::uint64_t> daemon_completed_;  // when it answered last
+    std::optional<evidence::DaemonIo> daemon_io_;    // likewise
+    std::optional<std::uint64_t> oom_kills_before_;  // of the machine
     double last_completion_s_ = 0;
     double last_step_s_ = 0;
     std::vector<evidence::TaskSnapshot> snapshots_;  // since the last completion

@@ -95,6 +95,9 @@ std::vector<Tally> tally(const std::vector<BatchRun>& runs) {
         ++found->made[run.outcome];
         ++found->runs;
         found->troubled += is_troubled(run) ? 1 : 0;
+        if (run.cost) {
+            found->costs.push_back(*run.cost);
+        }
     }
     return tallies;
 }

@@ -2,6 +2,7 @@
 // never as one word.
 #pragma once
 
+#include "harness/verdict/cost_figures.h"
 #include "harness/verdict/verdict.h"
 
 #include <map>
@@ -31,6 +32,7 @@ struct BatchRun {
     std::string outcome;    // the word of verdict::Outcome
     bool foreseen = false;  // its expectation names this outcome, and is met
     Claim claim;
+    std::optional<CostFigures> cost;  // nullopt: not measured
 };
 
 using OutcomeCounts = std::map<std::string, unsigned>;
@@ -40,10 +42,11 @@ struct Tally {
     std::string scenario;
     Place place;
     Claim claim;
-    OutcomeCounts made;      // runs that say something of the stack
-    OutcomeCounts not_made;  // unsupported, harness_error: they do not count
-    unsigned runs = 0;       // of `made`
-    unsigned troubled = 0;   // of `made`: what a cure is for, see below
+    OutcomeCounts made;              // runs that say something of the stack
+    OutcomeCounts not_made;          // unsupported, harness_error: they do not count
+    unsigned runs = 0;               // of `made`
+    unsigned troubled = 0;           // of `made`: what a cure is for, see below
+    std::vector<CostFigures> costs;  // of `made`, those that were measured
 
     [[nodiscard]] unsigned of(Outcome outcome) const;
     [[nodiscard]] unsigned stalls() const { return of(Outcome::deadlock) + of(Outcome::livelock); }

@@ -14,7 +14,7 @@ namespace reflux::workload {
 namespace {
 
 constexpr std::uint64_t region_magic = 0x44414f4c4b524f57ULL;  // "WORKLOAD"
-constexpr std::uint32_t region_version = 1;
+constexpr std::uint32_t region_version = 2;
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free &&
                   std::atomic<std::uint32_t>::is_always_lock_free,
@@ -215,6 +215,49 @@ const char* to_string(Operation operation) {
             return "read back";
     }
     return "unknown operation";
+}
+
+const char* to_string(StepKind kind) {
+    switch (kind) {
+        case StepKind::write:
+            return "write";
+        case StepKind::stream:
+            return "stream";
+        case StepKind::sync:
+            return "sync";
+        case StepKind::name:
+            return "name";
+        case StepKind::remove:
+            return "remove";
+        case StepKind::read:
+            return "read";
+    }
+    return "unknown kind";
+}
+
+StepKind kind_of(Operation operation) {
+    switch (operation) {
+        case Operation::none:
+        case Operation::create_file:
+        case Operation::rewrite_file:
+        case Operation::append_file:
+            break;
+        case Operation::rewrite_large:
+            return StepKind::stream;
+        case Operation::make_directory:
+        case Operation::rename_file:
+        case Operation::replace_file:
+        case Operation::unlink_file:
+            return StepKind::name;
+        case Operation::remove_directory:
+            return StepKind::remove;
+        case Operation::sync_file:
+        case Operation::sync_directory:
+            return StepKind::sync;
+        case Operation::read_back:
+            return StepKind::read;
+    }
+    return StepKind::write;
 }
 
 }  // namespace reflux::workload

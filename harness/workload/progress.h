@@ -8,6 +8,7 @@
 #include "backend/base/owner.h"
 #include "backend/base/result.h"
 #include "backend/base/unique_fd.h"
+#include "harness/workload/latency.h"
 #include "harness/workload/plan.h"
 
 #include <algorithm>
@@ -38,6 +39,23 @@ enum class Operation : std::uint32_t {
     read_back,
 };
 const char* to_string(Operation operation);
+
+// Operations whose times are told together. A quantile says something only of operations that do much the
+// same work: one over all would be that of the frequent ones, and the rare ones for which people wait
+// (fsync) would be in it as its own last percent. `write` is what saving a document waits for, `stream` goes
+// at the rate to which writers are throttled, `sync` is what a database waits for.
+enum class StepKind : std::uint32_t {
+    write,   // a small file made, written anew or appended to, from open to close
+    stream,  // 1 MiB of the large file
+    sync,    // fsync of a file or a directory
+    name,    // mkdir, rename, unlink
+    remove,  // rm -r of a directory
+    read,    // read back and compared
+};
+inline constexpr std::size_t step_kinds = 6;
+const char* to_string(StepKind kind);
+// Of everything but Operation::none.
+StepKind kind_of(Operation operation);
 
 enum class WorkerState : std::uint32_t {
     waiting,
@@ -73,6 +91,9 @@ class SharedText {
 struct alignas(64) WorkerSlot {
     std::atomic<std::uint32_t> state{0};      // WorkerState
     std::atomic<std::uint32_t> operation{0};  // Operation
+    // When it began, CLOCK_MONOTONIC; 0: it is in none. Cleared after its time was recorded, so that one that
+    // ends just now may be seen twice and never not at all.
+    std::atomic<std::uint64_t> operation_began_ns{0};
     std::atomic<std::int32_t> pid{0};
     std::atomic<std::int32_t> signal{0};  // that ended it
     std::atomic<std::uint64_t> steps{0};
@@ -80,10 +101,11 @@ struct alignas(64) WorkerSlot {
     std::atomic<std::uint64_t> bytes_read{0};
     std::atomic<std::uint64_t> fsyncs{0};
     std::atomic<std::uint64_t> errors{0};
-    std::atomic<std::uint64_t> out_of_space{0};     // ENOSPC met, a directory removed for it; no error
-    std::atomic<std::int32_t> error_number{0};      // errno of the first error; 0: wrong data
-    std::atomic<std::uint32_t> error_operation{0};  // Operation of the first error
-    SharedText<256> error;                          // "write w00/d000001/f07.0: No space left on device"
+    std::atomic<std::uint64_t> out_of_space{0};          // ENOSPC met, a directory removed for it; no error
+    std::atomic<std::int32_t> error_number{0};           // errno of the first error; 0: wrong data
+    std::atomic<std::uint32_t> error_operation{0};       // Operation of the first error
+    SharedText<256> error;                               // "write w00/d000001/f07.0: No space left on device"
+    std::array<LatencyHistogram, step_kinds> latencies;  // of the operations that ended, by StepKind
 };
 
 // Ledger of one directory of a worker's ring. Durable as soon as a file in it is (see FileSlot).

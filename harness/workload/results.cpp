@@ -2,6 +2,9 @@
 
 #include "harness/workload/worker.h"
 
+#include <algorithm>
+#include <array>
+
 namespace reflux::workload {
 namespace {
 
@@ -41,6 +44,31 @@ std::string how_it_ended(const SharedState& state, const std::optional<ExitStatu
     return any_worker(state, WorkerState::time_limit) ? "time limit" : "error";
 }
 
+struct StepTimes {
+    Latencies times;
+    std::uint64_t unfinished = 0;
+};
+
+// Of all workers; see workload_cost().
+std::array<StepTimes, step_kinds> step_times(const SharedState& state, std::uint64_t now_ns) {
+    std::array<StepTimes, step_kinds> all;
+    for (std::uint32_t i = 0; i < state.plan().workers; ++i) {
+        const auto& slot = state.worker(i);
+        const std::uint64_t began = slot.operation_began_ns.load(std::memory_order_relaxed);
+        const auto operation = static_cast<Operation>(slot.operation.load(std::memory_order_relaxed));
+        const auto status = static_cast<WorkerState>(slot.state.load(std::memory_order_acquire));
+        if (began != 0 && began <= now_ns && status != WorkerState::killed) {
+            auto& open = all.at(static_cast<std::size_t>(kind_of(operation)));
+            open.times.add((now_ns - began) / 1000);
+            ++open.unfinished;
+        }
+        for (std::size_t kind = 0; kind < step_kinds; ++kind) {
+            all.at(kind).times.add(slot.latencies.at(kind).copy());
+        }
+    }
+    return all;
+}
+
 }  // namespace
 
 evidence::WorkloadResult workload_result(const SharedState& state, const std::optional<ExitStatus>& exit,
@@ -64,6 +92,34 @@ evidence::WorkloadResult workload_result(const SharedState& state, const std::op
         result.duration_s = static_cast<double>((ended != 0 ? ended : monotonic_ns()) - began) / 1e9;
     }
     return result;
+}
+
+std::optional<evidence::WorkloadCost> workload_cost(const SharedState& state, std::uint64_t now_ns) {
+    const std::uint64_t began = state.began_ns().load();
+    if (began == 0 || began > now_ns) {
+        return std::nullopt;
+    }
+    const std::uint64_t ended = state.ended_ns().load();
+    const auto totals = state.totals();
+    evidence::WorkloadCost cost{
+        .worked_s = static_cast<double>((ended != 0 ? std::min(ended, now_ns) : now_ns) - began) / 1e9,
+        .written_bytes = totals.bytes_written,
+        .read_bytes = totals.bytes_read,
+        .latencies = {}};
+    const auto steps = step_times(state, now_ns);
+    for (std::size_t kind = 0; kind < step_kinds; ++kind) {
+        const auto& [times, unfinished] = steps.at(kind);
+        if (const std::uint64_t count = times.count(); count > 0) {
+            cost.latencies.push_back({.kind = to_string(static_cast<StepKind>(kind)),
+                                      .count = count,
+                                      .unfinished = unfinished,
+                                      .p50_s = times.quantile_s(0.5),
+                                      .p99_s = times.quantile_s(0.99),
+                                      .p999_s = times.quantile_s(0.999),
+                                      .longest_s = times.longest_s()});
+        }
+    }
+    return cost;
 }
 
 evidence::Verification verification(const SharedState& state) {

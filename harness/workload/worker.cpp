@@ -56,6 +56,7 @@ Status Worker::run() {
             record(done.error());
             return done;
         }
+        end_operation();
         progress_.steps.fetch_add(1, std::memory_order_relaxed);
     }
     ends(WorkerState::finished);
@@ -63,6 +64,7 @@ Status Worker::run() {
 }
 
 void Worker::record(const Error& error) {
+    end_operation();
     progress_.error_number.store(error.errnum);
     progress_.error_operation.store(progress_.operation.load());
     progress_.error.set(error.message);
@@ -156,7 +158,22 @@ Status Worker::create_next() {
 }
 
 void Worker::doing(Operation operation) {
+    end_operation();
     progress_.operation.store(static_cast<std::uint32_t>(operation), std::memory_order_relaxed);
+    if (operation != Operation::none) {
+        progress_.operation_began_ns.store(monotonic_ns(), std::memory_order_relaxed);
+    }
+}
+
+void Worker::end_operation() {
+    const std::uint64_t began = progress_.operation_began_ns.load(std::memory_order_relaxed);
+    if (began == 0) {
+        return;
+    }
+    const auto operation = static_cast<Operation>(progress_.operation.load(std::memory_order_relaxed));
+    progress_.latencies.at(static_cast<std::size_t>(kind_of(operation)))
+        .record((monotonic_ns() - began) / 1000);
+    progress_.operation_began_ns.store(0, std::memory_order_relaxed);
 }
 
 // An fsync that fails has lost data, whatever its errno: ENOSPC too is then an error and no cue to make room.

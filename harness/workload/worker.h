@@ -66,7 +66,9 @@ class Worker {
     Status write(int fd, FileSlot& slot, std::uint64_t offset, std::uint64_t length, const std::string& path);
     [[nodiscard]] Status judge(const Comparison& comparison, const std::string& path);
 
+    // The operation before it has ended.
     void doing(Operation operation);
+    void end_operation();
     [[nodiscard]] bool syncing() const;
     void record(const Error& error);
     [[nodiscard]] Result<UniqueFd> open(const std::string& path, int flags) const;

@@ -341,7 +341,7 @@ TEST(Faults, BadNamesAndOptionsAreOneClearLineAndChangeNothing) {
         {"delay", {"tme=1s"}, "fault delay has no option 'tme=1s'; it has time=DURATION operations="},
         {"spin", {"time"}, "found ''"},
         {"error", {"torn=1"}, "no option 'torn=1'"},
-        {"error", {"error=EPERM"}, "expected EIO, ENOSPC or EROFS, found 'EPERM'"},
+        {"error", {"error=EPERM"}, "expected EIO, ENOSPC, EROFS or ENOMEM, found 'EPERM'"},
         {"error", {"every=0"}, "every of fault error: expected a whole number from 1, found '0'"},
         {"error", {"count=x"}, "found 'x'"},
         {"error", {"probability=1.5"}, "expected a number from 0 to 1, found '1.5'"},
