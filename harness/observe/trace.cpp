@@ -46,23 +46,6 @@ constexpr std::array wanted_events = {
     Wanted{"ext4/ext4_es_shrink_scan_enter"}, Wanted{"jbd2/jbd2_shrink_scan_enter"},  // 5.14
 };
 
-// Where the event is, reclaims without one scanned nothing; but not where they freed pages all the same.
-void settle_scan(evidence::TraceSummary& summary) {
-    const bool traced = std::ranges::find(summary.events, scan_event) != summary.events.end();
-    if (summary.scan || !traced) {
-        return;
-    }
-    const bool freed =
-        std::ranges::any_of(summary.counts, [](const auto& row) { return row.reclaimed_pages > 0; });
-    if (freed) {
-        summary.weaker.emplace_back(
-            "reclaim freed pages and no event told of its scans (MGLRU tells of them since 6.7): what it "
-            "scans in vain is not known");
-    } else {
-        summary.scan.emplace();
-    }
-}
-
 constexpr std::size_t most_a_drain = 4U << 20U;
 
 std::string without_stacks(const Error& why) {
@@ -89,6 +72,22 @@ std::string without_escapes(std::string_view text) {  // \040 and the like, as /
 }
 
 }  // namespace
+
+void settle_scan(evidence::TraceSummary& summary) {
+    const bool traced = std::ranges::find(summary.events, scan_event) != summary.events.end();
+    if (summary.scan || !traced) {
+        return;
+    }
+    const bool freed =
+        std::ranges::any_of(summary.counts, [](const auto& row) { return row.reclaimed_pages > 0; });
+    if (freed) {
+        summary.weaker.emplace_back(
+            "reclaim freed pages and no event told of its scans (MGLRU tells of them since 6.7): what it "
+            "scans in vain is not known");
+    } else {
+        summary.scan.emplace();
+    }
+}
 
 std::optional<std::string> mounted_tracefs(std::string_view mounts) {
     for (const auto& line : lines_of(mounts)) {

@@ -23,6 +23,10 @@ namespace reflux::observe {
 // Where tracefs is mounted, by the text of /proc/self/mounts; nullopt: nowhere.
 std::optional<std::string> mounted_tracefs(std::string_view mounts);
 
+// Where the event that tells of scans is on, reclaims without one have scanned nothing: `scan` is 0 then, but
+// where they freed pages all the same it stays absent, with a sentence among what is weaker.
+void settle_scan(evidence::TraceSummary& summary);
+
 class TraceInstance {
   public:
     // Makes instances/NAME in a mounted tracefs and sets it up (buffer of `buffer_kib` for each CPU, clock

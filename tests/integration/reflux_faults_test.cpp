@@ -33,6 +33,15 @@ class FaultsTest : public RefluxTest {
         EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
         return ran.verdict();
     }
+    // Of one kind of step; null: there was none.
+    static json latency_of(const json& cost, const std::string& kind) {
+        for (const json& step : cost["workload"]["latencies"]) {
+            if (step["kind"] == kind) {
+                return step;
+            }
+        }
+        return nullptr;
+    }
     // Outcome, deciding reason, and the fault that the run tells of.
     static void expect_verdict(const json& verdict, const std::string& outcome, const std::string& reason,
                                const std::string& fault) {
@@ -45,9 +54,17 @@ class FaultsTest : public RefluxTest {
     }
 };
 
-TEST_F(FaultsTest, ASlowDaemonIsSlow) {
-    expect_verdict(run("fuse-ext4-slow-daemon"), "slow", "did not finish in its time",
-                   "delay, refluxd's own, time=200ms");
+// A sync of the upper filesystem is a request at least, and each waits 200 ms.
+TEST_F(FaultsTest, ASlowDaemonIsSlowAndItsSyncsTakeItsDelay) {
+    const json verdict = run("fuse-ext4-slow-daemon");
+    expect_verdict(verdict, "slow", "did not finish in its time", "delay, refluxd's own, time=200ms");
+    const json cost = evidence_of(verdict)["cost"];
+    const json sync = latency_of(cost, "sync");
+    EXPECT_GE(sync["p50_s"], 0.19) << cost;
+    EXPECT_GE(sync["p99_s"], 0.19) << cost;
+    EXPECT_LE(sync["longest_s"], cost["workload"]["worked_s"]) << cost;
+    EXPECT_EQ(cost["daemon"]["errors"], json::array());
+    EXPECT_GT(cost["daemon"]["requests"], 0);
 }
 
 TEST_F(FaultsTest, ASpinningDaemonIsALivelockThatRuns) {
@@ -76,8 +93,24 @@ TEST_F(FaultsTest, ErrorsOfTheDiskAreIoErrors) {
     expect_verdict(run("fuse-ext4-io-errors"), "io_error", "the workload saw", "error, refluxd's own");
 }
 
-TEST_F(FaultsTest, ADaemonThatTheOomKillerTookIsNamedSo) {
-    expect_verdict(run("fuse-ext4-oom-killed-daemon"), "daemon_killed", "by the OOM killer", "allocate");
+// Few enough that the upper filesystem may survive them: what they do to it is not asked here.
+TEST_F(FaultsTest, LackOfMemoryInTheDaemonsIoIsCounted) {
+    const json verdict = run("fuse-ext4-io-errors",
+                             "--set fault.options=operations=write,error=ENOMEM,count=3 "
+                             "--set expect.outcome= --set expect_v2.outcome=");
+    const json errors = evidence_of(verdict)["cost"]["daemon"]["errors"];
+    ASSERT_EQ(errors.size(), 1U) << errors;
+    EXPECT_EQ(errors[0]["error"], "ENOMEM");
+    EXPECT_EQ(errors[0]["count"], 3);
+    EXPECT_EQ(verdict["cost"]["enomem"], 3);
+    EXPECT_EQ(verdict["cost"]["other_errors"], 0);
+}
+
+TEST_F(FaultsTest, ADaemonThatTheOomKillerTookIsNamedSoAndCounted) {
+    const json verdict = run("fuse-ext4-oom-killed-daemon");
+    expect_verdict(verdict, "daemon_killed", "by the OOM killer", "allocate");
+    EXPECT_GE(verdict["cost"]["oom_kills"], 1);
+    EXPECT_GE(verdict["cost"]["machine_oom_kills"], verdict["cost"]["oom_kills"]);
 }
 
 TEST_F(FaultsTest, AnOptionThatRefluxdDoesNotKnowEndsTheRunBeforeItsWorkload) {

@@ -81,6 +81,41 @@ class RunTest : public RefluxTest {
     }
 };
 
+// Of a batch of a cure, its baseline and their control.
+void expect_costs(const json& verdicts) {
+    for (const auto i : {0, 1}) {
+        const json& against = verdicts[i]["cost_against_control"];
+        EXPECT_EQ(against["control"], "fuse-ext4-shared-memcg-control");
+        EXPECT_GT(against["throughput"], 0);
+        EXPECT_FALSE(against["p99"].empty());
+    }
+    const json& cure = verdicts[0]["cost"];
+    const json& stall = verdicts[1]["cost"];
+    const json& control = verdicts[2]["cost"];
+    EXPECT_FALSE(verdicts[2].contains("cost_against_control"));
+    for (const json* cost : {&cure, &control}) {
+        EXPECT_GT((*cost)["throughput_bytes_s"], 1 << 20);
+        EXPECT_EQ((*cost)["enomem"], 0);
+        EXPECT_EQ((*cost)["oom_kills"], 0);
+        EXPECT_EQ((*cost)["scanned_pages"], 0) << "nothing presses on the daemon";
+        EXPECT_EQ((*cost)["steps"].size(), 6U);
+        for (const json& step : (*cost)["steps"]) {
+            EXPECT_EQ(step["unfinished"], 0) << step;
+            EXPECT_GE(step["longest_s"], step["p99_s"]) << step;
+        }
+    }
+    EXPECT_GT(stall["scanned_pages"], 0);
+    EXPECT_GE(stall["scanned_pages"], stall["reclaimed_pages"]);
+    if (text_of(verdicts[1]["outcome"]) == "deadlock") {
+        // What hung at the end was not passed over.
+        const auto longest = std::ranges::max(
+            stall["steps"], {}, [](const json& step) { return step["longest_s"].get<double>(); });
+        EXPECT_GE(longest["longest_s"], 7) << "the stall window is 8 s";
+        EXPECT_GT(longest["unfinished"], 0);
+        EXPECT_LT(verdicts[1]["cost_against_control"]["throughput"], 1);
+    }
+}
+
 // A daemon outside of the limit: in one batch with the stall without that, and with its control.
 TEST_F(RunTest, Ext4StallsItsControlCompletesAndBothShowTheCure) {
     // Not a test of speed: three runs in a row meet whatever else the machine does.
@@ -97,6 +132,7 @@ TEST_F(RunTest, Ext4StallsItsControlCompletesAndBothShowTheCure) {
     EXPECT_FALSE(verdicts[1].contains("proof_of_cure"));
     EXPECT_EQ(text_of(verdicts[2]["scenario"]), "fuse-ext4-shared-memcg-control");
     expect_completes(verdicts[2]);
+    expect_costs(verdicts);
     // How little it is holds for a quiet machine: docs/results.md has that.
     EXPECT_EQ(verdicts[2]["trace_overhead"]["blocks"], 4);
     EXPECT_GT(verdicts[2]["trace_overhead"]["without_bytes_s"], 0);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <memory>
 #include <thread>
 
@@ -43,6 +44,27 @@ class ZonedDeviceTest : public testing::TestWithParam<std::string> {
     std::vector<std::byte> data_ = std::vector<std::byte>(8192, std::byte{0x77});
 };
 INSTANTIATE_TEST_SUITE_P(Engines, ZonedDeviceTest, testing::Values("sync", "threads", "uring"));
+
+TEST_P(ZonedDeviceTest, ErrorsOfItsIoAreCountedByTheirErrno) {
+    const auto device = open();
+    ASSERT_TRUE(device);
+    EXPECT_NE(run(*device, DeviceOperation::write, 16 * zone_size, data_), 0) << "beyond its end";
+    EXPECT_EQ(run(*device, DeviceOperation::write, 0, data_), 0);
+    EXPECT_TRUE(device->io_errors().empty()) << "the disk refuses, its I/O is well";
+    ASSERT_TRUE(device->faults().set("error", {"error=ENOMEM", "count=2"}));
+    EXPECT_EQ(run(*device, DeviceOperation::read, 0, data_), ENOMEM);
+    EXPECT_EQ(run(*device, DeviceOperation::write, 0, data_), ENOMEM);
+    EXPECT_EQ(run(*device, DeviceOperation::read, 0, data_), 0);
+    ASSERT_TRUE(device->faults().set("error", {"error=EIO", "count=1", "torn"}));
+    EXPECT_EQ(run(*device, DeviceOperation::write, 0, data_), EIO);
+    device->drain();
+    const auto errors = device->io_errors();
+    ASSERT_EQ(errors.size(), 2U);
+    EXPECT_EQ(errors[0].name, "EIO");
+    EXPECT_EQ(errors[0].count, 1U);
+    EXPECT_EQ(errors[1].name, "ENOMEM");
+    EXPECT_EQ(errors[1].count, 2U);
+}
 
 TEST_P(ZonedDeviceTest, DataAndZonesSurviveACleanEnd) {
     {

@@ -42,6 +42,27 @@ class LowerCallsTest : public testing::TestWithParam<std::string_view> {
 };
 INSTANTIATE_TEST_SUITE_P(Engines, LowerCallsTest, testing::Values("sync", "threads"));
 
+// Every engine, uring too.
+class ShortTransferTest : public testing::TestWithParam<std::string_view> {};
+INSTANTIATE_TEST_SUITE_P(Engines, ShortTransferTest, testing::Values("sync", "threads", "uring"));
+
+TEST_P(ShortTransferTest, AreCountedAndGoneOnWith) {
+    const test::TemporaryFolder folder;
+    const auto file = open_file(folder / "file", O_RDWR | O_CREAT);
+    ASSERT_TRUE(file);
+    ASSERT_EQ(::ftruncate(file->get(), block + 100), 0);
+    const auto engine = make_engine(GetParam(), {.fd = file->get()});
+    if (!engine && engine.error().kind == ErrorKind::unsupported) {
+        GTEST_SKIP() << engine.error().message;
+    }
+    ASSERT_TRUE(engine) << engine.error().message;
+    std::vector<std::byte> data(block);
+    EXPECT_EQ(run(**engine, Operation::read, 0, data), 0);
+    EXPECT_EQ((*engine)->state().short_transfers, 0U);
+    EXPECT_EQ(run(**engine, Operation::read, block, data), EIO) << "the file ends in it";
+    EXPECT_EQ((*engine)->state().short_transfers, 1U);
+}
+
 TEST_P(LowerCallsTest, WhatCannotBeDoneWithoutWaitingIsDoneAgainAndCounted) {
     const auto engine = make({.flags = {"nowait"}});
     ASSERT_NE(engine, nullptr);

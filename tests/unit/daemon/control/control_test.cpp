@@ -101,6 +101,8 @@ TEST_F(ControlTest, AnswersLineByLineOnOneConnection) {
         EXPECT_EQ(asked["io"]["calls"]["flags"], json::array({"nowait"}));
         EXPECT_EQ(asked["io"]["calls"]["sync_range"], 4096);
         EXPECT_EQ(asked["io"]["calls"]["fallbacks"], 0);
+        EXPECT_EQ(asked["io"]["short_transfers"], 0);
+        EXPECT_EQ(asked["io"]["errors"], json::array());
     }
     EXPECT_EQ(status["protection"]["io_flusher"], "late");
     EXPECT_EQ(status["protection"]["lock_memory"], false);

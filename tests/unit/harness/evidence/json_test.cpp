@@ -85,6 +85,12 @@ Evidence full() {
     it.guest = evidence::Guest{
         .accelerator = "tcg", .kernel = "6.1", .boot_s = 7.5, .end = "panicked", .detail = "Oops"};
     it.faults = {{.name = "stop", .detail = "SIGSTOP to 4240", .at_s = 1.5, .lifted_s = 9.5}};
+    it.trace.scan = evidence::ReclaimScan{3, 96, 11};
+    it.cost =
+        evidence::Cost{.workload = evidence::WorkloadCost{6.5, 7, 8, {{"sync", 9, 1, 0.1, 0.2, 0.3, 0.4}}},
+                       .daemon = evidence::DaemonIo{5, 6, {{"ENOMEM", 7}}},
+                       .oom_kills = 1,
+                       .machine_oom_kills = 2};
     return it;
 }
 
@@ -108,6 +114,9 @@ TEST(EvidenceJson, WritesAndReadsEveryField) {
     EXPECT_EQ(read->trace.overhead->ratio_high, 1.25);
     EXPECT_EQ(read->relief.at(0).freed_tids, std::vector<int>{4240});
     EXPECT_EQ(read->daemon_exit->signal, 9);
+    EXPECT_EQ(read->trace.scan->reclaimed_pages, 11U);
+    EXPECT_EQ(read->cost->workload->latencies.at(0).p99_s, 0.2);
+    EXPECT_EQ(read->cost->daemon->errors.at(0).error, "ENOMEM");
     EXPECT_EQ(read->progress.at(0).memory_pressure_full_avg10, 10.25);
     EXPECT_FALSE(read->progress.at(1).fuse_waiting);
     EXPECT_EQ(read->environment.kernel_version, "#1 SMP \"quoted\"");

@@ -62,6 +62,25 @@ void wait_for_hang_up(int fd) {
     ::poll(&waited, 1, 5000);
 }
 
+TEST(DaemonStatus, ItsIoIsToldWhereItTellsIt) {
+    const auto report =
+        parse_daemon_report(R"({"counters":{"completed":9},"io":{"direct":false,"short_transfers":2,)"
+                            R"("errors":[{"error":"ENOMEM","count":3},{"error":"EIO","count":1}]}})",
+                            1);
+    ASSERT_TRUE(report.io) << report.problem;
+    EXPECT_EQ(report.io->requests, 9U);
+    EXPECT_EQ(report.io->short_transfers, 2U);
+    ASSERT_EQ(report.io->errors.size(), 2U);
+    EXPECT_EQ(report.io->errors[0].error, "ENOMEM");
+    EXPECT_EQ(report.io->errors[0].count, 3U);
+    // Older ones, and foreign ones.
+    EXPECT_FALSE(parse_daemon_report("{}", 1).io);
+    EXPECT_FALSE(parse_daemon_report(R"({"io":{"direct":false}})", 1).io);
+    const auto wrong = parse_daemon_report(R"({"io":{"short_transfers":-1,"errors":[]}})", 1);
+    EXPECT_FALSE(wrong.status.answered);
+    EXPECT_THAT(wrong.problem, HasSubstr("short_transfers"));
+}
+
 TEST(DaemonStatus, ReadsAllOfIt) {
     const auto report = parse_daemon_report(fixture("daemon_status.json"), 7.5);
     ASSERT_TRUE(report.status.answered) << report.problem;

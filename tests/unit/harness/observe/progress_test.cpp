@@ -55,6 +55,31 @@ TEST(BtrfsBdiName, IsThatOfTheFilesystemOnTheDevice) {
     EXPECT_EQ(btrfs_bdi_name(sys.path(), "sda"), std::nullopt);
 }
 
+TEST(OomKills, OfATreeOfCgroupsAreAddedUp) {
+    TemporaryTree v2;
+    v2.file("run/memory.events.local", "low 0\noom 5\noom_kill 1\noom_group_kill 0\n");
+    v2.file("run/memory.events", "oom_kill 4\n");  // with those below, which are counted by themselves
+    v2.file("run/pressed/memory.events.local", "oom_kill 2\n");
+    v2.file("run/pressed/daemon/memory.events.local", "oom_kill 1\n");
+    EXPECT_EQ(*cgroup_oom_kills(v2.path("run")), 4U);
+    TemporaryTree v1;
+    v1.file("run/memory.oom_control", "oom_kill_disable 1\nunder_oom 0\noom_kill 0\n");
+    v1.file("run/pressed/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    EXPECT_EQ(*cgroup_oom_kills(v1.path("run")), 3U);
+    v1.file("run/pressed/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+    const auto older = cgroup_oom_kills(v1.path("run"));
+    ASSERT_FALSE(older);
+    EXPECT_EQ(older.error().kind, ErrorKind::unsupported);
+    EXPECT_FALSE(cgroup_oom_kills(v1.path("gone")));
+}
+
+TEST(OomKills, OfTheMachine) {
+    TemporaryTree proc;
+    EXPECT_FALSE(machine_oom_kills(proc.path()));
+    proc.file("vmstat", "drop_slab 3\noom_kill 12\nunevictable_pgs_culled 1\n");
+    EXPECT_EQ(*machine_oom_kills(proc.path()), 12U);
+}
+
 TEST(Cgroup, UsageOfBothVersions) {
     TemporaryTree v1;
     v1.file("memory.usage_in_bytes", "67108864\n");

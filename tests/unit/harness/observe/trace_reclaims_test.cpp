@@ -32,6 +32,36 @@ std::string switch_to(int tid) {
         tid);
 }
 
+// As 5.10 to 6.18 print it.
+std::string scan(int scanned, int reclaimed) {
+    return fmt::format(
+        "mm_vmscan_lru_shrink_inactive: nid=0 nr_scanned={} nr_reclaimed={} nr_dirty=0 nr_writeback=3 "
+        "nr_congested=0 nr_immediate=0 nr_activate_anon=0 nr_activate_file=1 nr_ref_keep=0 nr_unmap_fail=0 "
+        "priority=12 flags=RECLAIM_WB_FILE|RECLAIM_WB_ASYNC",
+        scanned, reclaimed);
+}
+
+TEST(TraceParser, ScansAreAddedUpAndTakeNoOthersPlace) {
+    auto parser = parser_for("7:1", "7:0");
+    EXPECT_FALSE(parser.summary().scan);
+    parser.feed(line(5, 0.9, scan(999, 999)) +  // before the trace saw its reclaim begin
+                line(5, 1.0, begin_memcg) + line(5, 1.1, "folio_wait_writeback: bdi 7:1: ino=14 index=8") +
+                line(5, 1.2, scan(32, 0)) + line(6, 1.3, scan(999, 999)) + line(5, 1.4, scan(31, 7)) +
+                line(5, 1.5, sleep_of(5)));
+    const auto summary = parser.summary();
+    ASSERT_TRUE(summary.scan);
+    EXPECT_EQ(summary.scan->batches, 2U);
+    EXPECT_EQ(summary.scan->scanned_pages, 63U);
+    EXPECT_EQ(summary.scan->reclaimed_pages, 7U);
+    EXPECT_EQ(summary.reclaims.at(0).inside_count, 1U);
+    EXPECT_EQ(summary.reclaims.at(0).waits.at(0).event, "folio_wait_writeback");
+    EXPECT_EQ(summary.last_events.at(0).event, "folio_wait_writeback");
+    EXPECT_EQ(parser.garbage(), 0U);
+    parser.feed(line(5, 1.6, "mm_vmscan_lru_shrink_inactive: nid=0 nr_scanned=x"));
+    EXPECT_EQ(parser.garbage(), 1U);
+    EXPECT_EQ(parser.summary().scan->batches, 2U);
+}
+
 TEST(TraceParser, AShrinkerBelongsToTheSuperblockThatItPrunes) {
     auto parser = parser_for("7:1", "7:0");
     parser.feed(line(5, 1.0, begin_memcg) +  //

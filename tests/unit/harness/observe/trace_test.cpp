@@ -47,6 +47,24 @@ TEST(TraceProbes, AKernelWithoutThemIsAProblemAndNoError) {
     EXPECT_THAT(none.problem, HasSubstr("no kprobe events"));
 }
 
+TEST(TraceScan, IsNoughtOnlyWhereItWouldHaveBeenSeen) {
+    evidence::TraceSummary summary;
+    settle_scan(summary);
+    EXPECT_FALSE(summary.scan) << "this kernel has no such event";
+    summary.events = {"vmscan/mm_vmscan_lru_shrink_inactive"};
+    summary.counts = {{.tid = 5, .gfp_flags = "GFP_NOFS", .count = 2, .reclaimed_pages = 32}};
+    settle_scan(summary);
+    EXPECT_FALSE(summary.scan) << "pages came from somewhere";
+    EXPECT_THAT(summary.weaker, testing::ElementsAre(HasSubstr("MGLRU")));
+    summary.counts.front().reclaimed_pages = 0;
+    settle_scan(summary);
+    ASSERT_TRUE(summary.scan);
+    EXPECT_EQ(summary.scan->scanned_pages, 0U);
+    summary.scan->scanned_pages = 7;
+    settle_scan(summary);
+    EXPECT_EQ(summary.scan->scanned_pages, 7U);
+}
+
 std::string bounded(const TemporaryTree& tree, const std::vector<std::string>& pieces, std::size_t half) {
     auto text = BoundedText::create(tree.path("trace.txt"), half);
     EXPECT_TRUE(text);

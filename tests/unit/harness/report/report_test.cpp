@@ -245,6 +245,45 @@ TEST(VerdictJson, OfACureInABatchHasItsProof) {
               nlohmann::json({{"proven", true}, {"missing", nlohmann::json::array()}, {"chance", 0.25}}));
 }
 
+TEST(VerdictJson, ItsCostIsReadBackAsItWasWritten) {
+    Evidence evidence = testing::fixture("completes");
+    EXPECT_TRUE(json_of(evidence)["cost"].is_null());
+    const auto text = [&evidence] { return report::verdict_json(evidence, {}, "/tmp/run"); };
+    EXPECT_FALSE(report::cost_in(text()));
+    evidence.cost.emplace().workload =
+        evidence::WorkloadCost{2, 100, 20, {{"sync", 9, 1, 0.1, 0.2, 0.3, 0.4}}};
+    evidence.cost->daemon = evidence::DaemonIo{5, 6, {{"ENOMEM", 7}, {"EIO", 8}}};
+    evidence.cost->oom_kills = 3;
+    const auto cost = report::cost_in(text());
+    ASSERT_TRUE(cost);
+    EXPECT_EQ(cost->throughput_bytes_s, 60);
+    EXPECT_EQ(cost->steps.at(0).kind, "sync");
+    EXPECT_EQ(cost->steps.at(0).unfinished, 1U);
+    EXPECT_EQ(cost->steps.at(0).p99_s, 0.2);
+    EXPECT_EQ(cost->steps.at(0).longest_s, 0.4);
+    EXPECT_EQ(cost->enomem, 7U);
+    EXPECT_EQ(cost->other_errors, 8U);
+    EXPECT_EQ(cost->short_transfers, 6U);
+    EXPECT_EQ(cost->oom_kills, 3U);
+    EXPECT_FALSE(cost->machine_oom_kills) << "not measured";
+    for (const auto* other : {"", "[]", "{}", R"({"cost":3})", R"({"cost":{"steps":[]}})"}) {
+        EXPECT_FALSE(report::cost_in(other)) << other;
+    }
+}
+
+TEST(VerdictJson, OfARunBesideItsControlHasTheRatio) {
+    const std::string json = report::verdict_json(testing::fixture("completes"), {}, "/tmp/run");
+    EXPECT_EQ(report::with_cost(json, {.scenario = "alone"}), json);
+    const auto with = nlohmann::json::parse(report::with_cost(
+        json, {.runs = 2, .control = "c", .control_runs = 1, .throughput = 0.5, .p99 = {{"sync", 3.5}}}));
+    EXPECT_EQ(with.at("cost_against_control"),
+              nlohmann::json({{"control", "c"},
+                              {"control_runs", 1},
+                              {"runs", 2},
+                              {"throughput", 0.5},
+                              {"p99", {{{"kind", "sync"}, {"ratio", 3.5}}}}}));
+}
+
 TEST(VerdictJson, BytesThatAreNotUtf8AreReplaced) {
     Evidence evidence = testing::fixture("completes");
     evidence.kernel_log = {"comm \xff odd"};
@@ -276,6 +315,7 @@ TEST(VerdictJson, EveryKeyIsDocumentedOnceAndNoOther) {
     evidence.mitigations = {{.name = "io_flusher", .applied = true, .detail = ""}};
     evidence.guest.emplace().end = "ended";
     evidence.trace.overhead.emplace();
+    evidence.cost.emplace().workload.emplace().latencies.emplace_back();
     const auto written = test::keys_of(json_of(evidence));
     EXPECT_TRUE(written.contains("proof.tid") && written.contains("relief.rung") &&
                 written.contains("recursion_proof.tid") && written.contains("trace_overhead.ratio"))

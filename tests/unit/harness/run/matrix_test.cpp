@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace reflux::run {
 namespace {
@@ -276,6 +277,32 @@ TEST(MatrixCureTest, JsonHasTheProofOfCuresOnly) {
         HasSubstr(
             "\"proof_of_cure\": {\n    \"proven\": false,\n    \"missing\": [],\n    \"chance\": 0.5\n  }"));
     EXPECT_THAT(json, HasSubstr("\"missing\": [\n      \"its baseline stall was not run beside it\"\n    ]"));
+}
+
+// By the verdicts alone: a matrix goes on with what an earlier invocation left.
+TEST(MatrixCostTest, IsReadFromTheVerdictsAndComparedInItsColumn) {
+    const auto run = [](int throughput) {
+        const auto text = fmt::format(
+            R"({{"outcome":"completes","recursion":"none","met":true,"reasons":[],"leftovers":[],)"
+            R"("cgroup_version":"v1","cost":{{"throughput_bytes_s":{},"steps":[],"enomem":null,)"
+            R"("other_errors":null,"short_transfers":null,"oom_kills":0,"machine_oom_kills":0,)"
+            R"("scanned_pages":null,"reclaimed_pages":null}}}})",
+            throughput);
+        return parse_run(text).value();
+    };
+    std::vector<Cell> cells{cell("6.1", "cure", 1, {run(25)}), cell("6.1", "control", 1, {run(50)}),
+                            cell("7.2", "cure", 1, {run(25)})};
+    for (auto& one : cells) {
+        one.claim.control = "control";
+    }
+    EXPECT_THAT(summary_of(cells),
+                ElementsAre(HasSubstr("6.1 v1, cure: cost against control: throughput 0.5,"),
+                            HasSubstr("6.1 v1, control: cost: throughput 50"),
+                            HasSubstr("7.2 v1, cure: cost: throughput 25")));
+    const auto json = nlohmann::json::parse(json_of(cells));
+    EXPECT_EQ(json[0]["cost_against_control"]["throughput"], 0.5);
+    EXPECT_FALSE(json[1].contains("cost_against_control"));
+    EXPECT_FALSE(json[2].contains("cost_against_control"));
 }
 
 TEST(MatrixSummaryTest, RepeatedRunsHaveBounds) {
