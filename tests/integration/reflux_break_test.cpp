@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include <gmock/gmock.h>
@@ -80,6 +81,20 @@ TEST_F(BreakTest, AKilledHarnessIsCleanedUpAfter) {
     EXPECT_EQ(clean.code, 0) << clean.output << clean.errors;
     EXPECT_EQ(left_behind(before), "");
     EXPECT_THAT(run_reflux("clean").output, HasSubstr("nothing to clean"));
+}
+
+TEST_F(BreakTest, WhatAKilledHarnessHasSetIsPutBack) {
+    const auto before = take_inventory();
+    Running run(folder_, run_arguments("fuse-ext4-shared-memcg-control --mitigation bdi_max_ratio"));
+    ASSERT_TRUE(run.await("pressure:")) << run.errors();
+    run.signal(SIGKILL);
+    EXPECT_EQ(run.wait(), 128 + SIGKILL);
+    const auto now = take_inventory();
+    EXPECT_TRUE(std::any_of(now.begin(), now.end(), [](const std::string& one) {
+        return one.starts_with("setting /sys/class/bdi/") && one.ends_with("/max_ratio 1");
+    }));
+    EXPECT_EQ(run_reflux("clean").code, 0);
+    EXPECT_EQ(left_behind(before), "");
 }
 
 TEST_F(BreakTest, CleanLeavesALivingRunAlone) {

@@ -57,6 +57,22 @@ void add_processes(Inventory& found) {
     }
 }
 
+// What mitigations write into the machine, where it is not as the kernel makes it: a loop device that
+// somebody added meanwhile has its own.
+void add_settings(Inventory& found) {
+    const auto add = [&](const std::string& path, const std::string& usual) {
+        const auto value = read_file(path);
+        if (value && trimmed(*value) != usual) {
+            found.insert(fmt::format("setting {} {}", path, trimmed(*value)));
+        }
+    };
+    for (const auto& device : names_in("/sys/class/bdi")) {
+        add(fmt::format("/sys/class/bdi/{}/max_ratio", device), "100");
+        add(fmt::format("/sys/class/bdi/{}/strict_limit", device), "0");
+    }
+    add("/proc/sys/fs/fuse/default_request_timeout", "0");
+}
+
 // The folders of a pseudo filesystem that need not be mounted on this host.
 void add_pseudo(Inventory& found, const std::string& type, const std::string& below) {
     const TemporaryFolder folder;
@@ -77,6 +93,7 @@ Inventory take_inventory() {
     add_loops(found);
     add_cgroups(found);
     add_processes(found);
+    add_settings(found);
     add_pseudo(found, "fusectl", "");
     add_pseudo(found, "tracefs", "/instances");
     for (const std::string folder : {"/var/tmp", "/run/reflux"}) {
