@@ -31,7 +31,8 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
     REFLUX_TRY(auto opened, Image::open(path));
     REFLUX_TRY(auto engine, io::make_engine(options.engine, {.fd = opened.image.fd(),
                                                              .threads = options.threads,
-                                                             .direct = options.direct}));
+                                                             .direct = options.direct,
+                                                             .calls = options.calls}));
     return start(std::move(opened), std::move(engine));
 }
 
@@ -51,6 +52,19 @@ ZonedDevice::ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engin
       in_flight_(engine->max_in_flight()),
       faults_(std::make_unique<io::Faults>()),
       engine_(io::with_faults(std::move(engine), *faults_, data_offset_)) {}
+
+void ZonedDevice::offer_memory(std::span<std::byte> memory) {
+    {
+        const std::lock_guard lock(table_mutex_);
+        offered_memory_ = memory;
+    }
+    engine_->offer_memory(memory);
+}
+
+std::span<const std::byte> ZonedDevice::offered_memory() const {
+    const std::lock_guard lock(table_mutex_);
+    return offered_memory_;
+}
 
 void ZonedDevice::submit(DeviceRequest& request) {
     auto& work = request.work_;

@@ -36,6 +36,7 @@ struct DeviceOptions {
     std::string engine = "sync";
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
+    io::CallOptions calls;            // around and with each read and write
 };
 
 class ZonedDevice final : public Disk {
@@ -64,7 +65,9 @@ class ZonedDevice final : public Disk {
     // Not so for a request that waits for another's turn to end: it is done in the thread that ends it.
     [[nodiscard]] bool is_inline() const override { return engine_->is_inline(); }
 
-    void offer_memory(std::span<std::byte> memory) override { engine_->offer_memory(memory); }
+    void offer_memory(std::span<std::byte> memory) override;
+    // What was offered: where the buffers of requests lie. Only to be asked about: it may be gone.
+    [[nodiscard]] std::span<const std::byte> offered_memory() const;
     [[nodiscard]] io::EngineState engine_state() const { return engine_->state(); }
 
     void submit(DeviceRequest& request) override;
@@ -137,6 +140,7 @@ class ZonedDevice final : public Disk {
     ZoneTable zones_;
     ImageTable table_;
     ZoneTurns turns_;
+    std::span<const std::byte> offered_memory_;  // under table_mutex_ too
     std::vector<std::string> findings_;
     InFlightTable in_flight_;
     AtomicCounters counters_;

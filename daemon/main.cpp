@@ -46,6 +46,8 @@ Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& optio
                                   {.engine = options.engine,
                                    .front_end = "fuse",
                                    .start_ns = monotonic_ns(),
+                                   .calls = options.calls,
+                                   .protection = options.protection,
                                    .translation = translation});
 }
 
@@ -80,9 +82,7 @@ Result<Stand> set_up(const ServeOptions& options, const std::string& mountpoint,
 
 Status tell_ready(const ServeOptions& options, const std::string& mountpoint, const Disk& disk,
                   ReadyLine& ready) {
-    if (options.io_flusher) {
-        REFLUX_CHECK(check_io_flushers());
-    }
+    REFLUX_CHECK(protect_when_ready(options.protection));
     return ready.tell(to_line({{"event", "ready"},
                                {"pid", ::getpid()},
                                {"size", disk.size().value},
@@ -111,16 +111,15 @@ Status serve_device(const ServeOptions& options, const std::string& mountpoint, 
 }
 
 Status serve(const ServeOptions& options, ReadyLine& ready) {
-    if (options.io_flusher) {
-        REFLUX_CHECK(become_io_flusher());  // before any thread exists
-    }
+    REFLUX_CHECK(protect_at_start(options.protection));  // before any thread exists
     REFLUX_TRY(const auto mountpoint, fuse::check_mount_point(options.mountpoint));
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
     REFLUX_TRY(const auto device, ZonedDevice::open(options.image, {.engine = options.engine,
                                                                     .threads = options.threads,
-                                                                    .direct = options.direct}));
+                                                                    .direct = options.direct,
+                                                                    .calls = options.calls}));
     if (device->image_was_unclean()) {
         log_line(
             fmt::format("{} was not closed cleanly: write pointers are as of the last flush", options.image));

@@ -8,8 +8,12 @@
 
 namespace reflux {
 
+bool set_io_flusher(bool on) {
+    return ::prctl(PR_SET_IO_FLUSHER, on ? 1 : 0, 0, 0, 0) == 0;
+}
+
 Status mark_io_flusher() {
-    if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0) {
+    if (set_io_flusher(true)) {
         return {};
     }
     const int error = errno;

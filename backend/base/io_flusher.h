@@ -9,5 +9,7 @@ namespace reflux {
 // Marks the calling thread. Threads that it starts later inherit the mark and programs that it becomes keep
 // it; threads that exist already do not get it. unsupported where the kernel refuses.
 Status mark_io_flusher();
+// The bare call, for a mark that is set and taken off again. False: refused, errno says why.
+bool set_io_flusher(bool on);
 
 }  // namespace reflux

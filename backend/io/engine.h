@@ -5,6 +5,7 @@
 #pragma once
 
 #include "backend/base/result.h"
+#include "backend/io/call_options.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,7 @@ struct EngineOptions {
     // it. Not set: what the engine thinks right.
     std::optional<unsigned> threads;
     bool direct = false;  // past the page cache, where a request's alignment allows it (lower_file.h)
+    CallOptions calls;    // what an engine cannot do of it is unsupported
 };
 
 // What an engine tells about itself.
@@ -47,6 +49,7 @@ struct EngineState {
     bool direct = false;
     std::uint64_t unaligned = 0;       // transfers of the direct mode that went through the page cache
     std::size_t registered_bytes = 0;  // of memory that the kernel keeps pinned for it
+    CallState calls;
 };
 
 class Engine {

@@ -1,6 +1,6 @@
 // Engine threads: a fixed pool of threads takes requests from a bounded queue, each doing one at a time.
 #include "backend/io/engines.h"
-#include "backend/io/transfer.h"
+#include "backend/io/lower_calls.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -15,8 +15,8 @@ class ThreadsEngine final : public Engine {
   public:
     // Twice as many requests as threads: each thread finds its next one queued when it ends one, and memory
     // for buffers stays small.
-    ThreadsEngine(LowerFile file, unsigned threads)
-        : file_(std::move(file)), ring_(std::size_t{2} * threads) {
+    ThreadsEngine(std::unique_ptr<LowerCalls> calls, unsigned threads)
+        : calls_(std::move(calls)), ring_(std::size_t{2} * threads) {
         threads_.reserve(threads);
     }
     ThreadsEngine(const ThreadsEngine&) = delete;
@@ -61,7 +61,7 @@ class ThreadsEngine final : public Engine {
 
     [[nodiscard]] bool is_inline() const override { return false; }
     [[nodiscard]] std::size_t max_in_flight() const override { return ring_.size(); }
-    [[nodiscard]] EngineState state() const override { return state_of(file_); }
+    [[nodiscard]] EngineState state() const override { return calls_->state(); }
 
   private:
     // The next request, or null when the engine ends and nothing is queued.
@@ -80,7 +80,7 @@ class ThreadsEngine final : public Engine {
     void work(unsigned index) {
         ::pthread_setname_np(::pthread_self(), fmt::format("refluxd-io/{}", index).c_str());
         while (Request* request = take()) {
-            perform(file_, *request);
+            calls_->perform(*request);
             const std::lock_guard lock(mutex_);
             // Notified under the lock: a waiter that ends the engine must not do so before this returns.
             room_.notify_one();
@@ -90,7 +90,7 @@ class ThreadsEngine final : public Engine {
         }
     }
 
-    LowerFile file_;
+    std::unique_ptr<LowerCalls> calls_;
     std::mutex mutex_;  // guards all below; never held across I/O or a callback
     std::condition_variable work_;
     std::condition_variable room_;
@@ -107,8 +107,8 @@ class ThreadsEngine final : public Engine {
 
 Result<std::unique_ptr<Engine>> make_threads_engine(const EngineOptions& options) {
     REFLUX_TRY(const unsigned threads, thread_count(options, 4));
-    REFLUX_TRY(auto file, LowerFile::make(options));
-    auto engine = std::make_unique<ThreadsEngine>(std::move(file), threads);
+    REFLUX_TRY(auto calls, LowerCalls::make(options));
+    auto engine = std::make_unique<ThreadsEngine>(std::move(calls), threads);
     REFLUX_CHECK(engine->start(threads));
     return engine;
 }

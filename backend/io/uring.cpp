@@ -35,8 +35,9 @@ constexpr std::uint64_t wake_up = depth;  // user_data of the eventfd's read; of
 
 class UringEngine final : public Engine {
   public:
-    UringEngine(LowerFile file, Ring ring, UniqueFd event)
+    UringEngine(LowerFile file, CallFlags flags, Ring ring, UniqueFd event)
         : file_(std::move(file)),
+          flags_(flags),
           ring_(std::move(ring)),
           event_(std::move(event)),
           queue_(depth),
@@ -95,6 +96,7 @@ class UringEngine final : public Engine {
     [[nodiscard]] EngineState state() const override {
         EngineState state = state_of(file_);
         state.registered_bytes = registered_bytes_;
+        state.calls.flagged = flagged_.load(std::memory_order_relaxed);
         return state;
     }
 
@@ -143,6 +145,8 @@ class UringEngine final : public Engine {
     void complete(std::size_t slot, int error);
 
     LowerFile file_;
+    CallFlags flags_;
+    std::atomic<std::uint64_t> flagged_ = 0;
     Ring ring_;
     UniqueFd event_;
     std::span<std::byte> registered_;  // set before the first request, read by the thread after it
@@ -270,6 +274,10 @@ void UringEngine::prepare(std::size_t slot) {
         const int file = file_.goes_direct(offset, rest) ? direct_file : buffered_file;
         ::io_uring_prep_rw(opcode(request.operation, rest), &sqe, file, rest.data(),
                            static_cast<unsigned>(rest.size()), offset);
+        if (flags_.all != 0) {
+            sqe.rw_flags = flags_.all;
+            flagged_.fetch_add(1, std::memory_order_relaxed);
+        }
     }
     sqe.flags |= IOSQE_FIXED_FILE;
     sqe.user_data = slot;
@@ -330,7 +338,10 @@ void UringEngine::complete(std::size_t slot, int error) {
 
 Result<std::unique_ptr<Engine>> make_uring_engine(const EngineOptions& options) {
     REFLUX_TRY(const unsigned workers, thread_count(options, 4));
+    REFLUX_CHECK(check_for_ring(options.calls));
     REFLUX_TRY(auto file, LowerFile::make(options));
+    REFLUX_TRY(const auto flags, parse_call_flags(options.calls.flags));
+    REFLUX_CHECK(try_call_flags(options.fd, flags, options.calls.flags));
     REFLUX_TRY(auto ring, Ring::make(2 * depth));
     const std::array<int, 2> fds{file.buffered(), file.direct()};  // -1: an empty place
     REFLUX_CHECK(ring.register_files(fds));
@@ -339,7 +350,7 @@ Result<std::unique_ptr<Engine>> make_uring_engine(const EngineOptions& options) 
     if (!event) {
         return fail_errno("eventfd");
     }
-    auto engine = std::make_unique<UringEngine>(std::move(file), std::move(ring), std::move(event));
+    auto engine = std::make_unique<UringEngine>(std::move(file), flags, std::move(ring), std::move(event));
     REFLUX_CHECK(engine->start());
     return engine;
 }

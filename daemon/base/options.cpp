@@ -1,5 +1,6 @@
 #include "daemon/base/options.h"
 
+#include "backend/io/call_scope.h"
 #include "backend/io/engine.h"
 #include "backend/translated_device.h"
 #include "backend/zone/tcmu_config.h"
@@ -23,6 +24,7 @@ struct RawOptions {
     bool force = false;
     bool translated = false;
     ServeOptions serve;
+    std::string sync_range;
     ReportOptions report;
     FsckOptions fsck;
 };
@@ -33,6 +35,31 @@ std::string engine_help() {
         text += fmt::format("\n  {}: {}", engine.name, engine.description);
     }
     return text;
+}
+
+// "What: a, b", and the names that it takes.
+std::string words_help(std::string text, const std::vector<io::CallWord>& words) {
+    for (const auto& word : words) {
+        text += fmt::format("\n  {}: {}", word.name, word.description);
+    }
+    return text;
+}
+
+std::vector<std::string> names_of(const std::vector<io::CallWord>& words) {
+    std::vector<std::string> names;
+    names.reserve(words.size());
+    for (const auto& word : words) {
+        names.emplace_back(word.name);
+    }
+    return names;
+}
+
+std::vector<io::CallWord> flag_words() {
+    std::vector<io::CallWord> words;
+    for (const auto& flag : io::call_flag_list()) {
+        words.push_back(flag.word);
+    }
+    return words;
 }
 
 const std::map<std::string, ZoneModel>& models() {
@@ -93,7 +120,45 @@ void describe_format(CLI::App& format, RawOptions& raw) {
     }
 }
 
-void describe_serve(CLI::App& serve, ServeOptions& options) {
+// What is done around and with each read and write of the image.
+void describe_calls(CLI::App& serve, RawOptions& raw) {
+    const auto add_words = [&](const char* name, std::vector<std::string>& into, const std::string& text,
+                               const std::vector<io::CallWord>& words) {
+        serve.add_option(name, into, words_help(text, words))
+            ->type_name("WORD")
+            ->check(CLI::IsMember(names_of(words)))
+            ->allow_extra_args(false);
+    };
+    io::CallOptions& calls = raw.serve.calls;
+    add_words("--call-flag", calls.flags,
+              "A flag of preadv2 and pwritev2 on each read and write; again for more:", flag_words());
+    add_words("--call-scope", calls.scopes,
+              "A mark on the thread around each read and write, off in between; again for more:",
+              io::call_scope_list());
+    serve.add_option("--sync-range", raw.sync_range,
+                     "After so many bytes written: sync_file_range, so that at most twice as much is dirty");
+    serve.add_option("--fdatasync-every", calls.fdatasync_every, "After so many writes: fdatasync")
+        ->check(CLI::PositiveNumber);
+}
+
+// Marks of the whole process.
+void describe_protection(CLI::App& serve, SelfProtection& protection) {
+    using When = SelfProtection::IoFlusher;
+    auto* const start = serve.add_flag_callback(
+        "--io-flusher", [&protection] { protection.io_flusher = When::start; },
+        "Mark all threads by PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE");
+    serve
+        .add_flag_callback(
+            "--io-flusher-late", [&protection] { protection.io_flusher = When::late; },
+            "Mark too late, when all threads are there: the main thread alone gets it, as in a program that "
+            "does not know the trap")
+        ->excludes(start);
+    serve.add_flag("--mlock", protection.lock_memory,
+                   "Lock all memory by mlockall; needs CAP_IPC_LOCK or a high RLIMIT_MEMLOCK");
+}
+
+void describe_serve(CLI::App& serve, RawOptions& raw) {
+    ServeOptions& options = raw.serve;
     serve.add_option("IMAGE", options.image, "Image that format made")->required();
     serve
         .add_option("MOUNTPOINT", options.mountpoint,
@@ -108,8 +173,8 @@ void describe_serve(CLI::App& serve, ServeOptions& options) {
         "I/O past the page cache (O_DIRECT); requests that are no multiple of 4096 bytes pass through it");
     serve.add_option("--control", options.control,
                      "Path of a unix socket that answers lines (status, zones, fault, help) with JSON");
-    serve.add_flag("--io-flusher", options.io_flusher,
-                   "Mark all threads by PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE");
+    describe_calls(serve, raw);
+    describe_protection(serve, options.protection);
     serve.add_flag("--daemonize", options.daemonize,
                    "Return when the disk is served, and go on in the background");
 }
@@ -159,6 +224,18 @@ Result<Command> to_format(const RawOptions& raw) {
         .image = std::move(image), .geometry = geometry, .force = raw.force, .translated = raw.translated};
 }
 
+Result<Command> to_serve(const RawOptions& raw) {
+    ServeOptions options = raw.serve;
+    if (!raw.sync_range.empty()) {
+        REFLUX_TRY(const auto size, parse_bytes(raw.sync_range));
+        if (size.value == 0) {
+            return fail(ErrorKind::invalid_input, "--sync-range 0: leave it out, or give a size as 1MiB");
+        }
+        options.calls.sync_range = size.value;
+    }
+    return options;
+}
+
 // The text that was asked for instead of a command, if any.
 Result<std::optional<HelpText>> parse_with(CLI::App& app, int argc, const char* const* argv) {
     try {
@@ -192,7 +269,7 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     auto* fsck = app.add_subcommand("fsck", "Check an image's metadata");
     auto* list = app.add_subcommand("list", "Print engines, front ends and faults as JSON");
     describe_format(*format, raw);
-    describe_serve(*serve, raw.serve);
+    describe_serve(*serve, raw);
     describe_report(*report, raw.report);
     describe_fsck(*fsck, raw.fsck);
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));
@@ -211,7 +288,7 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     if (list->parsed()) {
         return ListOptions{};
     }
-    return raw.serve;
+    return to_serve(raw);
 }
 
 const std::vector<FrontEndInfo>& front_end_list() {

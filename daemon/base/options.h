@@ -1,7 +1,9 @@
 // refluxd's command line.
 #pragma once
 
+#include "backend/io/call_options.h"
 #include "backend/zone/zoned_geometry.h"
+#include "daemon/base/self_protection.h"
 
 #include <optional>
 #include <string>
@@ -24,8 +26,9 @@ struct ServeOptions {
     std::string engine = "sync";
     std::optional<unsigned> threads;  // not set: what the engine thinks right
     bool direct = false;
+    io::CallOptions calls;
     std::string control;  // path of the control socket; empty: none
-    bool io_flusher = false;
+    SelfProtection protection;
     bool daemonize = false;
 };
 

@@ -3,7 +3,9 @@
 
 #include "backend/base/result.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,12 +30,29 @@ inline constexpr const char* control_thread_name = "refluxd-ctl";
 inline constexpr const char* translation_thread_name = "refluxd-map";
 inline constexpr const char* reclaim_thread_name = "refluxd-reclaim";
 
+// What the command line asks for.
+struct SelfProtection {
+    enum class IoFlusher {
+        off,
+        start,  // before there are threads: all of them
+        late    // when all threads are there: the calling one alone, which is what goes wrong in the field
+    } io_flusher = IoFlusher::off;
+    bool lock_memory = false;
+};
+std::string_view to_string(SelfProtection::IoFlusher when);
+
 // All threads of this process, from /proc/self/task.
 Result<std::vector<ThreadInfo>> list_threads();
 
-// mark_io_flusher() (backend/base/io_flusher.h), for the option: call it before there are threads.
-Status become_io_flusher();
-// Reads back from every thread that the mark is there.
-Status check_io_flushers();
+// Call it before there are threads. unsupported: a capability or a limit forbids it, named.
+Status protect_at_start(const SelfProtection& wanted);
+// When all threads are there: marks late, or reads back from every thread that the mark is there, and that
+// memory is locked. unsupported: what was granted is not in force.
+Status protect_when_ready(const SelfProtection& wanted);
+
+// VmLck of /proc/self/status, bytes.
+Result<std::uint64_t> locked_memory();
+// How much of it is in memory, in whole pages. Not all of it need be mapped any more.
+std::size_t resident_bytes(std::span<const std::byte> memory);
 
 }  // namespace reflux

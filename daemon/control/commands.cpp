@@ -71,11 +71,31 @@ json faults_json(const ZonedDevice& device) {
     return list;
 }
 
-json io_json(const ZonedDevice& device) {
+// Reads nothing of /proc, see progress_line().
+json calls_json(const io::CallState& state, const io::CallOptions& wanted) {
+    return {{"flags", wanted.flags},           {"scopes", wanted.scopes},
+            {"sync_range", wanted.sync_range}, {"fdatasync_every", wanted.fdatasync_every},
+            {"flagged", state.flagged},        {"fallbacks", state.fallbacks},
+            {"scoped", state.scoped},          {"scope_failures", state.scope_failures},
+            {"bounded", state.bounded},        {"bound_failures", state.bound_failures}};
+}
+
+json io_json(const ZonedDevice& device, const Identity& identity) {
     const auto state = device.engine_state();
     return {{"direct", state.direct},
             {"unaligned", state.unaligned},
-            {"registered_bytes", state.registered_bytes}};
+            {"registered_bytes", state.registered_bytes},
+            {"calls", calls_json(state.calls, identity.calls)}};
+}
+
+// Buffers are made and touched before they are used (io::BufferPool), whatever the options: to prefault is no
+// switch, and `resident_bytes` tells that it holds.
+json protection_json(const ZonedDevice& device, const Identity& identity) {
+    const auto buffers = device.offered_memory();
+    return {{"io_flusher", to_string(identity.protection.io_flusher)},
+            {"lock_memory", identity.protection.lock_memory},
+            {"locked_bytes", locked_memory().value_or(0)},
+            {"buffers", {{"bytes", buffers.size()}, {"resident_bytes", resident_bytes(buffers)}}}};
 }
 
 json zones_json(const ZonedDevice& device) {
@@ -143,7 +163,8 @@ std::string status_line(const ZonedDevice& device, const Identity& identity) {
          {"image", device.image_path()},
          {"image_was_unclean", device.image_was_unclean()},
          {"size", served(device, identity).size().value},
-         {"io", io_json(device)},
+         {"io", io_json(device, identity)},
+         {"protection", protection_json(device, identity)},
          {"threads", threads_json()},
          {"in_flight", in_flight_json(served(device, identity))},
          {"counters", counters_json(served(device, identity).counters())},
@@ -154,10 +175,12 @@ std::string status_line(const ZonedDevice& device, const Identity& identity) {
 
 // Reads nothing of /proc: a poll several times a second must not take this thread into allocations of its own
 // (opening a seq_file is charged to the memcg), for then it hangs with the daemon whose state it is to tell.
-std::string progress_line(const Disk& device) {
+std::string progress_line(const ZonedDevice& device, const Identity& identity) {
+    const Disk& disk = served(device, identity);
     return dump({{"pid", ::getpid()},
-                 {"in_flight", in_flight_json(device)},
-                 {"counters", counters_json(device.counters())}});
+                 {"io", io_json(device, identity)},
+                 {"in_flight", in_flight_json(disk)},
+                 {"counters", counters_json(disk.counters())}});
 }
 
 std::string zones_line(const ZonedDevice& device) {
@@ -211,9 +234,12 @@ std::string fault_help() {
 std::string help_line() {
     return dump(
         {{"commands",
-          {{"status", "engine, threads and their roles, requests in flight, counters, zones by condition"},
+          {{"status",
+            "engine, threads and their roles, what is done around each call and to protect the process, "
+            "requests in flight, counters, zones by condition"},
            {"progress",
-            "requests in flight and counters alone; for frequent polls, it reads nothing of /proc"},
+            "requests in flight and counters (io: of calls) alone; for frequent polls, it reads nothing of "
+            "/proc"},
            {"zones",
             "all zones: start, length, capacity, write_pointer (null: has none), type, condition, "
             "non_sequential, "
@@ -230,7 +256,7 @@ std::string answer(std::string_view line, const ZonedDevice& device, const Ident
         return status_line(device, identity);
     }
     if (command == "progress") {
-        return progress_line(served(device, identity));
+        return progress_line(device, identity);
     }
     if (command == "zones") {
         return zones_line(device);

@@ -1,8 +1,8 @@
 // The control protocol: a line in, a line of JSON out.
 //
-//   status  what the daemon is, its threads, requests in flight, counters, zones by condition; the
-//   translation
-//           (docs/translation.md), null without one
+//   status  what the daemon is, its threads, requests in flight, counters, zones by condition; how it reaches
+//           the image (io), and what protects it from its own reclaim (protection), as asked for and as it
+//           is; the translation (docs/translation.md), null without one
 //   zones   an array of all zones
 //   fault   the faults that are on; `fault set NAME OPTION...` and `fault clear [NAME]` switch them (all of
 //           them without a name) and answer the same; `fault check NAME OPTION...` changes nothing
@@ -11,6 +11,7 @@
 #pragma once
 
 #include "backend/translated_device.h"
+#include "daemon/base/self_protection.h"
 
 #include <string>
 #include <string_view>
@@ -21,7 +22,9 @@ namespace reflux::control {
 struct Identity {
     std::string engine;
     std::string front_end;
-    std::uint64_t start_ns = 0;                     // monotonic_ns() when it began to serve
+    std::uint64_t start_ns = 0;  // monotonic_ns() when it began to serve
+    io::CallOptions calls;       // as the command line has them
+    SelfProtection protection;
     const TranslatedDevice* translation = nullptr;  // what is served, if not the zoned disk; outlives all
 };
 

@@ -28,7 +28,24 @@ struct Round : DeviceRequest {
 // A million requests an engine (scripts/test --long, else fewer), in parts that each end in time.
 constexpr std::uint64_t parts = 4;
 
-class Allocations : public testing::TestWithParam<std::tuple<std::string, std::uint64_t>> {
+struct Subject {
+    const char* name;
+    DeviceOptions options;
+};
+// Engines, and what is done around each call.
+const std::vector<Subject>& subjects() {
+    static const std::vector<Subject> all{
+        {.name = "sync", .options = {.engine = "sync"}},
+        {.name = "threads", .options = {.engine = "threads"}},
+        {.name = "uring", .options = {.engine = "uring"}},
+        {.name = "calls",
+         .options = {.engine = "threads",
+                     .calls = {.flags = {"nowait"}, .sync_range = 1U << 20U, .fdatasync_every = 1000}}},
+    };
+    return all;
+}
+
+class Allocations : public testing::TestWithParam<std::tuple<std::size_t, std::uint64_t>> {
   protected:
     // Of `requests` reads, writes and a flush now and then, all in flight that the device takes.
     static std::uint64_t allocated_by(ZonedDevice& device, std::uint64_t requests) {
@@ -62,8 +79,12 @@ class Allocations : public testing::TestWithParam<std::tuple<std::string, std::u
     }
 };
 INSTANTIATE_TEST_SUITE_P(Engines, Allocations,
-                         testing::Combine(testing::Values("sync", "threads", "uring"),
-                                          testing::Range(std::uint64_t{0}, parts)));
+                         testing::Combine(testing::Range(std::size_t{0}, std::size_t{4}),
+                                          testing::Range(std::uint64_t{0}, parts)),
+                         [](const auto& made) {
+                             return fmt::format("{}{}", subjects().at(std::get<0>(made.param)).name,
+                                                std::get<1>(made.param));
+                         });
 
 TEST_P(Allocations, NoneForAnyRequest) {
     if (!test::counts_allocations) {
@@ -76,7 +97,7 @@ TEST_P(Allocations, NoneForAnyRequest) {
     const auto geometry =
         ZonedGeometry::make({.size = {8 * zone_size}, .zone_size = {zone_size}, .conventional = 8}).value();
     ASSERT_TRUE(format_image(path, geometry, false));
-    const auto device = ZonedDevice::open(path, {.engine = std::get<0>(GetParam())});
+    const auto device = ZonedDevice::open(path, subjects().at(std::get<0>(GetParam())).options);
     ASSERT_TRUE(device) << device.error().message;
     EXPECT_EQ(allocated_by(**device, requests), 0U) << "of " << requests << " requests";
     EXPECT_EQ((*device)->counters().completed, requests);

@@ -79,19 +79,67 @@ TEST(Options, ServeHasTheDocumentedDefaults) {
     EXPECT_FALSE(serve.threads);
     EXPECT_FALSE(serve.direct);
     EXPECT_EQ(serve.control, "");
-    EXPECT_FALSE(serve.io_flusher || serve.daemonize);
+    EXPECT_FALSE(serve.daemonize || serve.protection.lock_memory);
+    EXPECT_EQ(serve.protection.io_flusher, SelfProtection::IoFlusher::off);
+    EXPECT_TRUE(serve.calls.flags.empty() && serve.calls.scopes.empty());
+    EXPECT_EQ(serve.calls.sync_range + serve.calls.fdatasync_every, 0U);
 }
 
 TEST(Options, ServeTakesEverything) {
-    const auto command = parse({"serve", "image", "mnt", "--engine", "threads", "--threads", "8", "--direct",
-                                "--control", "s", "--io-flusher", "--daemonize"});
+    const auto command = parse({"serve",
+                                "image",
+                                "mnt",
+                                "--engine",
+                                "threads",
+                                "--threads",
+                                "8",
+                                "--direct",
+                                "--control",
+                                "s",
+                                "--io-flusher",
+                                "--daemonize",
+                                "--mlock",
+                                "--call-flag",
+                                "nowait",
+                                "--call-flag",
+                                "dontcache",
+                                "--call-scope",
+                                "io_flusher",
+                                "--sync-range",
+                                "1MiB",
+                                "--fdatasync-every",
+                                "64"});
     ASSERT_TRUE(command) << command.error().message;
     const auto& serve = std::get<ServeOptions>(*command);
     EXPECT_EQ(serve.engine, "threads");
     EXPECT_EQ(serve.threads, 8U);
     EXPECT_TRUE(serve.direct);
     EXPECT_EQ(serve.control, "s");
-    EXPECT_TRUE(serve.io_flusher && serve.daemonize);
+    EXPECT_TRUE(serve.daemonize && serve.protection.lock_memory);
+    EXPECT_EQ(serve.protection.io_flusher, SelfProtection::IoFlusher::start);
+    EXPECT_THAT(serve.calls.flags, testing::ElementsAre("nowait", "dontcache"));
+    EXPECT_THAT(serve.calls.scopes, testing::ElementsAre("io_flusher"));
+    EXPECT_EQ(serve.calls.sync_range, 1U << 20U);
+    EXPECT_EQ(serve.calls.fdatasync_every, 64U);
+}
+
+// An option that takes words must not take the image for one of them.
+TEST(Options, CallOptionsMayStandBeforeTheImage) {
+    const auto command = parse({"serve", "--call-flag", "nowait", "--io-flusher-late", "image", "mnt"});
+    ASSERT_TRUE(command) << command.error().message;
+    const auto& serve = std::get<ServeOptions>(*command);
+    EXPECT_EQ(serve.image, "image");
+    EXPECT_THAT(serve.calls.flags, testing::ElementsAre("nowait"));
+    EXPECT_EQ(serve.protection.io_flusher, SelfProtection::IoFlusher::late);
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--call-flag", "nowhere"}),
+                testing::AllOf(HasSubstr("nowhere"), HasSubstr("dontcache")));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--call-scope", "nofs_"}), HasSubstr("io_flusher"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--sync-range", "0"}), HasSubstr("--sync-range"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--sync-range", "much"}), HasSubstr("64MiB"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--fdatasync-every", "0"}),
+                HasSubstr("--fdatasync-every"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--io-flusher", "--io-flusher-late"}),
+                HasSubstr("--io-flusher"));
 }
 
 TEST(Options, MistakesAreOneLineWithAWayOut) {
@@ -123,9 +171,13 @@ TEST(Options, HelpNamesEveryOptionAndEngine) {
                        HasSubstr("--config"), HasSubstr("zsize-MIB"), HasSubstr("--model"),
                        HasSubstr("--zone-capacity"), HasSubstr("--block-size"), HasSubstr("--max-open"),
                        HasSubstr("--max-active"), HasSubstr("--restricted-reads"), HasSubstr("--force")));
-    EXPECT_THAT(help_of({"serve", "--help"}),
-                testing::AllOf(HasSubstr("--engine"), HasSubstr("sync:"), HasSubstr("threads:"),
-                               HasSubstr("--control"), HasSubstr("--io-flusher"), HasSubstr("--daemonize")));
+    EXPECT_THAT(
+        help_of({"serve", "--help"}),
+        testing::AllOf(HasSubstr("--engine"), HasSubstr("sync:"), HasSubstr("threads:"),
+                       HasSubstr("--control"), HasSubstr("--io-flusher"), HasSubstr("--daemonize"),
+                       HasSubstr("--io-flusher-late"), HasSubstr("--mlock"), HasSubstr("--call-flag"),
+                       HasSubstr("nowait:"), HasSubstr("dontcache:"), HasSubstr("--call-scope"),
+                       HasSubstr("io_flusher:"), HasSubstr("--sync-range"), HasSubstr("--fdatasync-every")));
     EXPECT_THAT(help_of({"--version"}), HasSubstr(REFLUX_VERSION));
 }
 

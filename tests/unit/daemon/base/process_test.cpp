@@ -1,5 +1,6 @@
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
+#include "backend/io/buffer_pool.h"
 #include "daemon/base/detach.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
@@ -8,10 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <functional>
 #include <thread>
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -141,24 +145,83 @@ TEST(Threads, AreListedWithRolesAndFlags) {
     EXPECT_TRUE(found);
 }
 
-TEST(IoFlusher, IsReadBackOrRefusedWithTheCapability) {
-    auto child = fork_call([]() -> Status {
-        if (check_io_flushers()) {
-            return fail(ErrorKind::system, "threads are marked before anybody asked");
-        }
-        const auto marked = become_io_flusher();
-        if (!marked) {
-            return marked.error().kind == ErrorKind::unsupported &&
-                           marked.error().message.find("CAP_SYS_RESOURCE") != std::string::npos
-                       ? Status{}
-                       : Status(fail(marked.error()));
-        }
-        return check_io_flushers();
-    });
+// In a child of its own.
+void expect_well(const std::function<Status()>& body) {
+    auto child = fork_call(body);
     ASSERT_TRUE(child);
     const auto ended = wait_for(*child, Seconds(20));
     ASSERT_TRUE(ended && *ended);
     EXPECT_TRUE((*ended)->ok()) << to_string(**ended);
+}
+
+TEST(SelfProtection, IoFlusherIsReadBackOrRefusedWithTheCapability) {
+    using When = SelfProtection::IoFlusher;
+    for (const auto when : {When::start, When::late}) {
+        expect_well([when]() -> Status {
+            const SelfProtection wanted{.io_flusher = when};
+            if (when == When::start && protect_when_ready(wanted)) {
+                return fail(ErrorKind::system, "threads are marked before anybody asked");
+            }
+            auto marked = protect_at_start(wanted);
+            if (marked) {
+                marked = protect_when_ready(wanted);
+            }
+            const bool told = !marked && marked.error().kind == ErrorKind::unsupported &&
+                              marked.error().message.find("CAP_SYS_RESOURCE") != std::string::npos &&
+                              marked.error().message.find("--io-flusher") != std::string::npos;
+            return told ? Status{} : marked;
+        });
+    }
+}
+
+TEST(SelfProtection, LockedMemoryIsReadBack) {
+    expect_well([]() -> Status {
+        const SelfProtection wanted{.lock_memory = true};
+        if (protect_when_ready(wanted)) {
+            return fail(ErrorKind::system, "memory is locked before anybody asked");
+        }
+        REFLUX_CHECK(protect_at_start(wanted));
+        REFLUX_CHECK(protect_when_ready(wanted));
+        REFLUX_TRY(const std::uint64_t before, locked_memory());
+        // What is mapped later, too; of a thread's stack no more than what it needs.
+        std::jthread thread([] {});
+        const auto more = io::BufferPool::make(std::size_t{1} << 20U, 1);
+        REFLUX_TRY(const std::uint64_t after, locked_memory());
+        return more && after >= before + (1U << 20U) && after < before + (16U << 20U)
+                   ? Status{}
+                   : fail(ErrorKind::system, fmt::format("{} bytes, then {}", before, after));
+    });
+}
+
+TEST(SelfProtection, MemoryBeyondTheLimitIsRefusedWithIt) {
+    expect_well([]() -> Status {
+        const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+        if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) {
+            return fail_errno("give up CAP_IPC_LOCK");
+        }
+        const auto refused = protect_at_start({.lock_memory = true});
+        return !refused && refused.error().kind == ErrorKind::unsupported &&
+                       refused.error().message.find("RLIMIT_MEMLOCK (now 0 KiB)") != std::string::npos
+                   ? Status{}
+                   : fail(ErrorKind::system, "not refused as it should be");
+    });
+}
+
+TEST(SelfProtection, ResidentIsWhatWasTouched) {
+    constexpr std::size_t page = 4096;
+    const auto pool = io::BufferPool::make(8 * page, 1);
+    ASSERT_TRUE(pool);
+    EXPECT_EQ(resident_bytes(pool->all()), 8 * page);
+    void* const untouched =
+        ::mmap(nullptr, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(untouched, MAP_FAILED);
+    const std::span<std::byte> memory(static_cast<std::byte*>(untouched), 4 * page);
+    EXPECT_EQ(resident_bytes(memory), 0U);
+    memory[page] = std::byte{1};
+    EXPECT_EQ(resident_bytes(memory), page);
+    ::munmap(untouched, 4 * page);
+    EXPECT_EQ(resident_bytes(memory), 0U) << "it is gone";
+    EXPECT_EQ(resident_bytes({}), 0U);
 }
 
 // Detaches in a child of the test and lets the daemon do `body`; gives the first process' exit code and the

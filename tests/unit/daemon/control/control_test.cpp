@@ -38,7 +38,11 @@ class ControlTest : public testing::Test {
         auto socket = ListeningSocket::make(path_);
         EXPECT_TRUE(socket) << socket.error().message;
         auto server = Server::start(std::move(*socket), *device_,
-                                    {.engine = "sync", .front_end = "fuse", .start_ns = monotonic_ns()});
+                                    {.engine = "sync",
+                                     .front_end = "fuse",
+                                     .start_ns = monotonic_ns(),
+                                     .calls = {.flags = {"nowait"}, .sync_range = 4096},
+                                     .protection = {.io_flusher = SelfProtection::IoFlusher::late}});
         EXPECT_TRUE(server) << server.error().message;
         return std::move(*server);
     }
@@ -93,6 +97,14 @@ TEST_F(ControlTest, AnswersLineByLineOnOneConnection) {
     EXPECT_EQ(status["zones"]["empty"], 998);
     EXPECT_EQ(status["counters"]["completed"], 0);
     EXPECT_EQ(status["in_flight"], json::array());
+    for (const auto& asked : {status, json::parse(ask(client.get(), "progress"))}) {
+        EXPECT_EQ(asked["io"]["calls"]["flags"], json::array({"nowait"}));
+        EXPECT_EQ(asked["io"]["calls"]["sync_range"], 4096);
+        EXPECT_EQ(asked["io"]["calls"]["fallbacks"], 0);
+    }
+    EXPECT_EQ(status["protection"]["io_flusher"], "late");
+    EXPECT_EQ(status["protection"]["lock_memory"], false);
+    EXPECT_EQ(status["protection"]["buffers"]["bytes"], 0) << "no front end has offered any";
     const auto threads = status["threads"];
     EXPECT_TRUE(std::any_of(threads.begin(), threads.end(), [](const json& thread) {
         return thread["role"] == "control" && thread["flags"] > 0;

@@ -1,0 +1,46 @@
+#include "backend/io/call_scope.h"
+
+#include <array>
+
+namespace reflux::io {
+namespace {
+
+struct Row {
+    CallWord word;
+    Result<std::unique_ptr<CallScope>> (*make)();
+};
+
+constexpr std::array rows{
+    Row{.word = {.name = "io_flusher",
+                 .description = "PR_SET_IO_FLUSHER on before the call and off behind it; needs "
+                                "CAP_SYS_RESOURCE"},
+        .make = make_io_flusher_scope},
+};
+
+}  // namespace
+
+const std::vector<CallWord>& call_scope_list() {
+    static const std::vector<CallWord> list = [] {
+        std::vector<CallWord> words;
+        words.reserve(rows.size());
+        for (const Row& row : rows) {
+            words.push_back(row.word);
+        }
+        return words;
+    }();
+    return list;
+}
+
+Result<std::unique_ptr<CallScope>> make_call_scope(std::string_view word) {
+    std::string known;
+    for (const Row& row : rows) {
+        if (row.word.name == word) {
+            auto scope = row.make();
+            return scope ? std::move(scope) : fail(scope.error().within(fmt::format("call scope {}", word)));
+        }
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", row.word.name);
+    }
+    return fail(ErrorKind::invalid_input, fmt::format("no call scope '{}'; there are: {}", word, known));
+}
+
+}  // namespace reflux::io
