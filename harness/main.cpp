@@ -3,6 +3,7 @@
 #include "harness/run/batch.h"
 #include "harness/run/guest_session.h"
 #include "harness/run/matrix.h"
+#include "harness/run/scenarios.h"
 #include "harness/run/verbs.h"
 #include "harness/run/vm_verbs.h"
 #include "harness/workload/verbs.h"
@@ -30,6 +31,12 @@ void add_batch_options(CLI::App* verb, Options& options) {
     verb->add_option("--set", options.overrides, "override a key of the scenario: memcg.limit=128MiB")
         ->type_name("KEY=VALUE")
         ->take_all();
+    verb->add_option("--mitigation", options.mitigations,
+                     "run each scenario under these of `reflux list mitigations` in place of its own (as "
+                     "SCENARIO+NAME does); again for another run")
+        ->type_name("NAME[+NAME...]")
+        ->allow_extra_args(false)
+        ->take_all();
     verb->add_option("--repeat", options.repeat, "run each scenario this often")
         ->check(CLI::Range(1U, 100000U))
         ->capture_default_str();
@@ -56,6 +63,7 @@ void add_run(CLI::App& app, ExitCode& code) {
         if (vm->count() > 0 && !options.vm) {
             options.vm = "";
         }
+        options.scenarios = reflux::run::under_each(options.scenarios, options.mitigations);
         code = run_batch(options);
     });
 }
@@ -75,7 +83,10 @@ void add_matrix(CLI::App& app, ExitCode& code) {
         ->check(CLI::Range(0U, 1024U))
         ->capture_default_str();
     matrix->add_option("-o,--out", options.out, "folder for the runs, and to go on in")->required();
-    matrix->callback([&code] { code = run_matrix(options); });
+    matrix->callback([&code] {
+        options.scenarios = reflux::run::under_each(options.scenarios, options.mitigations);
+        code = run_matrix(options);
+    });
 }
 
 void add_vm(CLI::App& app, ExitCode& code) {

@@ -26,6 +26,7 @@ enum class Kind {
     process,          // what it is; note: "PID START_TIME"
     trace_instance,   // path
     trace_probes,     // path of a group of probe events in tracefs, …/events/GROUP
+    setting,          // path of a kernel file that we write; note: the text that it had before
 };
 
 struct Object {

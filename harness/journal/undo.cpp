@@ -243,6 +243,15 @@ Status remove_trace_probes(const Object& object) {
     return gone || !removed ? removed : fail(ErrorKind::timed_out, object.name + " is still there");
 }
 
+// Without a note it was not written yet. What is gone (a module's sysctl, a device) has nothing to put back.
+Status put_back(const Object& object) {
+    if (object.note.empty()) {
+        return {};
+    }
+    const auto written = write_file(object.name, object.note);
+    return written || written.error().errnum == ENOENT ? Status{} : written;
+}
+
 Status undo_object(const Object& object, Mode mode) {
     switch (object.kind) {
         case Kind::directory:
@@ -263,6 +272,8 @@ Status undo_object(const Object& object, Mode mode) {
             return remove_trace_instance(object);
         case Kind::trace_probes:
             return remove_trace_probes(object);
+        case Kind::setting:
+            return put_back(object);
     }
     return {};
 }

@@ -1,63 +1,14 @@
 #include "harness/mitigation/mitigation.h"
 
-#include "backend/base/io_flusher.h"
 #include "backend/base/kernel_file.h"
-#include "backend/base/task_stat.h"
+#include "harness/mitigation/rows.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace reflux::mitigation {
 namespace {
-
-// Field 9 of every thread's stat.
-evidence::Mitigation io_flusher_read_back(const Row& row, const Daemon& daemon) {
-    evidence::Mitigation result{.name = row.name, .applied = false, .detail = {}};
-    const auto threads = read_threads(fmt::format("{}/{}", daemon.proc, daemon.pid));
-    if (!threads) {
-        result.detail = threads.error().message;
-        return result;
-    }
-    std::vector<std::string> marked;
-    for (const auto& [tid, stat] : *threads) {
-        if (!is_io_flusher(stat)) {
-            result.detail =
-                fmt::format("thread {} ({}) is not marked: flags {:#x}", tid, stat.name, stat.flags);
-            return result;
-        }
-        marked.push_back(fmt::format("{} {:#x}", tid, stat.flags));
-    }
-    result.applied = true;
-    result.detail =
-        fmt::format("PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE on every thread: {}", fmt::join(marked, ", "));
-    return result;
-}
-
-// The daemon's line of /proc/PID/cgroup does not name the limited cgroup.
-evidence::Mitigation own_cgroup_read_back(const Row& row, const Daemon& daemon) {
-    evidence::Mitigation result{.name = row.name, .applied = false, .detail = {}};
-    const auto text = read_file(fmt::format("{}/{}/cgroup", daemon.proc, daemon.pid));
-    if (!text) {
-        result.detail = text.error().message;
-        return result;
-    }
-    for (const auto& line : lines_of(*text)) {
-        // "HIERARCHY:CONTROLLERS:PATH", cgroups(7); `pressed_cgroup` ends in that path.
-        const auto path = line.substr(std::min(line.rfind(':') + 1, line.size()));
-        if (path.size() > 1 && daemon.pressed_cgroup.ends_with(path)) {
-            result.detail = "the daemon is in the limited cgroup " + path;
-            return result;
-        }
-        if (path.find("/reflux-") != std::string::npos) {
-            result.applied = true;
-            result.detail = "the daemon is in " + path;
-        }
-    }
-    if (!result.applied) {
-        result.detail = "the daemon is in none of the run's cgroups";
-    }
-    return result;
-}
 
 std::optional<Row> row_of(const std::string& name) {
     for (const auto& row : table()) {
@@ -79,22 +30,55 @@ std::string names_in_table(bool for_programs) {
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
+bool excludes(const Row& one, const Row& other) {
+    return std::ranges::find(one.excludes, other.name) != one.excludes.end();
+}
+
+Status check_beside(const std::vector<Row>& rows, const Row& added) {
+    for (const auto& row : rows) {
+        if (row.name == added.name) {
+            return fail(ErrorKind::invalid_input, fmt::format("mitigation '{}' twice", row.name));
+        }
+        if (excludes(row, added) || excludes(added, row)) {
+            return fail(ErrorKind::invalid_input,
+                        fmt::format("mitigations '{}' and '{}' exclude each other", row.name, added.name));
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
+std::string_view to_string(Place place) {
+    switch (place) {
+        case Place::daemon:
+            return "daemon";
+        case Place::call:
+            return "each call";
+        case Place::process:
+            return "process";
+        case Place::cgroup:
+            return "cgroup";
+        case Place::bdi:
+            return "bdi";
+        case Place::lower_fs:
+            return "lower fs";
+        case Place::sysctl:
+            return "sysctl";
+        case Place::module:
+            return "kernel module";
+    }
+    return "?";
+}
+
 const std::vector<Row>& table() {
-    static const std::vector<Row> rows{
-        {.name = "io_flusher",
-         .description = "prctl(PR_SET_IO_FLUSHER) before the daemon makes its first thread",
-         .needs_sys_resource = true,
-         .effect = {.daemon_arguments = {"--io-flusher"}},
-         .read_back = io_flusher_read_back,
-         .mark_caller = mark_io_flusher},
-        {.name = "own_cgroup",
-         .description = "the daemon in a memory cgroup of its own, without the limit",
-         .needs_sys_resource = false,
-         .effect = {.daemon_arguments = {}, .daemon_apart = true},
-         .read_back = own_cgroup_read_back},
-    };
+    static const std::vector<Row> rows = [] {
+        std::vector<Row> all;
+        for (auto& list : {daemon_rows(), machine_rows()}) {
+            std::ranges::copy(list, std::back_inserter(all));
+        }
+        return all;
+    }();
     return rows;
 }
 
@@ -104,6 +88,18 @@ Result<Row> find(const std::string& name) {
     }
     return fail(ErrorKind::invalid_input,
                 fmt::format("unknown mitigation '{}'; there are: {}", name, names_in_table(false)));
+}
+
+Result<std::vector<Row>> find_all(const std::vector<std::string>& names) {
+    std::vector<Row> rows;
+    for (const auto& combined : names) {
+        for (const auto& name : split(combined, '+')) {
+            REFLUX_TRY(auto row, find(name));
+            REFLUX_CHECK(check_beside(rows, row));
+            rows.push_back(std::move(row));
+        }
+    }
+    return rows;
 }
 
 Result<Row> find_for_programs(const std::string& name) {
@@ -117,6 +113,47 @@ Result<Row> find_for_programs(const std::string& name) {
                                               row->description)
                                 : fmt::format("unknown mitigation '{}'", name),
                             names_in_table(true)));
+}
+
+std::string place_and_needs(const Row& row) {
+    std::vector<std::string> needs;
+    if (row.needs.sys_resource) {
+        needs.emplace_back("CAP_SYS_RESOURCE");
+    }
+    if (!row.needs.cgroup_version.empty()) {
+        needs.push_back("cgroup " + row.needs.cgroup_version);
+    }
+    std::ranges::copy(row.needs.files, std::back_inserter(needs));
+    return fmt::format("{}{}{}", to_string(row.place), needs.empty() ? "" : "; needs ",
+                       fmt::join(needs, ", "));
+}
+
+evidence::Mitigation not_in_force(const Row& row, std::string why) {
+    return {.name = row.name, .applied = false, .detail = std::move(why)};
+}
+
+evidence::Mitigation in_force(const Row& row, std::string detail) {
+    return {.name = row.name, .applied = true, .detail = std::move(detail)};
+}
+
+evidence::Mitigation settings_read_back(const Row& row, const Target& target) {
+    const auto wanted = row.settings ? row.settings(target) : row.before(target);
+    if (!wanted) {
+        return not_in_force(row, wanted.error().message);
+    }
+    std::vector<std::string> seen;
+    for (const auto& setting : *wanted) {
+        const auto text = read_file(setting.path);
+        if (!text) {
+            return not_in_force(row, text.error().message);
+        }
+        if (trimmed(*text) != setting.value) {
+            return not_in_force(row,
+                                fmt::format("{} is {}, not {}", setting.path, trimmed(*text), setting.value));
+        }
+        seen.push_back(fmt::format("{} is {}", setting.path, setting.value));
+    }
+    return in_force(row, fmt::format("{}", fmt::join(seen, ", ")));
 }
 
 }  // namespace reflux::mitigation

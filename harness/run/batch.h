@@ -11,8 +11,9 @@
 namespace reflux::run {
 
 struct BatchOptions {
-    std::vector<std::string> scenarios;  // names or files
-    std::vector<std::string> overrides;  // "key=value"
+    std::vector<std::string> scenarios;    // names or files
+    std::vector<std::string> mitigations;  // "a+b": a run of each scenario under a and b; empty: its own
+    std::vector<std::string> overrides;    // "key=value"
     unsigned repeat = 1;
     std::string out = "reflux-runs";
     bool json = false;

@@ -15,9 +15,10 @@
 namespace reflux::run {
 
 struct MatrixOptions {
-    std::vector<std::string> scenarios;  // names or files
-    std::vector<std::string> overrides;  // "key=value"
-    std::string kernels;                 // "6.1,7.2,host"
+    std::vector<std::string> scenarios;    // names or files
+    std::vector<std::string> mitigations;  // "a+b": a run of each scenario under a and b; empty: its own
+    std::vector<std::string> overrides;    // "key=value"
+    std::string kernels;                   // "6.1,7.2,host"
     unsigned repeat = 1;
     unsigned jobs = 0;  // guests at once; 0: as many as fit on this machine
     std::string out;

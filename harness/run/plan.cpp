@@ -3,8 +3,6 @@
 #include "harness/run/requirements.h"
 #include "harness/scenario/load.h"
 
-#include <algorithm>
-
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -29,14 +27,11 @@ pressure::DaemonPlace daemon_place(scenario::Placement placement) {
 
 }  // namespace
 
-pressure::MemcgPlan make_memcg_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
-                                    const probe::MemoryCgroup& host) {
-    const bool apart = std::any_of(mitigations.begin(), mitigations.end(),
-                                   [](const mitigation::Row& row) { return row.effect.daemon_apart; });
+pressure::MemcgPlan make_memcg_plan(const scenario::Scenario& scenario, const probe::MemoryCgroup& host) {
     return {.version = host.version == "v1" ? pressure::Version::v1 : pressure::Version::v2,
             .hierarchy = host.hierarchy,
             .limit = scenario.memcg.limit,
-            .daemon = apart ? pressure::DaemonPlace::apart : daemon_place(scenario.memcg.placement),
+            .daemon = daemon_place(scenario.memcg.placement),
             .daemon_limit = scenario.memcg.daemon_limit};
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "harness/evidence/evidence.h"
-#include "harness/mitigation/mitigation.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
+#include "harness/run/remedies.h"
 #include "harness/scenario/scenario.h"
 #include "harness/stack/stack.h"
 
@@ -13,10 +13,7 @@
 
 namespace reflux::run {
 
-using Mitigations = std::vector<mitigation::Row>;
-
-pressure::MemcgPlan make_memcg_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
-                                    const probe::MemoryCgroup& host);
+pressure::MemcgPlan make_memcg_plan(const scenario::Scenario& scenario, const probe::MemoryCgroup& host);
 
 struct RunPlace {
     std::string folder;            // run folder

@@ -33,6 +33,31 @@ std::string image_folder() {
     return error ? chosen : real.string();
 }
 
+namespace {
+
+Status check_needs(const mitigation::Row& row, const probe::MemoryCgroup& memory) {
+    const auto& needs = row.needs;
+    const auto missing = [&](const std::string& what) {
+        return fail(ErrorKind::unsupported,
+                    fmt::format("mitigation {}: {}", row.name, needs.why.empty() ? what : needs.why));
+    };
+    if (needs.sys_resource) {
+        auto held = probe::capability(CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE");
+        REFLUX_CHECK(held ? held : Status(fail(held.error().within("mitigation " + row.name))));
+    }
+    if (!needs.cgroup_version.empty() && needs.cgroup_version != memory.version) {
+        return missing("it needs cgroup " + needs.cgroup_version);
+    }
+    for (const auto& file : needs.files) {
+        if (::access(file.c_str(), F_OK) != 0) {
+            return missing("there is no " + file);
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
 Status check_requirements(const scenario::Scenario& scenario,
                           const std::vector<mitigation::Row>& mitigations) {
     REFLUX_CHECK(probe::root());
@@ -48,14 +73,11 @@ Status check_requirements(const scenario::Scenario& scenario,
                         refluxd_path() + " is missing: refluxd is built and installed beside reflux");
         }
     }
+    REFLUX_TRY(const auto memory, probe::memory_cgroup());
     for (const auto& row : mitigations) {
-        if (row.needs_sys_resource) {
-            auto held = probe::capability(CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE");
-            REFLUX_CHECK(held ? held : Status(fail(held.error().within("mitigation " + row.name))));
-        }
+        REFLUX_CHECK(check_needs(row, memory));
     }
-    const auto memory = probe::memory_cgroup();
-    return memory ? Status{} : Status(fail(memory.error()));
+    return {};
 }
 
 }  // namespace reflux::run

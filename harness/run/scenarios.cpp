@@ -1,6 +1,7 @@
 #include "harness/run/scenarios.h"
 
-#include "harness/mitigation/mitigation.h"
+#include "backend/base/kernel_file.h"
+#include "harness/run/remedies.h"
 
 #include <algorithm>
 
@@ -10,13 +11,54 @@ namespace {
 using Scenarios = std::vector<scenario::Scenario>;
 using Overrides = std::vector<scenario::Override>;
 
-Status check_mitigations(const scenario::Scenario& scenario) {
-    for (const auto& mitigation : scenario.mitigations) {
-        if (const auto known = mitigation::find(mitigation); !known) {
-            return fail(known.error().within(scenario.file));
-        }
+// "NAME+a+b" is NAME under mitigations a and b, with nothing expected of it: a cure of NAME, where that is
+// none itself. A file's name may have a '+' of its own.
+struct Asked {
+    std::string scenario;
+    std::string mitigations;  // "a+b"; empty: its own
+};
+Asked asked_of(const std::string& name) {
+    const std::size_t folder_end = name.rfind('/') == std::string::npos ? 0 : name.rfind('/');
+    const std::size_t plus = name.find('+', folder_end);
+    if (plus == std::string::npos || name.ends_with(".toml")) {
+        return {.scenario = name, .mitigations = {}};
     }
-    return {};
+    return {.scenario = name.substr(0, plus), .mitigations = name.substr(plus + 1)};
+}
+
+scenario::Scenario variant_of(scenario::Scenario scenario, const std::string& mitigations) {
+    if (!is_cure(scenario)) {
+        scenario.baseline = scenario.name;
+    }
+    scenario.because = fmt::format("{} as the command line asks for it: nothing is expected.", scenario.name);
+    scenario.name += "+" + mitigations;
+    scenario.mitigations = split(mitigations, '+');
+    scenario.expect = {};
+    scenario.expect_v2 = {};
+    return scenario;
+}
+
+Result<scenario::Scenario> load_asked(const std::string& name, const Overrides& overrides) {
+    const auto asked = asked_of(name);
+    REFLUX_TRY(auto loaded, scenario::load(asked.scenario, overrides));
+    if (asked.mitigations.empty()) {
+        return asked.scenario == name
+                   ? Result<scenario::Scenario>(std::move(loaded))
+                   : fail(ErrorKind::invalid_input, fmt::format("{}: no mitigation behind the '+'", name));
+    }
+    return variant_of(std::move(loaded), asked.mitigations);
+}
+
+Result<scenario::Scenario> under_mitigations(const scenario::Scenario& scenario) {
+    const auto rows = mitigation::find_all(scenario.mitigations);
+    if (!rows) {
+        return fail(rows.error().within(scenario.file));
+    }
+    if (!rows->empty() && scenario.stack.front_end == "loop") {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{} runs no daemon, and mitigations are applied to it", scenario.name));
+    }
+    return with_effects(scenario, *rows);
 }
 
 // Batches count by names.
@@ -64,7 +106,7 @@ Result<Scenarios> load_scenarios(const std::vector<std::string>& names,
     }
     Scenarios scenarios;
     for (const auto& name : names) {
-        REFLUX_TRY(auto loaded, scenario::load(name, overrides));
+        REFLUX_TRY(auto loaded, load_asked(name, overrides));
         scenarios.push_back(std::move(loaded));
     }
     for (std::size_t i = 0; with_baselines && i < scenarios.size(); ++i) {
@@ -74,10 +116,24 @@ Result<Scenarios> load_scenarios(const std::vector<std::string>& names,
         REFLUX_CHECK(add_named(named_by, named_by.control, without_limits(overrides), scenarios));
     }
     REFLUX_CHECK(check_names(scenarios));
-    for (const auto& one : scenarios) {
-        REFLUX_CHECK(check_mitigations(one));
+    for (auto& one : scenarios) {
+        REFLUX_TRY(one, under_mitigations(one));
     }
     return scenarios;
+}
+
+std::vector<std::string> under_each(const std::vector<std::string>& scenarios,
+                                    const std::vector<std::string>& mitigations) {
+    if (mitigations.empty()) {
+        return scenarios;
+    }
+    std::vector<std::string> names;
+    for (const auto& scenario : scenarios) {
+        for (const auto& mitigation : mitigations) {
+            names.push_back(fmt::format("{}+{}", scenario, mitigation));
+        }
+    }
+    return names;
 }
 
 verdict::Claim claim_of(const scenario::Scenario& scenario) {

@@ -3,7 +3,6 @@
 #include "backend/base/kernel_file.h"
 #include "harness/evidence/json.h"
 #include "harness/journal/undo.h"
-#include "harness/mitigation/mitigation.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
@@ -11,6 +10,7 @@
 #include "harness/run/plan.h"
 #include "harness/run/read_back.h"
 #include "harness/run/relief.h"
+#include "harness/run/remedies.h"
 #include "harness/run/requirements.h"
 #include "harness/run/watcher.h"
 #include "harness/scenario/load.h"
@@ -93,10 +93,7 @@ stack::Plan Session::stack_plan() const {
 }
 
 Status Session::build() {
-    for (const auto& name : scenario_.mitigations) {
-        REFLUX_TRY(auto row, mitigation::find(name));
-        mitigations_.push_back(std::move(row));
-    }
+    REFLUX_TRY(mitigations_, mitigation::find_all(scenario_.mitigations));
     REFLUX_CHECK(check_requirements(scenario_, mitigations_));
     REFLUX_TRY(const auto host, probe::memory_cgroup());
     evidence_.environment.cgroup_version = host.version;
@@ -105,14 +102,14 @@ Status Session::build() {
     }
     REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
 
-    const auto memcg = make_memcg_plan(scenario_, mitigations_, host);
-    REFLUX_TRY(memcg_, pressure::make_memcg(memcg, *journal_));
+    REFLUX_TRY(memcg_, pressure::make_memcg(make_memcg_plan(scenario_, host), *journal_));
+    REFLUX_CHECK(set_before_stack(mitigations_, *journal_));
     REFLUX_TRY(stack_,
                stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));
     evidence_.devices.lower_device = stack_->lower_device.number;
     evidence_.devices.upper_device = stack_->upper_device.number;
     evidence_.devices.fuse_connection = stack_->fuse_connection;
-    return {};
+    return set_on_stack(mitigations_, *stack_, *memcg_, *journal_);
 }
 
 Status Session::read_back() {
@@ -136,17 +133,7 @@ Status Session::read_back() {
     }
     fault_.emplace(scenario_.fault, *stack_, evidence_.faults);
     REFLUX_CHECK(fault_->check());
-    for (const auto& row : mitigations_) {
-        evidence_.mitigations.push_back(
-            row.read_back(row, {.pid = stack_->daemon.pid, .pressed_cgroup = memcg_->pressed}));
-        const auto& shown = evidence_.mitigations.back();
-        console_.step(fmt::format("mitigation {}: {}", shown.name, shown.detail));
-        if (!shown.applied) {
-            return fail(ErrorKind::unsupported,
-                        fmt::format("mitigation {} is not in force: {}", shown.name, shown.detail));
-        }
-    }
-    return {};
+    return read_mitigations_back(mitigations_, *stack_, *memcg_, evidence_, console_);
 }
 
 Status Session::start_workload() {
@@ -360,6 +347,7 @@ Status Session::work() {
     }
     REFLUX_CHECK(start_workload());
     REFLUX_CHECK(press());
+    read_counts_again(mitigations_, *stack_, *memcg_, evidence_);
     if (evidence_.stall) {
         relieve();
     } else {

@@ -40,8 +40,7 @@ ExitCode list_scenarios() {
 
 ExitCode list_mitigations() {
     for (const auto& row : mitigation::table()) {
-        fmt::print("  {:34} {}{}\n", row.name, row.description,
-                   row.needs_sys_resource ? " (needs CAP_SYS_RESOURCE)" : "");
+        fmt::print("  {:34} {} ({})\n", row.name, row.description, place_and_needs(row));
     }
     return ExitCode::met;
 }
@@ -134,11 +133,10 @@ ExitCode check_verb(const std::vector<std::string>& files) {
     }
     ExitCode code = ExitCode::met;
     for (auto& [name, loaded] : all) {
-        for (const auto& mitigation : loaded ? loaded->mitigations : std::vector<std::string>{}) {
-            if (const auto known = mitigation::find(mitigation); !known) {
-                loaded = fail(known.error().within(name));
-                break;
-            }
+        if (const auto known =
+                mitigation::find_all(loaded ? loaded->mitigations : std::vector<std::string>{});
+            !known) {
+            loaded = fail(known.error().within(name));
         }
         if (const auto named = loaded ? scenario::check_named(*loaded) : Status{}; !named) {
             loaded = fail(named.error());

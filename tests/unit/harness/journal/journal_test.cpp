@@ -1,5 +1,6 @@
 #include "harness/journal/journal.h"
 
+#include "backend/base/kernel_file.h"
 #include "harness/journal/undo.h"
 #include "tests/support/temporary_folder.h"
 
@@ -159,6 +160,24 @@ TEST_F(JournalTest, UndoKeepsTheMountOfATraceInstanceThatStays) {
                                       "trace_instance " + folder_ / "tracefs/instances/run"));
     std::filesystem::remove(folder_ / "tracefs/instances/run/file");
     EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, ElementsAre());
+    EXPECT_THAT(reread(), ElementsAre());
+}
+
+TEST_F(JournalTest, UndoPutsASettingBack) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    folder_.write("max_ratio", "1");
+    folder_.write("untouched", "7");
+    const auto id = journal->intend(Kind::setting, folder_ / "max_ratio");
+    ASSERT_TRUE(id && journal->note(*id, "100"));
+    ASSERT_TRUE(journal->intend(Kind::setting, folder_ / "untouched")) << "the harness was killed here";
+    const auto gone = journal->intend(Kind::setting, folder_ / "gone-with-its-module");
+    ASSERT_TRUE(gone && journal->note(*gone, "0"));
+    auto again = Journal::open(root_ + "/run");
+    ASSERT_TRUE(again);
+    EXPECT_THAT(undo(*again, Mode::escape).leftovers, ElementsAre());
+    EXPECT_EQ(reflux::read_file(folder_ / "max_ratio").value_or(""), "100");
+    EXPECT_EQ(reflux::read_file(folder_ / "untouched").value_or(""), "7");
     EXPECT_THAT(reread(), ElementsAre());
 }
 

@@ -65,6 +65,52 @@ TEST(ScenariosTest, MitigationsMustBeKnown) {
     EXPECT_THAT(loaded.error().message, HasSubstr("no_such_thing"));
 }
 
+TEST(ScenariosTest, AVariantIsACureOfWhatItIsAVariantOf) {
+    const auto loaded = load_scenarios({"fuse-ext4-shared-memcg+lower_xfs+mlock"}, {}, true);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    ASSERT_EQ(loaded->size(), 3U);
+    const auto& variant = loaded->front();
+    EXPECT_EQ(variant.name, "fuse-ext4-shared-memcg+lower_xfs+mlock");
+    EXPECT_THAT(variant.mitigations, ElementsAre("lower_xfs", "mlock"));
+    EXPECT_EQ(variant.baseline, "fuse-ext4-shared-memcg");
+    EXPECT_EQ(variant.stack.lower, "xfs");
+    EXPECT_TRUE(variant.expect.outcome.empty() && variant.expect_v2.outcome.empty()) << "nothing is expected";
+    EXPECT_EQ((*loaded)[1].name, "fuse-ext4-shared-memcg");
+    EXPECT_EQ((*loaded)[1].stack.lower, "ext4");
+    EXPECT_EQ((*loaded)[2].name, "fuse-ext4-shared-memcg-control");
+    // Written down and read again it is the same, as a guest and repro.sh read it.
+    const test::TemporaryFolder folder;
+    folder.write(variant.name + ".toml", to_toml(variant));
+    const auto again = load_scenarios({folder / (variant.name + ".toml")}, {}, false);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->front().name, variant.name);
+    EXPECT_EQ(to_toml(again->front()), to_toml(variant));
+}
+
+TEST(ScenariosTest, MitigationsPlaceTheDaemon) {
+    const auto loaded =
+        load_scenarios({"fuse-ext4-shared-memcg+own_cgroup", "fuse-ext4-shared-memcg+memory_min"}, {}, false);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ((*loaded)[0].memcg.placement, scenario::Placement::apart);
+    EXPECT_EQ((*loaded)[1].memcg.placement, scenario::Placement::siblings);
+}
+
+TEST(ScenariosTest, EachScenarioUnderEachMitigation) {
+    EXPECT_THAT(under_each({"a", "b"}, {}), ElementsAre("a", "b"));
+    EXPECT_THAT(under_each({"a", "b"}, {"m", "n+o"}), ElementsAre("a+m", "a+n+o", "b+m", "b+n+o"));
+}
+
+TEST(ScenariosTest, WhatCannotBeAVariantIsTold) {
+    const auto error_of = [](const std::string& name) {
+        const auto loaded = load_scenarios({name}, {}, false);
+        return loaded ? "accepted" : loaded.error().message;
+    };
+    EXPECT_THAT(error_of("fuse-ext4-shared-memcg+"), HasSubstr("no mitigation behind"));
+    EXPECT_THAT(error_of("fuse-ext4-shared-memcg+nonsense"), HasSubstr("unknown mitigation 'nonsense'"));
+    EXPECT_THAT(error_of("fuse-ext4-shared-memcg+io_flusher+per_call"), HasSubstr("exclude each other"));
+    EXPECT_THAT(error_of("loop-ext4-shared-memcg+io_flusher"), HasSubstr("runs no daemon"));
+}
+
 TEST(ScenariosTest, TheClaimIsTheScenarios) {
     const auto loaded = load_scenarios({"fuse-ext4-own-cgroup", "fuse-ext4-shared-memcg"}, {}, false);
     ASSERT_TRUE(loaded) << loaded.error().message;

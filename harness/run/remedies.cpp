@@ -1,0 +1,127 @@
+#include "harness/run/remedies.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/observe/daemon_status.h"
+
+#include <algorithm>
+
+namespace reflux::run {
+namespace {
+
+constexpr Seconds status_time{5};
+
+mitigation::Target target_of(const stack::Stack& stack, const pressure::Memcg& memcg) {
+    return {.pid = stack.daemon.pid,
+            .pressed_cgroup = memcg.pressed,
+            .daemon_cgroup = memcg.daemon_procs.substr(0, memcg.daemon_procs.rfind('/')),
+            .lower_mount = stack.lower_mount,
+            .lower_device = stack.lower_device.number};
+}
+
+Status write_setting(const mitigation::Setting& setting, journal::Journal& journal) {
+    if (setting.outlives_run) {
+        REFLUX_TRY(const auto old, read_file(setting.path));
+        REFLUX_TRY(const auto id, journal.intend(journal::Kind::setting, setting.path));
+        REFLUX_CHECK(journal.note(id, trimmed(old)));
+    }
+    return write_file(setting.path, setting.value);
+}
+
+Status set(const mitigation::Row& row, const mitigation::Settings& settings, const mitigation::Target& target,
+           journal::Journal& journal) {
+    if (!settings) {
+        return {};
+    }
+    const auto refused = [&](const Error& error) {
+        return fail({.kind = ErrorKind::unsupported,
+                     .message = fmt::format("mitigation {}: {}", row.name, error.message),
+                     .errnum = error.errnum});
+    };
+    const auto wanted = settings(target);
+    if (!wanted) {
+        return refused(wanted.error());
+    }
+    for (const auto& setting : *wanted) {
+        if (const auto written = write_setting(setting, journal); !written) {
+            return refused(written.error());
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+scenario::Scenario with_effects(scenario::Scenario scenario, const Mitigations& mitigations) {
+    for (const auto& row : mitigations) {
+        if (!row.effect.lower_fs.empty()) {
+            scenario.stack.lower = row.effect.lower_fs;
+        }
+        switch (row.effect.daemon_place) {
+            case mitigation::DaemonPlace::apart:
+                scenario.memcg.placement = scenario::Placement::apart;
+                break;
+            case mitigation::DaemonPlace::sibling:
+                scenario.memcg.placement = scenario::Placement::siblings;
+                break;
+            case mitigation::DaemonPlace::as_scenario:
+                break;
+        }
+    }
+    return scenario;
+}
+
+Status set_before_stack(const Mitigations& mitigations, journal::Journal& journal) {
+    for (const auto& row : mitigations) {
+        REFLUX_CHECK(set(row, row.before, {}, journal));
+    }
+    return {};
+}
+
+Status set_on_stack(const Mitigations& mitigations, const stack::Stack& stack, const pressure::Memcg& memcg,
+                    journal::Journal& journal) {
+    for (const auto& row : mitigations) {
+        REFLUX_CHECK(set(row, row.settings, target_of(stack, memcg), journal));
+    }
+    return {};
+}
+
+Status read_mitigations_back(const Mitigations& mitigations, const stack::Stack& stack,
+                             const pressure::Memcg& memcg, evidence::Evidence& evidence, Console& console) {
+    if (mitigations.empty()) {
+        return {};
+    }
+    auto target = target_of(stack, memcg);
+    REFLUX_TRY(target.status, observe::ask_line(stack.control_socket, "status", status_time));
+    for (const auto& row : mitigations) {
+        evidence.mitigations.push_back(row.read_back(row, target));
+        const auto& shown = evidence.mitigations.back();
+        console.step(fmt::format("mitigation {}: {}", shown.name, shown.detail));
+        if (!shown.applied) {
+            return fail(ErrorKind::unsupported,
+                        fmt::format("mitigation {} is not in force: {}", shown.name, shown.detail));
+        }
+    }
+    return {};
+}
+
+void read_counts_again(const Mitigations& mitigations, const stack::Stack& stack,
+                       const pressure::Memcg& memcg, evidence::Evidence& evidence) {
+    const auto counts = [](const mitigation::Row& row) { return row.counts; };
+    if (std::ranges::none_of(mitigations, counts)) {
+        return;
+    }
+    auto target = target_of(stack, memcg);
+    if (auto answer = observe::ask_line(stack.control_socket, "progress", status_time)) {
+        target.status = std::move(*answer);
+    } else {
+        return;
+    }
+    for (const auto& row : mitigations) {
+        const auto seen = std::ranges::find(evidence.mitigations, row.name, &evidence::Mitigation::name);
+        if (row.counts && seen != evidence.mitigations.end()) {
+            *seen = row.read_back(row, target);
+        }
+    }
+}
+
+}  // namespace reflux::run
