@@ -27,6 +27,8 @@ class VmHost {
 
   private:
     VmHost() = default;
+    // The prototype kernel module for the guests' kernel, where the scenario needs it; else empty.
+    [[nodiscard]] Result<std::string> module_for(const scenario::Scenario& scenario, Console& console) const;
 
     vm::Kernel kernel_;
     vm::Accelerator accelerator_;
