@@ -152,7 +152,10 @@ Result<std::string> reclaim_module_for(const Kernel& kernel, const std::string& 
     const auto work = place + "/.build";
     std::error_code ignored;
     fs::remove_all(work, ignored);
-    const ScopeExit clean([&] { fs::remove_all(work, ignored); });
+    const ScopeExit clean([&] {
+        fs::remove_all(work, ignored);
+        fs::remove(place, ignored);  // where nothing came of it: a folder that is not empty stays
+    });
     REFLUX_CHECK(write_sources(work));
     REFLUX_TRY(const auto key, key_of(kernel, work));
     const auto module = fmt::format("{}/" REFLUX_RECLAIM_MODULE "-{}.ko", place, key);
