@@ -10,6 +10,7 @@
 #include "tests/integration/support/tools.h"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
@@ -223,6 +224,28 @@ TEST_F(ReclaimModuleTest, TheFlagIsTakenByThoseWhoMay) {
     }).join();
     EXPECT_EQ(counter("rwf_refused"), 2U);
     EXPECT_EQ(counter("rwf_calls"), 3U);
+}
+
+TEST_F(ReclaimModuleTest, ACallThatSleepsHoldsTheModuleAndIsMarkedTillItsEnd) {
+    auto pipe = make_pipe();
+    ASSERT_TRUE(pipe);
+    std::atomic<pid_t> tid = 0;
+    std::thread reader([&] {
+        tid = ::gettid();
+        std::byte byte{};
+        const iovec part{.iov_base = &byte, .iov_len = 1};
+        EXPECT_EQ(::preadv2(pipe->read_end.get(), &part, 1, -1, RWF_NOFSRECLAIM), 1);
+        EXPECT_EQ(own_flags() & pf_memalloc_nofs, 0U);
+    });
+    EXPECT_TRUE(comes_true([] { return counter("rwf_in_flight") == 1; }));
+    const auto inside = read_task_stat(fmt::format("/proc/self/task/{}/stat", tid.load()));
+    EXPECT_TRUE(inside && (inside->flags & pf_memalloc_nofs) != 0);
+    device_ = UniqueFd();
+    EXPECT_EQ(unload(), EWOULDBLOCK);
+    EXPECT_EQ(write_block(fd_.get(), 0, RWF_NOFSRECLAIM), 0) << "it works on";
+    EXPECT_EQ(::write(pipe->write_end.get(), "x", 1), 1);
+    reader.join();
+    EXPECT_EQ(counter("rwf_in_flight"), 0U);
 }
 
 TEST_F(ReclaimModuleTest, ScopesAreOfTheThreadAndEndWithIt) {
