@@ -58,9 +58,9 @@ void LowerCalls::perform(Request& request) {
 int LowerCalls::perform_io(Request& request) {
     switch (request.operation) {
         case Operation::read:
-            return in_scopes([&] { return read(request); });
+            return in_scopes([&] { return transfer(request, ::pread, ::preadv2); });
         case Operation::write: {
-            const int error = in_scopes([&] { return write(request); });
+            const int error = in_scopes([&] { return transfer(request, ::pwrite, ::pwritev2); });
             if (error == 0 && bounded_fd_) {
                 bound_dirty(request.buffer.size());
             }
@@ -73,33 +73,19 @@ int LowerCalls::perform_io(Request& request) {
     return EINVAL;
 }
 
-int LowerCalls::read(Request& request) {
+// `plain` and `flagged`: of one kind, as pread and preadv2.
+template <class Plain, class Flagged>
+int LowerCalls::transfer(const Request& request, Plain plain, Flagged flagged) {
     const auto fd_for = [this](std::uint64_t offset, std::span<const std::byte> buffer) {
         return file_.fd_for(offset, buffer);
     };
     if (flags_.all == 0) {
-        return transfer_fully(fd_for, request.offset, request.buffer, ::pread);
+        return transfer_fully(fd_for, request.offset, request.buffer, plain);
     }
     return transfer_fully(
-        fd_for, request.offset, request.buffer,
-        [this](int fd, std::byte* data, std::size_t size, off_t offset) {
+        fd_for, request.offset, request.buffer, [&](int fd, std::byte* data, std::size_t size, off_t offset) {
             const iovec part{.iov_base = data, .iov_len = size};
-            return with_flags([&](int flags) { return ::preadv2(fd, &part, 1, offset, flags); });
-        });
-}
-
-int LowerCalls::write(Request& request) {
-    const auto fd_for = [this](std::uint64_t offset, std::span<const std::byte> buffer) {
-        return file_.fd_for(offset, buffer);
-    };
-    if (flags_.all == 0) {
-        return transfer_fully(fd_for, request.offset, request.buffer, ::pwrite);
-    }
-    return transfer_fully(
-        fd_for, request.offset, request.buffer,
-        [this](int fd, std::byte* data, std::size_t size, off_t offset) {
-            const iovec part{.iov_base = data, .iov_len = size};
-            return with_flags([&](int flags) { return ::pwritev2(fd, &part, 1, offset, flags); });
+            return with_flags([&](int flags) { return flagged(fd, &part, 1, offset, flags); });
         });
 }
 

@@ -30,8 +30,8 @@ class LowerCalls {
           fdatasync_every_(options.fdatasync_every) {}
 
     int perform_io(Request& request);
-    int read(Request& request);
-    int write(Request& request);
+    template <class Plain, class Flagged>
+    int transfer(const Request& request, Plain plain, Flagged flagged);
     template <class Transfer>
     int in_scopes(Transfer transfer);
     template <class Call>

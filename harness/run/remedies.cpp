@@ -9,6 +9,7 @@ namespace reflux::run {
 namespace {
 
 constexpr Seconds status_time{5};
+constexpr Seconds count_time{1};  // relief waits for it
 
 mitigation::Target target_of(const stack::Stack& stack, const pressure::Memcg& memcg) {
     return {.pid = stack.daemon.pid,
@@ -111,7 +112,7 @@ void read_counts_again(const Mitigations& mitigations, const stack::Stack& stack
         return;
     }
     auto target = target_of(stack, memcg);
-    if (auto answer = observe::ask_line(stack.control_socket, "progress", status_time)) {
+    if (auto answer = observe::ask_line(stack.control_socket, "progress", count_time)) {
         target.status = std::move(*answer);
     } else {
         return;

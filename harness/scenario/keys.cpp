@@ -279,8 +279,7 @@ std::vector<Key> make_keys() {
         size_key("workload.small_file", Bytes{1}, REFLUX_FIELD(workload.small_file)),
         size_key("workload.large_file", kibibytes(4), REFLUX_FIELD(workload.large_file)),
         list_key(
-            "mitigation.apply",
-            "a list of names of mitigations, such as [\"io_flusher\"]",
+            "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
             [](const std::string& word) { return has_form(word, "_+"); }, REFLUX_FIELD(mitigations)),
         word_key("fault.kind", {"none", "kill", "stop", "delay", "spin", "allocate", "error"},
                  REFLUX_FIELD(fault.kind)),

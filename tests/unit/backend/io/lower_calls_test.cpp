@@ -2,13 +2,14 @@
 #include "backend/base/task_stat.h"
 #include "backend/base/unique_fd.h"
 #include "backend/io/engine.h"
-#include "tests/support/ending.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/backend/io/waited_request.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,23 +21,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr std::size_t block = 65536;
-
-struct Waited : Request, test::Ending {
-    Waited(Operation what, std::uint64_t where, std::span<std::byte> data) {
-        operation = what;
-        offset = where;
-        buffer = data;
-        complete = [](Request& request, int error) { static_cast<Waited&>(request).end(error); };
-    }
-};
-
-int run(Engine& engine, Operation what, std::uint64_t where, std::span<std::byte> data) {
-    Waited request(what, where, data);
-    engine.submit(request);
-    const int result = request.wait();
-    engine.drain();
-    return result;
-}
 
 // The engines that make the calls themselves.
 class LowerCallsTest : public testing::TestWithParam<std::string_view> {
@@ -61,22 +45,20 @@ INSTANTIATE_TEST_SUITE_P(Engines, LowerCallsTest, testing::Values("sync", "threa
 TEST_P(LowerCallsTest, WhatCannotBeDoneWithoutWaitingIsDoneAgainAndCounted) {
     const auto engine = make({.flags = {"nowait"}});
     ASSERT_NE(engine, nullptr);
+    const iovec part{.iov_base = data_.data(), .iov_len = data_.size()};
+    if (::pwritev2(file_.get(), &part, 1, 0, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP) {
+        GTEST_SKIP() << "this filesystem does not refuse every write, as ext4 does";
+    }
     ASSERT_EQ(run(*engine, Operation::write, 0, data_), 0);
-    ASSERT_EQ(run(*engine, Operation::flush, 0, {}), 0);
-    ASSERT_EQ(::posix_fadvise(file_.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
-    const auto before = engine->state().calls;
-    std::vector<std::byte> read(block);
-    ASSERT_EQ(run(*engine, Operation::read, 0, read), 0) << "not in the page cache";
-    EXPECT_EQ(read, data_);
-    const auto cold = engine->state().calls;
-    EXPECT_GT(cold.flagged, before.flagged);
-    EXPECT_GT(cold.fallbacks, before.fallbacks);
-    std::ranges::fill(read, std::byte{0});
+    ASSERT_EQ(run(*engine, Operation::write, block, data_), 0);
+    EXPECT_EQ(engine->state().calls.flagged, 2U);
+    EXPECT_EQ(engine->state().calls.fallbacks, 2U);
+    // Of a read it depends on the page cache, and on how fast readahead is.
+    std::vector<std::byte> read(2 * block);
     ASSERT_EQ(run(*engine, Operation::read, 0, read), 0);
-    EXPECT_EQ(read, data_);
-    const auto warm = engine->state().calls;
-    EXPECT_EQ(warm.flagged, cold.flagged + 1);
-    EXPECT_EQ(warm.fallbacks, cold.fallbacks) << "in the page cache";
+    EXPECT_TRUE(std::ranges::equal(std::span(read).first(block), data_));
+    EXPECT_TRUE(std::ranges::equal(std::span(read).subspan(block), data_));
+    EXPECT_GE(engine->state().calls.flagged, 3U);
 }
 
 TEST_P(LowerCallsTest, DontcacheLeavesNothingInThePageCache) {

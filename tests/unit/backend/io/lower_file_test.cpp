@@ -2,8 +2,8 @@
 #include "backend/io/lower_file.h"
 
 #include "backend/io/buffer_pool.h"
-#include "tests/support/ending.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/backend/io/waited_request.h"
 
 #include <algorithm>
 #include <cstring>
@@ -21,15 +21,6 @@ using testing::HasSubstr;
 constexpr std::size_t block = LowerFile::alignment;
 constexpr std::size_t file_size = 64 * block;
 
-struct Waited : Request, test::Ending {
-    Waited(Operation what, std::uint64_t where, std::span<std::byte> data) {
-        operation = what;
-        offset = where;
-        buffer = data;
-        complete = [](Request& request, int error) { static_cast<Waited&>(request).end(error); };
-    }
-};
-
 class DirectMode : public testing::TestWithParam<std::string_view> {
   protected:
     void SetUp() override {
@@ -45,11 +36,7 @@ class DirectMode : public testing::TestWithParam<std::string_view> {
         engine_ = std::move(*engine);
     }
     int run(Operation what, std::uint64_t where, std::span<std::byte> data) {
-        Waited request(what, where, data);
-        engine_->submit(request);
-        const int result = request.wait();
-        engine_->drain();
-        return result;
+        return io::run(*engine_, what, where, data);
     }
     // Pages of the file that the page cache holds.
     std::size_t cached_pages() const {
