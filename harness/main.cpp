@@ -59,6 +59,11 @@ void add_run(CLI::App& app, ExitCode& code) {
             ->expected(0, 1);
     run->add_flag("--keep", options.keep,
                   "leave the stack standing for a look; `reflux clean` takes it down");
+    run->add_flag(
+           "--load-module", options.load_module,
+           "without --vm: compile the prototype kernel module for this machine's kernel and load it for "
+           "the time of a run whose mitigation needs it; in a guest that is done anyway")
+        ->excludes(vm);
     run->callback([&code, vm] {
         if (vm->count() > 0 && !options.vm) {
             options.vm = "";
@@ -214,6 +219,7 @@ void add_internal(CLI::App& app, int& status) {
     session->add_option("--scenario", guest.scenario)->required();
     session->add_option("--folder", guest.folder)->required();
     session->add_option("--host-work-s", guest.host_work_s)->required();
+    session->add_option("--reclaim-module", guest.reclaim_module);
     session->callback([&status] { status = static_cast<int>(reflux::run::run_guest_session(guest)); });
     static int fd = -1;
     static std::string directory;

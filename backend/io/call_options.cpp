@@ -1,5 +1,7 @@
 #include "backend/io/call_options.h"
 
+#include "backend/base/reflux_reclaim.h"
+
 #include <cstddef>
 
 #include <sys/uio.h>
@@ -41,6 +43,9 @@ const std::vector<CallFlag>& call_flag_list() {
                   .description = "RWF_DONTCACHE (Linux 6.14): through the page cache, and out of it at once"},
          .value = rwf_dontcache,
          .ring_takes_it = true},
+        {.word = {.name = "nofsreclaim",
+                  .description = "RWF_NOFSRECLAIM, by the prototype module: reclaim calls no filesystem"},
+         .value = RWF_NOFSRECLAIM},
     };
     return list;
 }
@@ -70,6 +75,18 @@ Status try_call_flags(int fd, CallFlags flags, const std::vector<std::string>& w
         return {};
     }
     const int error = errno;
+    if (error == EPERM && (flags.all & RWF_NOFSRECLAIM) != 0) {
+        return fail({.kind = ErrorKind::unsupported,
+                     .message = "call flag nofsreclaim is refused without CAP_SYS_RESOURCE",
+                     .errnum = error});
+    }
+    if (error == EOPNOTSUPP && (flags.all & RWF_NOFSRECLAIM) != 0) {
+        return fail({.kind = ErrorKind::unsupported,
+                     .message =
+                         "call flag nofsreclaim is refused: the prototype module " REFLUX_RECLAIM_MODULE
+                         " is not loaded",
+                     .errnum = error});
+    }
     if (error == EOPNOTSUPP || error == EINVAL) {
         return fail({.kind = ErrorKind::unsupported,
                      .message = fmt::format("a read with call flags {} ({:#x}) is refused by this kernel or "

@@ -19,6 +19,7 @@ struct CallOptions {
     std::vector<std::string> scopes;    // words of call_scope_list(); entered in this order
     std::uint64_t sync_range = 0;       // bytes: after so many written, writeback of the file; 0: never
     std::uint64_t fdatasync_every = 0;  // writes: after so many, fdatasync; 0: never
+    bool mapping_nofs = false;          // the file's page cache without __GFP_FS (scope_device.h)
 };
 
 // What became of them.

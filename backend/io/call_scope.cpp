@@ -15,6 +15,15 @@ constexpr std::array rows{
                  .description = "PR_SET_IO_FLUSHER on before the call and off behind it; needs "
                                 "CAP_SYS_RESOURCE"},
         .make = make_io_flusher_scope},
+    Row{.word = {.name = "nofs",
+                 .description = "PF_MEMALLOC_NOFS, by the prototype module: reclaim calls no filesystem"},
+        .make = make_nofs_scope},
+    Row{.word = {.name = "noio",
+                 .description = "PF_MEMALLOC_NOIO, by the prototype module: reclaim starts no I/O"},
+        .make = make_noio_scope},
+    Row{.word = {.name = "memalloc",
+                 .description = "PF_MEMALLOC, by the prototype module: no reclaim, memory from the reserves"},
+        .make = make_memalloc_scope},
 };
 
 }  // namespace

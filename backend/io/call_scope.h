@@ -31,5 +31,8 @@ Result<std::unique_ptr<CallScope>> make_call_scope(std::string_view word);
 
 // The factories behind call_scope_list; for call_scope.cpp only.
 Result<std::unique_ptr<CallScope>> make_io_flusher_scope();
+Result<std::unique_ptr<CallScope>> make_nofs_scope();
+Result<std::unique_ptr<CallScope>> make_noio_scope();
+Result<std::unique_ptr<CallScope>> make_memalloc_scope();
 
 }  // namespace reflux::io

@@ -1,6 +1,7 @@
 #include "backend/io/lower_file.h"
 
 #include "backend/io/buffer_pool.h"
+#include "backend/io/scope_device.h"
 
 #include <sys/stat.h>
 
@@ -34,12 +35,16 @@ Result<UniqueFd> open_direct(int fd) {
 }  // namespace
 
 Result<LowerFile> LowerFile::make(const EngineOptions& options) {
+    UniqueFd mask;
+    if (options.calls.mapping_nofs) {
+        REFLUX_TRY(mask, mask_mapping(options.fd));
+    }
     if (!options.direct) {
-        return LowerFile(options.fd, UniqueFd());
+        return LowerFile(options.fd, UniqueFd(), std::move(mask));
     }
     auto direct = open_direct(options.fd);
     if (direct) {
-        return LowerFile(options.fd, std::move(*direct));
+        return LowerFile(options.fd, std::move(*direct), std::move(mask));
     }
     const int number = direct.error().errnum;
     if (number == EINVAL || number == EOPNOTSUPP) {
@@ -55,6 +60,7 @@ Result<LowerFile> LowerFile::make(const EngineOptions& options) {
 LowerFile::LowerFile(LowerFile&& other) noexcept
     : fd_(other.fd_),
       direct_(std::move(other.direct_)),
+      mask_(std::move(other.mask_)),
       unaligned_(other.unaligned()),
       short_transfers_(other.short_transfers()) {}
 

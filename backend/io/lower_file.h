@@ -21,7 +21,8 @@ class LowerFile {
     // block of a disk is larger.
     static constexpr std::size_t alignment = 4096;
 
-    // With options.direct: unsupported where the filesystem below refuses O_DIRECT, named.
+    // With options.direct: unsupported where the filesystem below refuses O_DIRECT, named; with
+    // options.calls.mapping_nofs: as mask_mapping() (scope_device.h).
     static Result<LowerFile> make(const EngineOptions& options);
     LowerFile(LowerFile&& other) noexcept;
     LowerFile(const LowerFile&) = delete;
@@ -46,10 +47,12 @@ class LowerFile {
     }
 
   private:
-    LowerFile(int fd, UniqueFd direct) : fd_(fd), direct_(std::move(direct)) {}
+    LowerFile(int fd, UniqueFd direct, UniqueFd mask)
+        : fd_(fd), direct_(std::move(direct)), mask_(std::move(mask)) {}
 
     int fd_;  // not owned
     UniqueFd direct_;
+    UniqueFd mask_;  // holds the mask of CallOptions::mapping_nofs
     mutable std::atomic<std::uint64_t> unaligned_ = 0;
     mutable std::atomic<std::uint64_t> short_transfers_ = 0;
 };

@@ -137,6 +137,8 @@ void describe_calls(CLI::App& serve, RawOptions& raw) {
               io::call_scope_list());
     serve.add_option("--sync-range", raw.sync_range,
                      "After so many bytes written: sync_file_range, so that at most twice as much is dirty");
+    serve.add_flag("--mapping-nofs", calls.mapping_nofs,
+                   "Page cache of the image without __GFP_FS, by the prototype module, while it is served");
     serve.add_option("--fdatasync-every", calls.fdatasync_every, "After so many writes: fdatasync")
         ->check(CLI::PositiveNumber);
 }

@@ -86,11 +86,17 @@ json faults_json(const ZonedDevice& device) {
 
 // Reads nothing of /proc, see progress_line().
 json calls_json(const io::CallState& state, const io::CallOptions& wanted) {
-    return {{"flags", wanted.flags},           {"scopes", wanted.scopes},
-            {"sync_range", wanted.sync_range}, {"fdatasync_every", wanted.fdatasync_every},
-            {"flagged", state.flagged},        {"fallbacks", state.fallbacks},
-            {"scoped", state.scoped},          {"scope_failures", state.scope_failures},
-            {"bounded", state.bounded},        {"bound_failures", state.bound_failures}};
+    return {{"flags", wanted.flags},
+            {"scopes", wanted.scopes},
+            {"sync_range", wanted.sync_range},
+            {"fdatasync_every", wanted.fdatasync_every},
+            {"mapping_nofs", wanted.mapping_nofs},
+            {"flagged", state.flagged},
+            {"fallbacks", state.fallbacks},
+            {"scoped", state.scoped},
+            {"scope_failures", state.scope_failures},
+            {"bounded", state.bounded},
+            {"bound_failures", state.bound_failures}};
 }
 
 json errors_json(const std::vector<io::ErrorCount>& errors) {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* default_root = "/run/reflux";
 
-constexpr std::array<std::pair<Kind, std::string_view>, 10> kind_names{{
+constexpr std::array<std::pair<Kind, std::string_view>, 11> kind_names{{
     {Kind::directory, "directory"},
     {Kind::file, "file"},
     {Kind::mount, "mount"},
@@ -30,6 +30,7 @@ constexpr std::array<std::pair<Kind, std::string_view>, 10> kind_names{{
     {Kind::trace_instance, "trace_instance"},
     {Kind::trace_probes, "trace_probes"},
     {Kind::setting, "setting"},
+    {Kind::kernel_module, "kernel_module"},
 }};
 
 std::string_view name_of(Kind kind) {

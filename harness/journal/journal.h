@@ -27,6 +27,7 @@ enum class Kind {
     trace_instance,   // path
     trace_probes,     // path of a group of probe events in tracefs, …/events/GROUP
     setting,          // path of a kernel file that we write; note: the text that it had before
+    kernel_module,    // its name, as lsmod shows it
 };
 
 struct Object {

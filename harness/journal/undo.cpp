@@ -252,6 +252,25 @@ Status put_back(const Object& object) {
     return written || written.error().errnum == ENOENT ? Status{} : written;
 }
 
+// In use for as long as somebody has a device of it open, or a thread runs in it; those of a run have ended
+// before it, or are leftovers themselves.
+Status unload_module(const Object& object) {
+    if (::access(("/sys/module/" + object.name).c_str(), F_OK) != 0) {
+        return {};
+    }
+    Status unloaded;
+    wait_until(gone_time, [&] {
+        // Unregistering probes waits for RCU.
+        unloaded = call_bounded("rmmod " + object.name, gone_time, [&]() -> Status {
+            return ::syscall(SYS_delete_module, object.name.c_str(), O_NONBLOCK) == 0 || errno == ENOENT
+                       ? Status{}
+                       : Status(fail_errno("rmmod " + object.name));
+        });
+        return unloaded || unloaded.error().errnum != EWOULDBLOCK;
+    });
+    return unloaded;
+}
+
 Status undo_object(const Object& object, Mode mode) {
     switch (object.kind) {
         case Kind::directory:
@@ -274,6 +293,8 @@ Status undo_object(const Object& object, Mode mode) {
             return remove_trace_probes(object);
         case Kind::setting:
             return put_back(object);
+        case Kind::kernel_module:
+            return unload_module(object);
     }
     return {};
 }

@@ -74,7 +74,7 @@ std::string_view to_string(Place place) {
 const std::vector<Row>& table() {
     static const std::vector<Row> rows = [] {
         std::vector<Row> all;
-        for (auto& list : {daemon_rows(), machine_rows()}) {
+        for (auto& list : {daemon_rows(), machine_rows(), module_rows()}) {
             std::ranges::copy(list, std::back_inserter(all));
         }
         return all;

@@ -7,6 +7,7 @@ namespace reflux::mitigation {
 
 std::vector<Row> daemon_rows();
 std::vector<Row> machine_rows();
+std::vector<Row> module_rows();
 
 // Not applied, and why.
 evidence::Mitigation not_in_force(const Row& row, std::string why);

@@ -7,6 +7,7 @@
 #include "harness/report/text.h"
 #include "harness/run/console.h"
 #include "harness/run/event_loop.h"
+#include "harness/run/reclaim_module.h"
 #include "harness/run/run_folder.h"
 #include "harness/run/scenarios.h"
 #include "harness/run/session.h"
@@ -14,6 +15,7 @@
 #include "harness/verdict/cost.h"
 #include "harness/verdict/cure.h"
 #include "harness/verdict/verdict.h"
+#include "harness/vm/reclaim_module.h"
 
 #include <algorithm>
 #include <iterator>
@@ -46,7 +48,8 @@ ExitCode code_of(const Finished& run) {
 }
 
 Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions& options,
-                         const std::optional<VmHost>& vm, EventLoop& loop, Console& console) {
+                         const std::optional<VmHost>& vm, const std::string& module, EventLoop& loop,
+                         Console& console) {
     REFLUX_TRY(auto folder, make_run_folder(options.out, scenario,
                                             vm ? std::vector<std::string>{"--vm", vm->exact_kernel()}
                                                : std::vector<std::string>{}));
@@ -59,7 +62,8 @@ Result<Finished> run_one(const scenario::Scenario& scenario, const BatchOptions&
                                      .folder = folder,
                                      .state_root = journal::default_state_root(),
                                      .run_id = next_run_id(),
-                                     .keep = options.keep},
+                                     .keep = options.keep,
+                                     .reclaim_module = module},
                                     loop, console);
     run.verdict = verdict::judge(run.evidence);
     if (const auto written = write_results(folder, run.evidence, run.verdict); !written) {
@@ -102,6 +106,13 @@ Result<VmHost> prepare_vm(const BatchOptions& options, Console& console) {
             "gives one to work in)");
     }
     return VmHost::prepare(*options.vm, console);
+}
+
+// The prototype kernel module for this machine's own kernel: for those who have asked for it.
+Result<std::string> host_module(Console& console) {
+    REFLUX_TRY(const auto kernel, vm::running_kernel());
+    return vm::reclaim_module_for(kernel, vm::default_cache(),
+                                  [&](const std::string& text) { console.step(text); });
 }
 
 void print_run(const Finished& run, bool whole) {
@@ -185,6 +196,16 @@ ExitCode run_batch(const BatchOptions& options) {
     } else if (const auto ready = check_host(); !ready) {
         return complain(ready.error());
     }
+    std::string module;
+    if (options.load_module && std::ranges::any_of(*scenarios, [](const scenario::Scenario& scenario) {
+            return needs_reclaim_module(scenario);
+        })) {
+        auto compiled = host_module(console);
+        if (!compiled) {
+            return complain(compiled.error());
+        }
+        module = *std::move(compiled);
+    }
     EventLoop loop;  // not earlier: until here a signal ends us and the tools that we wait for
     std::vector<Finished> runs;
     ExitCode code = ExitCode::met;
@@ -192,7 +213,7 @@ ExitCode run_batch(const BatchOptions& options) {
     bool failed = false;
     for (const auto& scenario : *scenarios) {
         for (unsigned n = 0; n < options.repeat && loop.interrupted() == 0 && !failed; ++n) {
-            auto run = run_one(scenario, options, vm, loop, console);
+            auto run = run_one(scenario, options, vm, module, loop, console);
             if (!run) {
                 code = graver(code, complain(run.error()));
                 failed = true;

@@ -18,6 +18,7 @@ struct BatchOptions {
     std::string out = "reflux-runs";
     bool json = false;
     bool keep = false;
+    bool load_module = false;       // the prototype kernel module into this machine's own kernel
     std::optional<std::string> vm;  // the kernel of the virtual machine, "": the running one; nullopt: no VM
     bool with_baseline = false;     // run also what proves the cures among the scenarios
 };

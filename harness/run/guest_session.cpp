@@ -51,6 +51,7 @@ Status run(const GuestSession& plan) {
                                        .folder = plan.folder,
                                        .state_root = journal::default_state_root(),
                                        .run_id = "guest",
+                                       .reclaim_module = plan.reclaim_module,
                                        .time_factor = factor,
                                        .in_guest = true},
                                       loop, console);

@@ -9,8 +9,9 @@
 namespace reflux::run {
 
 struct GuestSession {
-    std::string scenario;    // file
-    std::string folder;      // run folder, exists
+    std::string scenario;        // file
+    std::string folder;          // run folder, exists
+    std::string reclaim_module;  // as SessionPlan has it
     double host_work_s = 0;  // probe::time_of_fixed_work() of the host: by how much this machine is slower,
                              // the scenario's times are stretched
 };

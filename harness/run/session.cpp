@@ -9,6 +9,7 @@
 #include "harness/run/fault.h"
 #include "harness/run/plan.h"
 #include "harness/run/read_back.h"
+#include "harness/run/reclaim_module.h"
 #include "harness/run/relief.h"
 #include "harness/run/remedies.h"
 #include "harness/run/requirements.h"
@@ -103,6 +104,9 @@ Status Session::build() {
     REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
 
     REFLUX_TRY(memcg_, pressure::make_memcg(make_memcg_plan(scenario_, host), *journal_));
+    if (needs_reclaim_module(mitigations_)) {
+        REFLUX_CHECK(load_reclaim_module(plan_.reclaim_module, *journal_, console_));
+    }
     REFLUX_CHECK(set_before_stack(mitigations_, *journal_));
     REFLUX_TRY(stack_,
                stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));

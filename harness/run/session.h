@@ -17,6 +17,9 @@ struct SessionPlan {
     std::string state_root;  // where the journal is kept
     std::string run_id;      // short: names the journal's folder, the cgroups and the lower image
     bool keep = false;       // leave the stack standing
+    // The prototype kernel module, to be loaded for the time of the run where a mitigation needs it; empty:
+    // it is there already, or the run is unsupported.
+    std::string reclaim_module;
     double time_factor = 1;  // by this the scenario's times have been stretched already
     // A guest of `run --vm`: evidence.json is written again and again while the run goes on, for its reader
     // may lose this machine.

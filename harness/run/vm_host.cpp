@@ -5,9 +5,11 @@
 #include "harness/observe/task_stacks.h"
 #include "harness/probe/speed.h"
 #include "harness/run/plan.h"
+#include "harness/run/reclaim_module.h"
 #include "harness/run/requirements.h"
 #include "harness/run/run_folder.h"
 #include "harness/vm/guest.h"
+#include "harness/vm/reclaim_module.h"
 
 #include <filesystem>
 
@@ -28,17 +30,19 @@ std::vector<std::string> modules_of(const scenario::Scenario& scenario) {
     return modules;
 }
 
-std::string command_text(const scenario::Scenario& scenario, Seconds work_time) {
+// `module`: as SessionPlan has it.
+std::string command_text(const scenario::Scenario& scenario, Seconds work_time, const std::string& module) {
     std::string text = "# What the guest ran, with sh.\n";
     if (!scenario.vm.setup.empty()) {
         // Any line of it that fails ends it: not on the left side of ||, where -e does not hold.
         text += fmt::format("(\nset -e\n{}\n)\n[ $? -eq 0 ] || {{ echo 'vm.setup failed'; exit 4; }}\n",
                             scenario.vm.setup);
     }
-    return text + fmt::format("exec {} guest-session --scenario {} --folder {} --host-work-s {:.6f}\n",
+    return text + fmt::format("exec {} guest-session --scenario {} --folder {} --host-work-s {:.6f}{}\n",
                               shell_quoted(own_path()),
                               shell_quoted(fmt::format("{}/{}.toml", vm::guest_folder, scenario.name)),
-                              vm::guest_folder, work_time.count());
+                              vm::guest_folder, work_time.count(),
+                              module.empty() ? "" : " --reclaim-module " + shell_quoted(module));
 }
 
 // The harness in the guest begins its lines with its own time; here they get another.
@@ -218,6 +222,16 @@ Result<VmHost> VmHost::prepare(const std::string& kernel, Console& console) {
     return host;
 }
 
+Result<std::string> VmHost::module_for(const scenario::Scenario& scenario, Console& console) const {
+    if (!needs_reclaim_module(scenario)) {
+        return std::string();
+    }
+    REFLUX_TRY(auto module, vm::reclaim_module_for(kernel_, vm::default_cache(),
+                                                   [&](const std::string& text) { console.step(text); }));
+    REFLUX_CHECK(check_seen_by_guests(module));
+    return module;
+}
+
 evidence::Evidence VmHost::run(const scenario::Scenario& scenario, const std::string& folder, EventLoop& loop,
                                Console& console) const {
     auto evidence = run_guest(scenario, folder, loop, console);
@@ -245,7 +259,12 @@ evidence::Evidence VmHost::run_guest(const scenario::Scenario& scenario, const s
             error.message;
         return evidence;
     };
-    if (const auto written = replace_file(folder + "/" + command_file, command_text(scenario, work_time_));
+    const auto module = module_for(scenario, console);
+    if (!module) {
+        return failed(module.error());
+    }
+    if (const auto written =
+            replace_file(folder + "/" + command_file, command_text(scenario, work_time_, *module));
         !written) {
         return failed(written.error());
     }

@@ -30,6 +30,8 @@ class VmHost {
     VmHost() = default;
     [[nodiscard]] evidence::Evidence run_guest(const scenario::Scenario& scenario, const std::string& folder,
                                                EventLoop& loop, Console& console) const;
+    // The prototype kernel module for the guests' kernel, where the scenario needs it; else empty.
+    [[nodiscard]] Result<std::string> module_for(const scenario::Scenario& scenario, Console& console) const;
 
     vm::Kernel kernel_;
     vm::Accelerator accelerator_;

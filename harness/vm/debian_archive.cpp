@@ -318,22 +318,40 @@ Result<DebianPackage> DebianArchive::show(const Dependency& wanted) const {
     return parse_package(record);
 }
 
-Result<std::vector<DebianPackage>> DebianArchive::packages_of(const std::string& release) const {
-    REFLUX_TRY(auto image, show({.name = std::string(image_prefix) + release, .version = ""}));
-    std::vector<DebianPackage> packages{std::move(image)};
+template <class Belongs>
+Result<std::vector<DebianPackage>> DebianArchive::with_dependencies(const std::string& name,
+                                                                    Belongs belongs) const {
+    REFLUX_TRY(auto first, newest(name));
+    std::vector<DebianPackage> packages{std::move(first)};
     for (std::size_t i = 0; i < packages.size(); ++i) {
         const auto depends = packages[i].depends;
         for (const auto& dependency : depends) {
             const bool known = std::any_of(packages.begin(), packages.end(), [&](const auto& package) {
                 return package.name == dependency.name;
             });
-            if (!known && dependency.name.find(release) != std::string::npos) {
+            if (!known && belongs(dependency.name)) {
                 REFLUX_TRY(auto package, show(dependency));
                 packages.push_back(std::move(package));
             }
         }
     }
     return packages;
+}
+
+Result<DebianPackage> DebianArchive::newest(const std::string& name) const {
+    return show({.name = name, .version = ""});
+}
+
+Result<std::vector<DebianPackage>> DebianArchive::packages_of(const std::string& release) const {
+    return with_dependencies(std::string(image_prefix) + release, [&](const std::string& name) {
+        return name.find(release) != std::string::npos;
+    });
+}
+
+Result<std::vector<DebianPackage>> DebianArchive::headers_of(const std::string& release) const {
+    return with_dependencies("linux-headers-" + release, [](const std::string& name) {
+        return name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-");
+    });
 }
 
 Result<std::vector<std::string>> DebianArchive::download(const std::vector<DebianPackage>& packages,

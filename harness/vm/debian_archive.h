@@ -62,6 +62,11 @@ class DebianArchive {
     // The packages that make up a release: its linux-image, and of what that depends on all that bears the
     // release in its name (linux-base, linux-binary, linux-modules from 6.19 on).
     [[nodiscard]] Result<std::vector<DebianPackage>> packages_of(const std::string& release) const;
+    // The packages that modules for a release are built with: its linux-headers, and of what that depends on
+    // the headers that it shares with others and kbuild's programs.
+    [[nodiscard]] Result<std::vector<DebianPackage>> headers_of(const std::string& release) const;
+    // The newest of that name.
+    [[nodiscard]] Result<DebianPackage> newest(const std::string& name) const;
     // Downloads into `folder`; returns the files in the order of `packages`, each checked (check_package).
     [[nodiscard]] Result<std::vector<std::string>> download(const std::vector<DebianPackage>& packages,
                                                             const std::string& folder) const;
@@ -70,6 +75,9 @@ class DebianArchive {
     explicit DebianArchive(std::string folder) : folder_(std::move(folder)) {}
     [[nodiscard]] std::vector<std::string> command(std::vector<std::string> words) const;
     [[nodiscard]] Result<DebianPackage> show(const Dependency& wanted) const;
+    // A package, and of what it depends on, and so on, all that `belongs`, by its name.
+    template <class Belongs>
+    Result<std::vector<DebianPackage>> with_dependencies(const std::string& name, Belongs belongs) const;
 
     std::string folder_;
 };

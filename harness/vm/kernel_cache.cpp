@@ -3,6 +3,7 @@
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/scope_exit.h"
+#include "harness/vm/foreign_programs.h"
 #include "harness/vm/tool.h"
 
 #include <algorithm>
@@ -196,15 +197,37 @@ Result<UniqueFd> KernelCache::lock(const Progress& progress) const {
     return fd;
 }
 
-Status KernelCache::put_in_place(const std::string& made, const std::string& release,
+Status KernelCache::put_in_place(const std::string& made, const std::string& place,
                                  const std::string& work) const {
     REFLUX_CHECK(sync_disk_of(made));
-    const auto place = kernels_folder() + "/" + release;
     std::error_code error;
     if (fs::exists(place, error)) {
         REFLUX_CHECK(move(place, work + "/damaged"));
     }
     return move(made, place);
+}
+
+Status KernelCache::bring(const DebianArchive& archive, const std::vector<DebianPackage>& packages,
+                          const std::string& what, const std::string& work, const std::string& tree,
+                          const Progress& progress) const {
+    REFLUX_CHECK(make_folders(work));
+    REFLUX_CHECK(make_folders(tree));
+    const auto tell = [&](const std::string& text) {
+        if (progress) {
+            progress(text);
+        }
+    };
+    Bytes size{};
+    Bytes unpacked{};
+    for (const auto& package : packages) {
+        size += package.size;
+        unpacked += package.installed;
+    }
+    REFLUX_CHECK(need_space(folder_, size + unpacked, what));
+    tell(fmt::format("downloading {} ({})", what, human(size)));
+    REFLUX_TRY(const auto debs, archive.download(packages, work));
+    tell(fmt::format("unpacking {}", what));
+    return unpack(debs, tree);
 }
 
 Result<Kernel> KernelCache::fetch(const DebianArchive& archive, const std::string& release,
@@ -220,29 +243,32 @@ Result<Kernel> KernelCache::fetch(const DebianArchive& archive, const std::strin
         // What cannot be removed now is removed by the next fetch.
         [[maybe_unused]] const auto removed = remove_tree(work);
     });
-    REFLUX_CHECK(make_folders(work + "/tree"));
-    const auto tell = [&](const std::string& what) {
-        if (progress) {
-            progress(what);
-        }
-    };
-    Bytes size{};
-    Bytes unpacked{};
-    for (const auto& package : packages) {
-        size += package.size;
-        unpacked += package.installed;
-    }
-    REFLUX_CHECK(need_space(folder_, size + unpacked, "kernel " + release));
-    tell(fmt::format("downloading kernel {} ({})", release, human(size)));
-    REFLUX_TRY(const auto debs, archive.download(packages, work));
-    tell(fmt::format("unpacking kernel {}", release));
-    REFLUX_CHECK(unpack(debs, work + "/tree"));
+    const auto tree = work + "/tree";
+    REFLUX_CHECK(bring(archive, packages, "kernel " + release, work, tree, progress));
     const auto folder = work + "/made";
-    REFLUX_CHECK(arrange_kernel(work + "/tree", release, folder));
+    REFLUX_CHECK(arrange_kernel(tree, release, folder));
     REFLUX_CHECK(make_dependencies(folder, release));
     REFLUX_CHECK(write_record(folder, release, packages));
-    REFLUX_CHECK(put_in_place(folder, release, work));
+    REFLUX_CHECK(put_in_place(folder, kernels_folder() + "/" + release, work));
     return checked(release);
+}
+
+Status KernelCache::fetch_headers(const DebianArchive& archive, const std::string& release,
+                                  const Progress& progress) const {
+    REFLUX_CHECK(need_tool("dpkg-deb", "dpkg"));
+    REFLUX_TRY(const auto packages, archive.headers_of(release));
+    const auto work = folder_ + "/headers/.fetch";
+    REFLUX_CHECK(remove_tree(work));
+    const ScopeExit clean([&] { [[maybe_unused]] const auto removed = remove_tree(work); });
+    const auto tree = work + "/tree";
+    REFLUX_CHECK(bring(archive, packages, "headers of " + release, work, tree, progress));
+    REFLUX_TRY(const auto strangers, programs_for_newer_libc(tree));
+    if (!strangers.empty()) {
+        REFLUX_TRY(const auto libc, archive.newest("libc6"));
+        REFLUX_CHECK(bring(archive, {libc}, "a C library for its programs", work, tree + "/libc", progress));
+        REFLUX_CHECK(run_with_libc(strangers, tree + "/libc", headers_folder(release) + "/libc"));
+    }
+    return put_in_place(tree, headers_folder(release), work);
 }
 
 }  // namespace reflux::vm

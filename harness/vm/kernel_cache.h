@@ -6,6 +6,11 @@
 //                              was made of, size and SHA-256 of vmlinuz. It comes into being by rename,
 //                              whole.
 //   kernels/.fetch/            an unfinished download; one that was interrupted is removed by the next
+//   headers/RELEASE/           what modules for it are built with, where one was asked for: the unpacked
+//                              header packages (usr/src, usr/lib), never installed; libc/ where kbuild's
+//                              programs need a newer one than this machine has
+//   headers/.fetch/            as above
+//   modules/RELEASE/           compiled modules, each with the hash of what it was made of in its name
 #pragma once
 
 #include "backend/base/unique_fd.h"
@@ -34,13 +39,29 @@ class KernelCache {
     [[nodiscard]] Result<Kernel> fetch(const DebianArchive& archive, const std::string& release,
                                        const Progress& progress) const;
 
+    // Where the headers of a release are, if fetch_headers() has brought them.
+    [[nodiscard]] std::string headers_folder(const std::string& release) const {
+        return folder_ + "/headers/" + release;
+    }
+    // Downloads the header packages of a release and unpacks them there, with programs that run on this
+    // machine. The caller holds the lock. On an error nothing is left of it.
+    [[nodiscard]] Status fetch_headers(const DebianArchive& archive, const std::string& release,
+                                       const Progress& progress) const;
+    [[nodiscard]] std::string modules_folder(const std::string& release) const {
+        return folder_ + "/modules/" + release;
+    }
+
     // For DebianArchive::open.
     [[nodiscard]] std::string apt_folder() const { return folder_ + "/apt"; }
 
   private:
     [[nodiscard]] std::string kernels_folder() const { return folder_ + "/kernels"; }
-    [[nodiscard]] Status put_in_place(const std::string& made, const std::string& release,
+    [[nodiscard]] Status put_in_place(const std::string& made, const std::string& place,
                                       const std::string& work) const;
+    // Downloads to `work` and unpacks in `tree`.
+    [[nodiscard]] Status bring(const DebianArchive& archive, const std::vector<DebianPackage>& packages,
+                               const std::string& what, const std::string& work, const std::string& tree,
+                               const Progress& progress) const;
 
     std::string folder_;
 };

@@ -181,6 +181,15 @@ TEST_F(JournalTest, UndoPutsASettingBack) {
     EXPECT_THAT(reread(), ElementsAre());
 }
 
+TEST_F(JournalTest, AModuleThatIsNotLoadedIsGone) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->intend(Kind::kernel_module, "reflux_no_such_module"));
+    EXPECT_THAT(reread(), ElementsAre("kernel_module reflux_no_such_module"));
+    EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, ElementsAre());
+    EXPECT_THAT(reread(), ElementsAre());
+}
+
 TEST_F(JournalTest, MembersOfACgroupAreThoseOfThisPidNamespace) {
     folder_.write("cgroup.procs", "17\n0\n4711\n");
     EXPECT_THAT(cgroup_members(folder_.path()).value_or(std::vector<int>{}), ElementsAre(17, 4711));
