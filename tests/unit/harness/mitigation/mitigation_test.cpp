@@ -103,12 +103,12 @@ TEST_F(ReadBackTest, AFlagHoldsWhenCallsAreMadeWithIt) {
 }
 
 TEST_F(ReadBackTest, BoundsHoldAsTheyWereAskedFor) {
-    daemon_.status = R"({"io":{"calls":{"sync_range":1048576,"bounded":3,"bound_failures":0}}})";
+    daemon_.status = R"({"io":{"calls":{"sync_range":262144,"bounded":3,"bound_failures":0}}})";
     EXPECT_TRUE(read_back("sync_range").applied);
     EXPECT_FALSE(read_back("fdatasync_every").applied);
     daemon_.status = R"({"io":{"calls":{"sync_range":4096,"bounded":3,"bound_failures":0}}})";
     EXPECT_FALSE(read_back("sync_range").applied);
-    daemon_.status = R"({"io":{"calls":{"fdatasync_every":64,"bounded":3,"bound_failures":2}}})";
+    daemon_.status = R"({"io":{"calls":{"fdatasync_every":8,"bounded":3,"bound_failures":2}}})";
     EXPECT_THAT(read_back("fdatasync_every").detail, HasSubstr("2 of 3"));
 }
 
