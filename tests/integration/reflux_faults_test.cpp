@@ -54,14 +54,14 @@ class FaultsTest : public RefluxTest {
     }
 };
 
-// A sync of the upper filesystem is a request at least, and each waits 200 ms.
+// A sync of the upper filesystem is a request at least, and each waits 200 ms; but for those before the
+// fault, so that the median tells nothing.
 TEST_F(FaultsTest, ASlowDaemonIsSlowAndItsSyncsTakeItsDelay) {
     const json verdict = run("fuse-ext4-slow-daemon");
     expect_verdict(verdict, "slow", "did not finish in its time", "delay, refluxd's own, time=200ms");
     const json cost = evidence_of(verdict)["cost"];
     const json sync = latency_of(cost, "sync");
-    EXPECT_GE(sync["p50_s"], 0.19) << cost;
-    EXPECT_GE(sync["p99_s"], 0.19) << cost;
+    EXPECT_GE(sync["p99_s"], 0.4) << cost;
     EXPECT_LE(sync["longest_s"], cost["workload"]["worked_s"]) << cost;
     EXPECT_EQ(cost["daemon"]["errors"], json::array());
     EXPECT_GT(cost["daemon"]["requests"], 0);
@@ -93,16 +93,16 @@ TEST_F(FaultsTest, ErrorsOfTheDiskAreIoErrors) {
     expect_verdict(run("fuse-ext4-io-errors"), "io_error", "the workload saw", "error, refluxd's own");
 }
 
-// Few enough that the upper filesystem may survive them: what they do to it is not asked here.
+// What it does to the upper filesystem is not asked here.
 TEST_F(FaultsTest, LackOfMemoryInTheDaemonsIoIsCounted) {
     const json verdict = run("fuse-ext4-io-errors",
-                             "--set fault.options=operations=write,error=ENOMEM,count=3 "
+                             "--set fault.options=operations=write,error=ENOMEM,count=1 "
                              "--set expect.outcome= --set expect_v2.outcome=");
     const json errors = evidence_of(verdict)["cost"]["daemon"]["errors"];
     ASSERT_EQ(errors.size(), 1U) << errors;
     EXPECT_EQ(errors[0]["error"], "ENOMEM");
-    EXPECT_EQ(errors[0]["count"], 3);
-    EXPECT_EQ(verdict["cost"]["enomem"], 3);
+    EXPECT_EQ(errors[0]["count"], 1);
+    EXPECT_EQ(verdict["cost"]["enomem"], 1);
     EXPECT_EQ(verdict["cost"]["other_errors"], 0);
 }
 
