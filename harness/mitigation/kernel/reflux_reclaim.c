@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Prototype of the remedies against filesystem recursion of user-space storage daemons that the list discussed in 2019
- * ("[PATCH] ext4: Fix deadlock on page reclaim"), for kernels as distributions ship them:
+ * Prototype of the remedies against filesystem recursion of user-space storage daemons that
+ * the list discussed in 2019 ("[PATCH] ext4: Fix deadlock on page reclaim"), for kernels as
+ * distributions ship them:
  *
  * - RWF_NOFSRECLAIM for preadv2() and pwritev2();
- * - NOFS, NOIO and MEMALLOC scopes for a thread, on request (the "big hammer", and a prctl like PF_MEMALLOC);
+ * - NOFS, NOIO and MEMALLOC scopes for a thread, on request (the "big hammer", and a prctl
+ *   like PF_MEMALLOC);
  * - a page cache of a file without __GFP_FS (what the patch did for all of ext4).
  *
  * The interface is described in reflux_reclaim.h.
  *
- * Return probe: do_iter_readv_writev(filp, iter, ppos, type, flags) is where both calls hand their flags to
- * kiocb_set_rw_flags(), which refuses unknown ones. The entry handler takes the flag away before that and enters the
- * scope, the return handler leaves it. A kernel whose compiler has inlined or cloned the function (.isra, .constprop)
- * has no such symbol: the module refuses to load.
+ * Return probe: do_iter_readv_writev(filp, iter, ppos, type, flags) is where both calls hand
+ * their flags to kiocb_set_rw_flags(), which refuses unknown ones. The entry handler takes the
+ * flag away before that and enters the scope, the return handler leaves it. A kernel whose
+ * compiler has inlined or cloned the function (.isra, .constprop) has no such symbol: the
+ * module refuses to load.
  *
- * Unloading: unregister_kretprobe() takes the handler of returns away at once, and those who are in the function
- * return without it (rethook_free(), rethook_trampoline_handler()): they would keep PF_MEMALLOC_NOFS for good. So
- * each call inside holds a reference to the module, and each thread in a scope another: rmmod says "in use" until the
- * last has left. Handlers that have put their reference but not returned run with preemption disabled, and both
- * unregister functions wait for these (synchronize_rcu()). A task that dies inside (an oops) keeps its reference: the
- * module stays, which harms nobody.
+ * Unloading: unregister_kretprobe() takes the handler of returns away at once, and those who
+ * are in the function return without it (rethook_free(), rethook_trampoline_handler()): they
+ * would keep PF_MEMALLOC_NOFS for good. So each call inside holds a reference to the module,
+ * and each thread in a scope another: rmmod says "in use" until the last has left. Handlers
+ * that have put their reference but not returned run with preemption disabled, and both
+ * unregister functions wait for these (synchronize_rcu()). A task that dies inside (an oops)
+ * keeps its reference: the module stays, which harms nobody.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -80,8 +84,8 @@ static unsigned long *rw_flags(struct pt_regs *regs)
 }
 
 /*
- * Not 0: the call goes on without the return handler. A refused call keeps the flag, so that the kernel itself fails it
- * with EOPNOTSUPP before anything is done.
+ * Not 0: the call goes on without the return handler. A refused call keeps the flag, so that
+ * the kernel itself fails it with EOPNOTSUPP before anything is done.
  */
 static int rw_entry(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
@@ -123,15 +127,16 @@ static struct kretprobe rw_probe = {
 	.entry_handler = rw_entry,
 	.handler = rw_return,
 	.data_size = sizeof(struct rw_call),
-	/* Calls at the same time. One more has no instance, keeps the flag and fails with EOPNOTSUPP (rwf_missed). */
+	/* Calls at the same time. One more has no instance, keeps the flag and fails. */
 	.maxactive = 1024,
 };
 
 /* Scopes */
 
 /*
- * Threads in scopes. Nothing is allocated when a scope is entered: the caller may be in the way of memory being freed.
- * An entry is of its task alone, which removes it at the latest in do_exit(), so that the pointer is never stale.
+ * Threads in scopes. Nothing is allocated when a scope is entered: the caller may be in the
+ * way of memory being freed. An entry is of its task alone, which removes it at the latest in
+ * do_exit(), so that the pointer is never stale.
  */
 #define MOST_SCOPE_THREADS 1024
 
@@ -391,7 +396,9 @@ static long scope_ioctl(struct file *file, unsigned int command, unsigned long a
 	case REFLUX_SCOPE_LEAVE:
 		if (!argument || (argument & ~(unsigned long)ALL_SCOPES))
 			return -EINVAL;
-		return command == REFLUX_SCOPE_ENTER ? enter_scope(argument) : leave_scope(argument);
+		if (command == REFLUX_SCOPE_ENTER)
+			return enter_scope(argument);
+		return leave_scope(argument);
 	case REFLUX_MAPPING_MASK:
 	case REFLUX_MAPPING_UNMASK:
 	case REFLUX_MAPPING_HAS_FS:
@@ -420,7 +427,7 @@ static const struct file_operations scope_operations = {
 COUNTER(rwf_calls, atomic_long_read(&rwf_calls));		/* ran in the scope */
 COUNTER(rwf_refused, atomic_long_read(&rwf_refused));		/* EPERM */
 COUNTER(rwf_in_flight, atomic_long_read(&rwf_in_flight));	/* now */
-COUNTER(rwf_missed, rw_probe.nmissed);				/* EOPNOTSUPP for want of an instance */
+COUNTER(rwf_missed, rw_probe.nmissed);				/* had no instance */
 COUNTER(scope_enters, atomic_long_read(&scope_enters));
 COUNTER(scope_threads, atomic_long_read(&scope_threads));	/* now */
 COUNTER(mapping_masks, atomic_long_read(&mapping_masks));
@@ -456,7 +463,7 @@ static int __init reflux_reclaim_init(void)
 		hlist_add_head(&scope_pool[i].node, &scope_free);
 	error = register_kretprobe(&rw_probe);
 	if (error) {
-		pr_err("cannot probe the return of " RW_FUNCTION " (%d): has this kernel's compiler inlined or cloned it?\n",
+		pr_err("cannot probe " RW_FUNCTION " (%d): was it inlined or cloned?\n",
 		       error);
 		return error;
 	}
