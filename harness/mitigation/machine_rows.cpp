@@ -43,6 +43,14 @@ Settings oom_score(const std::string& value) {
 constexpr std::uint64_t protected_bytes = 32U << 20U;
 
 Result<std::vector<Setting>> memory_min(const Target& target) {
+    // Reclaim that begins at the root sees what the parents protect too (effective_protection()): nothing.
+    REFLUX_TRY(const auto limit, read_file(target.pressed_cgroup + "/memory.max"));
+    if (trimmed(limit) == "max") {
+        return fail(
+            ErrorKind::unsupported,
+            "nothing is limited: memory.min of the daemon's cgroup alone protects only from the reclaim of a "
+            "limited parent");
+    }
     return std::vector<Setting>{
         {.path = target.daemon_cgroup + "/memory.min", .value = std::to_string(protected_bytes)}};
 }
@@ -107,6 +115,14 @@ Result<std::vector<Setting>> request_timeout(const Target& target) {
 std::vector<Row> machine_rows() {
     auto btrfs = lower_row("btrfs", "btrfs below the daemon: its page cache allocates without __GFP_FS");
     btrfs.excludes = {"lower_xfs"};
+    Row timeout{.name = "request_timeout",
+                .description = "fs.fuse.default_request_timeout: a request of 15 s ends the FUSE connection",
+                .place = Place::sysctl,
+                .needs = {.files = {std::string("/proc") + timeout_file},
+                          .why = "this kernel's FUSE knows no request timeout (Linux 6.15)"},
+                .before = request_timeout,
+                .read_back = settings_read_back};
+    timeout.effect.stall_window = Seconds(45);  // it acts after 15 to 30 s
     return {
         {.name = "oom_protect",
          .description = "oom_score_adj -1000 for the daemon: the OOM killer passes it over",
@@ -136,13 +152,7 @@ std::vector<Row> machine_rows() {
                 "strict_limit", "1", "Linux 6.2"),
         lower_row("xfs", "XFS below the daemon: its page cache allocates without __GFP_FS"),
         btrfs,
-        {.name = "request_timeout",
-         .description = "fs.fuse.default_request_timeout: a request of 15 s ends the FUSE connection",
-         .place = Place::sysctl,
-         .needs = {.files = {std::string("/proc") + timeout_file},
-                   .why = "this kernel's FUSE knows no request timeout (Linux 6.15)"},
-         .before = request_timeout,
-         .read_back = settings_read_back},
+        timeout,
     };
 }
 

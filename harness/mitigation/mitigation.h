@@ -6,6 +6,7 @@
 #pragma once
 
 #include "backend/base/result.h"
+#include "backend/base/units.h"
 #include "harness/evidence/evidence.h"
 
 #include <functional>
@@ -48,6 +49,8 @@ struct Effect {
     std::vector<std::string> daemon_arguments = {};  // added to `refluxd serve`
     DaemonPlace daemon_place = DaemonPlace::as_scenario;
     std::string lower_fs = {};  // in place of the scenario's; empty: as it is
+    std::string engine = {};    // likewise
+    Seconds stall_window{0};    // the least: what it does comes later than a stall is called otherwise
 };
 
 // A kernel file that is written.

@@ -78,12 +78,10 @@ void settle_scan(evidence::TraceSummary& summary) {
     if (summary.scan || !traced) {
         return;
     }
-    const bool freed =
-        std::ranges::any_of(summary.counts, [](const auto& row) { return row.reclaimed_pages > 0; });
-    if (freed) {
+    if (summary.reclaim_count > 0) {
         summary.weaker.emplace_back(
-            "reclaim freed pages and no event told of its scans (MGLRU tells of them since 6.7): what it "
-            "scans in vain is not known");
+            "no event told of what the reclaims scanned: they hang in their first batch, or it is MGLRU's "
+            "work (which tells of it since 6.7)");
     } else {
         summary.scan.emplace();
     }

@@ -40,18 +40,8 @@ verdict::BatchRun batch_run(const Cell& cell, const MatrixRun& run) {
             .cost = run.cost};
 }
 
-std::vector<verdict::Tally> tally(const std::vector<Cell>& cells) {
-    std::vector<verdict::BatchRun> batch;
-    for (const auto& cell : cells) {
-        for (const auto& run : cell.finished) {
-            batch.push_back(batch_run(cell, run));
-        }
-    }
-    return verdict::tally(batch);
-}
-
 std::vector<verdict::ProofOfCure> proofs_of(const std::vector<Cell>& cells) {
-    return verdict::prove_cures(tally(cells));
+    return verdict::prove_cures(tallies_of(cells));
 }
 
 // Of a cell with runs: ", cure unproven", or "" where it claims no cure. A guest may have another cgroup
@@ -359,15 +349,33 @@ std::vector<std::string> table_of(const std::vector<Cell>& cells) {
     return lines;
 }
 
+std::vector<verdict::Tally> tallies_of(const std::vector<Cell>& cells) {
+    std::vector<verdict::BatchRun> batch;
+    for (const auto& cell : cells) {
+        for (const auto& run : cell.finished) {
+            batch.push_back(batch_run(cell, run));
+        }
+    }
+    return verdict::tally(batch);
+}
+
+std::string trouble_of(const Cell& cell) {
+    if (!cell.finished.empty()) {
+        return "";
+    }
+    return cell.given_up ? word_of(*cell.given_up) : cell.failed.empty() ? "" : "harness_error";
+}
+
 std::vector<std::string> summary_of(const std::vector<Cell>& cells) {
-    auto lines = verdict::summary(tally(cells), proofs_of(cells));
-    std::ranges::move(verdict::cost_lines(verdict::compare_costs(tally(cells))), std::back_inserter(lines));
+    auto lines = verdict::summary(tallies_of(cells), proofs_of(cells));
+    std::ranges::move(verdict::cost_lines(verdict::compare_costs(tallies_of(cells))),
+                      std::back_inserter(lines));
     return lines;
 }
 
 std::string json_of(const std::vector<Cell>& cells) {
     const auto proofs = proofs_of(cells);
-    const auto costs = verdict::compare_costs(tally(cells));
+    const auto costs = verdict::compare_costs(tallies_of(cells));
     std::vector<std::string> elements;
     for (const auto& cell : cells) {
         for (const auto* runs : {&cell.finished, &cell.failed}) {

@@ -107,6 +107,10 @@ std::string text_of(const Cell& cell);
 // Rows are scenarios, columns kernels, in the order of the cells; below, why cells were given up. A cure is
 // proven, or not, by its own column.
 std::vector<std::string> table_of(const std::vector<Cell>& cells);
+// The runs of the cells, counted; a kernel's column is a place.
+std::vector<verdict::Tally> tallies_of(const std::vector<Cell>& cells);
+// Of a cell without a verdict: why, in a word or two; "" where it has some, or is still to be run.
+std::string trouble_of(const Cell& cell);
 // How often each outcome came in the cells, what is proven of cures, and what it costs; a kernel's column is
 // a place.
 std::vector<std::string> summary_of(const std::vector<Cell>& cells);

@@ -34,8 +34,11 @@ bool needs_reclaim_module(const scenario::Scenario& scenario) {
 
 Status load_reclaim_module(const std::string& module, journal::Journal& journal, Console& console) {
     if (exists(loaded)) {
-        console.step("the kernel module " REFLUX_RECLAIM_MODULE " is loaded already, and stays");
-        return {};
+        return fail(
+            ErrorKind::unsupported,
+            "the kernel module " REFLUX_RECLAIM_MODULE
+            " is loaded already, by another run or by hand: its counts would not be this run's, and who "
+            "loaded it may unload it; rmmod " REFLUX_RECLAIM_MODULE ", or run with --vm");
     }
     if (module.empty()) {
         return fail(
@@ -44,12 +47,14 @@ Status load_reclaim_module(const std::string& module, journal::Journal& journal,
             " is not loaded; run with --vm, or with --load-module to have it loaded into this kernel");
     }
     REFLUX_TRY(const auto file, open_file(module, O_RDONLY));
-    REFLUX_CHECK(journal.intend(journal::Kind::kernel_module, REFLUX_RECLAIM_MODULE));
+    REFLUX_TRY(const auto id, journal.intend(journal::Kind::kernel_module, REFLUX_RECLAIM_MODULE));
     if (::syscall(SYS_finit_module, file.get(), "", 0) != 0) {
+        const int why = errno;
+        REFLUX_CHECK(journal.gone(id));  // EEXIST: another run's
         return fail(ErrorKind::unsupported,
                     fmt::format("insmod {}: {}; the kernel's log may say why (a function that the compiler "
                                 "inlined, a lockdown, another kernel)",
-                                module, std::generic_category().message(errno)));
+                                module, std::generic_category().message(why)));
     }
     if (!journal::wait_until(device_time, [] { return exists(REFLUX_SCOPE_DEVICE); })) {
         return fail(ErrorKind::timed_out, "no " REFLUX_SCOPE_DEVICE " came of " + module);

@@ -3,7 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "harness/mitigation/mitigation.h"
 #include "harness/run/scenarios.h"
-#include "harness/verdict/tally.h"
+#include "harness/verdict/cure.h"
 
 #include <algorithm>
 #include <set>
@@ -40,55 +40,79 @@ const Cell* find_cell(const std::vector<Cell>& cells, const std::string& kernel,
     return cell == cells.end() ? nullptr : &*cell;
 }
 
-struct Counted {
-    std::size_t made = 0;
-    std::size_t troubled = 0;
-    verdict::OutcomeCounts outcomes;
-    std::set<std::string> recursions;
+// The runs of a sweep as the rest of the program counts them.
+struct Counts {
+    std::vector<verdict::Tally> tallies;
+    std::vector<verdict::ProofOfCure> proofs;
+
+    // A scenario has one place in a kernel's column, unless guests of several cgroup versions were asked for.
+    [[nodiscard]] const verdict::Tally* of(const std::string& scenario, const std::string& kernel) const {
+        const auto found = std::ranges::find_if(tallies, [&](const verdict::Tally& tally) {
+            return tally.scenario == scenario && tally.place.kernel == kernel;
+        });
+        return found == tallies.end() ? nullptr : &*found;
+    }
+    [[nodiscard]] bool proven(const std::string& scenario, const std::string& kernel) const {
+        const auto found = std::ranges::find_if(proofs, [&](const verdict::ProofOfCure& proof) {
+            return proof.scenario == scenario && proof.place.kernel == kernel;
+        });
+        return found != proofs.end() && found->proven;
+    }
 };
 
-// Slow counts as trouble: a family's baseline that is slow is what the cure is for.
-Counted count(const Cell& cell) {
-    Counted counted;
-    for (const auto& run : cell.finished) {
-        ++counted.outcomes[run.outcome];
-        if (run.outcome != "unsupported") {
-            ++counted.made;
-            counted.troubled += run.outcome == "completes" ? 0 : 1;
-            counted.recursions.insert(run.recursion);
-        }
-    }
-    return counted;
+bool always_completes(const verdict::Tally* tally) {
+    return tally != nullptr && tally->runs > 0 && tally->of(verdict::Outcome::completes) == tally->runs;
 }
 
-// What was predicted of a mitigation, beside what came out; "" where nothing was, or nothing can be said.
-std::string prediction(const scenario::Family& family, const std::string& mitigation, const Counted& here,
-                       const Counted& baseline) {
+// One run that does not complete shows that there is no cure. That all complete shows one only where chance
+// would hardly have it so (verdict/cure.h).
+std::string mark(bool cures, const verdict::Tally& here, bool proven) {
+    if (here.of(verdict::Outcome::inconclusive) > 0) {
+        return "undecided";
+    }
+    if (!always_completes(&here)) {
+        return cures ? "**refuted**" : "confirmed";
+    }
+    return cures ? (proven ? "confirmed" : "so far") : proven ? "**refuted**" : "not so far";
+}
+
+// What was predicted of a mitigation, beside what came out; "" where nothing was.
+std::string prediction(const scenario::Family& family, const std::string& mitigation,
+                       const verdict::Tally& here, const Counts& counts) {
     const bool cures = has(family.cures, mitigation);
-    if ((!cures && !has(family.leaves, mitigation)) || here.made == 0) {
+    if (!cures && !has(family.leaves, mitigation)) {
         return "";
     }
-    if (baseline.troubled == 0) {
-        return "; the baseline was not troubled";
+    const auto& kernel = here.place.kernel;
+    const auto* baseline = counts.of(family.id, kernel);
+    if (baseline == nullptr || baseline->troubled == 0) {
+        return "; its baseline was not seen to stall";
     }
-    const bool as_predicted = cures ? here.troubled == 0 : here.troubled > 0;
+    if (!always_completes(counts.of(control_name(family), kernel))) {
+        return "; its control was not seen to complete";
+    }
     return fmt::format("; predicted to {}: {}", cures ? "cure" : "leave it",
-                       as_predicted ? "confirmed" : "**refuted**");
+                       mark(cures, here, counts.proven(here.scenario, kernel)));
 }
 
+// "2/3 stalls: 2 deadlock, 1 slow; recursion upper; predicted to cure: refuted".
 std::string text_of(const scenario::Family& family, const std::string& mitigation, const Cell* cell,
-                    const Cell* baseline) {
-    if (cell == nullptr || (cell->finished.empty() && !cell->given_up)) {
-        return cell != nullptr && cell->running > 0 ? "running" : "-";
+                    const Counts& counts) {
+    const auto* tally = cell == nullptr ? nullptr : counts.of(cell->scenario, cell->kernel);
+    if (tally == nullptr || tally->runs == 0) {
+        const std::string trouble = cell == nullptr ? "" : trouble_of(*cell);
+        return !trouble.empty()                       ? trouble
+               : tally != nullptr                     ? "unsupported"
+               : cell != nullptr && cell->running > 0 ? "running"
+                                                      : "-";
     }
-    const Counted here = count(*cell);
-    if (here.made == 0) {
-        return "unsupported";
+    std::set<std::string> recursions;
+    for (const auto& run : cell->finished) {
+        recursions.insert(run.recursion);
     }
-    return fmt::format(
-        "{}/{}: {}; {}{}", here.troubled, here.made, verdict::text_of(here.outcomes),
-        fmt::join(here.recursions, ", "),
-        prediction(family, mitigation, here, baseline == nullptr ? Counted{} : count(*baseline)));
+    return fmt::format("{}/{} stalls: {}; recursion {}{}", tally->stalls(), tally->runs,
+                       verdict::text_of(tally->made), fmt::join(recursions, ", "),
+                       prediction(family, mitigation, *tally, counts));
 }
 
 // A reason once, with the rows that have it.
@@ -125,6 +149,18 @@ Result<Names> mitigations_of(const scenario::Sweep& sweep, const Names& only) {
             const auto rows = mitigation::find_all({name});
             REFLUX_CHECK(rows ? Status{} : Status(fail(rows.error())));
             all.push_back(name);
+        }
+    }
+    for (const auto& family : sweep.families) {
+        for (const auto* predictions : {&family.cures, &family.leaves}) {
+            for (const auto& name : *predictions) {
+                if (!has(all, name)) {
+                    return fail(
+                        ErrorKind::invalid_input,
+                        fmt::format("{}: a prediction of '{}', which is none of the sweep's mitigations: {}",
+                                    family.id, name, fmt::join(all, ", ")));
+                }
+            }
         }
     }
     for (const auto& name : only) {
@@ -181,6 +217,8 @@ Names table_of(const scenario::Sweep& sweep, const Names& mitigations, const std
     }
     Names rows{nothing};
     rows.insert(rows.end(), mitigations.begin(), mitigations.end());
+    const auto tallies = tallies_of(cells);
+    const Counts counts{.tallies = tallies, .proofs = verdict::prove_cures(tallies)};
     Names lines;
     for (const auto& kernel : kernels) {
         Names head{kernel};
@@ -190,8 +228,8 @@ Names table_of(const scenario::Sweep& sweep, const Names& mitigations, const std
         for (const auto& row : rows) {
             Names line{row};
             for (const auto& family : sweep.families) {
-                line.push_back(text_of(family, row, find_cell(cells, kernel, scenario_name(family, row)),
-                                       find_cell(cells, kernel, family.id)));
+                line.push_back(
+                    text_of(family, row, find_cell(cells, kernel, scenario_name(family, row)), counts));
             }
             lines.push_back(fmt::format("| {} |", fmt::join(line, " | ")));
         }

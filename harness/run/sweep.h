@@ -25,8 +25,8 @@ Result<std::vector<scenario::Scenario>> scenarios_of(const scenario::Sweep& swee
                                                      const std::vector<std::string>& overrides);
 
 // For each kernel a Markdown table: rows are mitigations, columns families; a cell tells how many of its runs
-// were troubled, what came out, the recursion, and what became of the prediction. Below it, why cells have no
-// runs.
+// stalled, what came out, the recursion, and what became of the prediction: confirmed or refuted where the
+// runs show it, "so far" where chance may have made them. Below it, why cells have no runs.
 std::vector<std::string> table_of(const scenario::Sweep& sweep, const std::vector<std::string>& mitigations,
                                   const std::vector<Cell>& cells);
 

@@ -23,14 +23,15 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-// Of those runs that have it.
+// Empty unless all runs have it: the one that was not asked may be the one with the errors.
 template <class Figures, class Value>
 Count sum(const std::vector<Figures>& all, std::optional<Value> Figures::*figure) {
-    Count total;
+    std::uint64_t total = 0;
     for (const auto& one : all) {
-        if (one.*figure) {
-            total = total.value_or(0) + *(one.*figure);
+        if (!(one.*figure)) {
+            return std::nullopt;
         }
+        total += *(one.*figure);
     }
     return total;
 }
@@ -52,7 +53,8 @@ StepCost median_step(const std::vector<CostFigures>& all, const std::string& kin
     std::vector<double> p99;
     for (const auto& figures : all) {
         if (const auto* step = find_step(figures, kind)) {
-            together.count += step->count;
+            // The p99 is one of single runs: how much it says depends on the run with the fewest.
+            together.count = p99.empty() ? step->count : std::min(together.count, step->count);
             together.unfinished += step->unfinished;
             together.longest_s = std::max(together.longest_s, step->longest_s);
             p99.push_back(step->p99_s);
@@ -87,9 +89,11 @@ CostFigures together(const std::vector<CostFigures>& all) {
     return figures;
 }
 
+// A control that did not always complete is no measure of anything.
 const Tally* find_measured(const std::vector<Tally>& batch, const std::string& scenario, const Place& place) {
     const auto found = std::ranges::find_if(batch, [&](const Tally& tally) {
-        return tally.scenario == scenario && tally.place == place && !tally.costs.empty();
+        return tally.scenario == scenario && tally.place == place && !tally.costs.empty() &&
+               tally.of(Outcome::completes) == tally.runs;
     });
     return found == batch.end() ? nullptr : &*found;
 }
@@ -117,10 +121,10 @@ void compare(CostSummary& summary, const CostFigures& control) {
     }
 }
 
-// "write"; where it says little: "sync, the longest of 12".
+// "write"; where it says little: "sync, of 12 steps".
 std::string kind_words(const StepCost& step) {
     constexpr std::uint64_t enough = 100;
-    return step.count >= enough ? step.kind : fmt::format("{}, the longest of {}", step.kind, step.count);
+    return step.count >= enough ? step.kind : fmt::format("{}, of {} steps", step.kind, step.count);
 }
 
 std::string throughput_words(const CostSummary& summary) {

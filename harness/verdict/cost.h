@@ -22,7 +22,7 @@ struct CostSummary {
     unsigned runs = 0;
     CostFigures figures;
     // Against its control at the same place: the one that it names, else its baseline's. Empty where no
-    // measured run of that is in the batch, or this is the control itself.
+    // measured run of that is in the batch, one of its runs did not complete, or this is the control itself.
     std::string control;
     unsigned control_runs = 0;
     std::optional<double> throughput;  // to the control's; below 1: slower

@@ -54,7 +54,8 @@ Status fetch_headers(const KernelCache& store, const std::string& release, const
     if (fetched) {
         return {};
     }
-    return fail(ErrorKind::unsupported,
+    // What may pass (the network, a deadline, a disk) is not said of the kernel.
+    return fail(fetched.error().kind == ErrorKind::unsupported ? ErrorKind::unsupported : ErrorKind::system,
                 fmt::format("no headers of kernel {} could be had from Debian's archive: {}{}{}", release,
                             fetched.error().message, complaint.empty() ? "" : "; ", complaint));
 }
@@ -121,8 +122,9 @@ Status compile(const Build& build, const std::string& folder, const std::string&
     if (made) {
         return {};
     }
-    return fail(ErrorKind::unsupported, fmt::format("the prototype module does not compile for {}: {}",
-                                                    release, made.error().message));
+    return fail(
+        made.error().kind == ErrorKind::timed_out ? ErrorKind::timed_out : ErrorKind::unsupported,
+        fmt::format("the prototype module does not compile for {}: {}", release, made.error().message));
 }
 
 // Of everything that decides what is compiled: the sources, and the kernel to the byte where it has an image.
@@ -130,6 +132,14 @@ Result<std::string> key_of(const Kernel& kernel, const std::string& folder) {
     std::string image;
     if (!kernel.image.empty()) {
         REFLUX_TRY(image, sha256_of(kernel.image));
+    }
+    // A kernel of one's own keeps its release when it is built anew.
+    const auto own = modules_folder(kernel.root, kernel.release) + "/build";
+    for (const char* part : {"/.config", "/Module.symvers"}) {
+        if (!kernel.root.empty() && exists(own + part)) {
+            REFLUX_TRY(const auto sum, sha256_of(own + part));
+            image += sum;
+        }
     }
     const auto file = folder + "/key";
     REFLUX_CHECK(

@@ -63,6 +63,11 @@ TEST_F(ReadBackTest, OwnCgroupHoldsOutsideOfTheLimitedOne) {
     EXPECT_FALSE(read_back("own_cgroup").applied);
 }
 
+TEST_F(ReadBackTest, AMarkOfAllThatDoIoIsNotLate) {
+    add_thread(100, 0x580140);
+    EXPECT_THAT(read_back("io_flusher_late").detail, HasSubstr("not late"));
+}
+
 TEST_F(ReadBackTest, ALateMarkNamesWhoHasItNot) {
     add_thread(100, 0x400140);
     add_thread(101, 0x400140);
@@ -142,8 +147,12 @@ TEST_F(ReadBackTest, WhatWasWrittenIsReadAgain) {
     proc_.write("class/bdi/7:3/strict_limit", "0\n");
     EXPECT_TRUE(read_back("bdi_max_ratio").applied);
     EXPECT_FALSE(read_back("bdi_strict_limit").applied);
-    daemon_.daemon_cgroup = proc_ / "cgroup";
-    proc_.write("cgroup/memory.min", "33554432\n");
+    daemon_.pressed_cgroup = proc_ / "cgroup";
+    daemon_.daemon_cgroup = proc_ / "cgroup/daemon";
+    proc_.write("cgroup/daemon/memory.min", "33554432\n");
+    proc_.write("cgroup/memory.max", "max\n");
+    EXPECT_THAT(read_back("memory_min").detail, HasSubstr("nothing is limited"));
+    proc_.write("cgroup/memory.max", "67108864\n");
     EXPECT_TRUE(read_back("memory_min").applied);
     proc_.write("sys/fs/fuse/default_request_timeout", "0\n");
     EXPECT_FALSE(read_back("request_timeout").applied);
@@ -158,6 +167,8 @@ TEST_F(ReadBackTest, OnlyWhatOutlivesTheRunIsPutBack) {
     daemon_.lower_device = "7:3";
     proc_.write("class/bdi/7:3/max_ratio", "1\n");
     proc_.write("class/bdi/7:3/strict_limit", "1\n");
+    daemon_.pressed_cgroup = proc_ / "cgroup";
+    proc_.write("cgroup/memory.max", "67108864\n");
     for (const auto& row : table()) {
         for (const auto& settings : {row.before, row.settings}) {
             const auto written = settings ? settings(daemon_) : Result<std::vector<Setting>>();

@@ -68,28 +68,73 @@ TEST(SweepRunTest, FamiliesCanBeChosen) {
 Cell cell(const std::string& scenario, const std::vector<std::string>& outcomes,
           const std::string& recursion) {
     Cell made{.kernel = "6.1", .scenario = scenario, .wanted = 2};
+    if (scenario.find('+') != std::string::npos) {
+        made.claim = {.cure = true, .baseline = "v1", .control = "v1-control"};
+    } else if (scenario == "v1") {
+        made.claim = {.cure = false, .baseline = "", .control = "v1-control"};
+    }
     for (const auto& outcome : outcomes) {
-        made.finished.push_back({.outcome = outcome, .recursion = recursion, .reason = "why", .met = true});
+        made.finished.push_back(
+            {.outcome = outcome, .recursion = recursion, .reason = "why", .met = true, .cgroup = "v1"});
     }
     return made;
 }
 
-TEST(SweepRunTest, TheTableSaysWhatBecameOfThePredictions) {
-    const std::vector cells{
-        cell("v1", {"deadlock", "deadlock"}, "upper"), cell("v1+own_cgroup", {"slow", "completes"}, "none"),
-        cell("v1+io_flusher", {"livelock"}, "reclaim"), cell("v1+mlock", {"unsupported"}, "unknown")};
-    const auto lines = table_of(sweep_of_shared(), {"own_cgroup", "io_flusher", "mlock", "per_call"}, cells);
-    EXPECT_THAT(lines,
-                ElementsAre("| 6.1 | writeback |", "|---|---|", "| none | 2/2: 2 deadlock; upper |",
-                            "| own_cgroup | 1/2: 1 completes, 1 slow; none; predicted to cure: **refuted** |",
-                            "| io_flusher | 1/1: 1 livelock; reclaim; predicted to leave it: confirmed |",
-                            "| mlock | unsupported |", "| per_call | - |", "", "- v1+mlock: why"));
+std::vector<std::string> rows_of(const std::vector<Cell>& cells) {
+    return table_of(sweep_of_shared(), {"own_cgroup", "io_flusher", "mlock", "per_call"}, cells);
 }
 
-TEST(SweepRunTest, NoPredictionStandsBesideABaselineThatWasNotTroubled) {
-    const std::vector cells{cell("v1", {"completes"}, "none"), cell("v1+own_cgroup", {"completes"}, "none")};
-    EXPECT_THAT(table_of(sweep_of_shared(), {"own_cgroup"}, cells),
-                Contains("| own_cgroup | 0/1: 1 completes; none; the baseline was not troubled |"));
+TEST(SweepRunTest, TheTableSaysWhatBecameOfThePredictions) {
+    EXPECT_THAT(
+        rows_of({cell("v1", {"deadlock", "deadlock"}, "upper"), cell("v1-control", {"completes"}, "none"),
+                 cell("v1+own_cgroup", {"slow", "completes"}, "none"),
+                 cell("v1+io_flusher", {"livelock"}, "reclaim"),
+                 cell("v1+mlock", {"unsupported"}, "unknown")}),
+        ElementsAre(
+            "| 6.1 | writeback |", "|---|---|", "| none | 2/2 stalls: 2 deadlock; recursion upper |",
+            "| own_cgroup | 0/2 stalls: 1 completes, 1 slow; recursion none; predicted to cure: **refuted** "
+            "|",
+            "| io_flusher | 1/1 stalls: 1 livelock; recursion reclaim; predicted to leave it: confirmed |",
+            "| mlock | unsupported |", "| per_call | - |", "", "- v1+mlock: why"));
+}
+
+TEST(SweepRunTest, WhatChanceMayHaveMadeIsNoProof) {
+    const auto four = [](const std::string& outcome) { return std::vector<std::string>(4, outcome); };
+    EXPECT_THAT(
+        rows_of({cell("v1", {"deadlock"}, "upper"), cell("v1-control", {"completes"}, "none"),
+                 cell("v1+own_cgroup", {"completes"}, "none"), cell("v1+io_flusher", {"completes"}, "none")}),
+        AllOf(Contains(HasSubstr("predicted to cure: so far |")),
+              Contains(HasSubstr("predicted to leave it: not so far |"))));
+    EXPECT_THAT(rows_of({cell("v1", four("deadlock"), "upper"), cell("v1-control", four("completes"), "none"),
+                         cell("v1+own_cgroup", four("completes"), "none"),
+                         cell("v1+io_flusher", four("completes"), "none")}),
+                AllOf(Contains(HasSubstr("predicted to cure: confirmed |")),
+                      Contains(HasSubstr("predicted to leave it: **refuted** |"))));
+}
+
+TEST(SweepRunTest, WithoutWhatMakesItTrueThereIsNoMark) {
+    const auto control = cell("v1-control", {"completes"}, "none");
+    const auto cure = cell("v1+own_cgroup", {"completes"}, "none");
+    EXPECT_THAT(rows_of({cell("v1", {"inconclusive"}, "none"), control, cure}),
+                Contains(HasSubstr("its baseline was not seen to stall")));
+    EXPECT_THAT(rows_of({cell("v1", {"deadlock"}, "upper"), cure}),
+                Contains(HasSubstr("its control was not seen to complete")));
+    EXPECT_THAT(rows_of({cell("v1", {"deadlock"}, "upper"), control,
+                         cell("v1+own_cgroup", {"inconclusive"}, "none")}),
+                Contains(HasSubstr("predicted to cure: undecided")));
+}
+
+TEST(SweepRunTest, AFailureIsNotCalledUnsupported) {
+    auto failed = cell("v1+mlock", {}, "");
+    failed.given_up = {.code = ExitCode::harness_failed, .reason = "no verdict, signal 9"};
+    EXPECT_THAT(rows_of({failed}),
+                AllOf(Contains("| mlock | failed |"), Contains("- v1+mlock: no verdict, signal 9")));
+}
+
+TEST(SweepRunTest, APredictionOfNothingThatIsThereIsRefused) {
+    auto sweep = sweep_of_shared();
+    sweep.families.front().cures = {"own_cgruop"};
+    EXPECT_THAT(mitigations_of(sweep, {}).error().message, HasSubstr("a prediction of 'own_cgruop'"));
 }
 
 }  // namespace

@@ -129,10 +129,9 @@ TEST_F(CostTest, FewStepsAndStepsWithoutAnEndAreToldSo) {
     run.oom_kills = 1;
     run.machine_oom_kills = 4;
     add("stall", {}, run, "deadlock");
-    EXPECT_THAT(
-        cost_of("stall").line,
-        HasSubstr("30.0 s (sync, the longest of 12), longest step 30.0 s (1 had not ended), ENOMEM 3, "
-                  "other I/O errors 2, short 1, OOM kills 1 (4 on the machine)"));
+    EXPECT_THAT(cost_of("stall").line,
+                HasSubstr("30.0 s (sync, of 12 steps), longest step 30.0 s (1 had not ended), ENOMEM 3, "
+                          "other I/O errors 2, short 1, OOM kills 1 (4 on the machine)"));
 }
 
 TEST(CostFiguresTest, AreDrawnFromTheEvidence) {
