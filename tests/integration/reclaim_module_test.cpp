@@ -1,6 +1,6 @@
 // The prototype module (harness/mitigation/kernel), loaded, used and unloaded. It loads what
 // $REFLUX_RECLAIM_KO names into the running kernel, which is meant to be a guest's
-// (tests/vm/vm_reclaim_module_test.cpp); without it nothing is tested.
+// (tests/vm/vm_privileged_test.cpp); without it nothing is tested.
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/reflux_reclaim.h"

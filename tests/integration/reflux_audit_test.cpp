@@ -1,5 +1,5 @@
 // `reflux audit` and `reflux exec` on real processes. What needs CAP_SYS_RESOURCE is tested in a guest too
-// (tests/vm/vm_audit_test.cpp).
+// (tests/vm/vm_privileged_test.cpp).
 #include "backend/base/io_flusher.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/task_stat.h"

@@ -155,6 +155,7 @@ TEST_F(RunTest, ManyInARow) {
 }
 
 TEST_F(RunTest, XfsStallsAndItsControlCompletes) {
+    REFLUX_LONG_TEST();
     expect_stall(run("fuse-xfs-shared-memcg"));
     expect_completes(run("fuse-xfs-shared-memcg-control --set observe.trace_overhead=off"));
 }

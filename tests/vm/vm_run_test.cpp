@@ -65,7 +65,7 @@ TEST_F(VmTest, AStallInAGuestIsJudged) {
 
 TEST_F(VmTest, ItsControlCompletes) {
     const Ran ran =
-        run("fuse-ext4-shared-memcg-control --set workload.work=1GiB --set observe.trace_overhead=off");
+        run("fuse-ext4-shared-memcg-control --set workload.work=256MiB --set observe.trace_overhead=off");
     expect_ended(ran);
     EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
     const auto evidence = evidence_of(ran.verdict());
@@ -92,6 +92,7 @@ std::string once_it_works(const std::string& what) {
 }
 
 TEST_F(VmTest, AGuestThatPanicsIsAFindingWithItsLastEvidence) {
+    REFLUX_LONG_TEST();
     const Ran ran = run("fuse-ext4-own-cgroup", once_it_works("sleep 8; echo c >/proc/sysrq-trigger"));
     EXPECT_EQ(ran.code, 1) << ran.output << ran.errors;
     const json verdict = ran.verdict();
