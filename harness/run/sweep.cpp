@@ -64,14 +64,17 @@ bool always_completes(const verdict::Tally* tally) {
     return tally != nullptr && tally->runs > 0 && tally->of(verdict::Outcome::completes) == tally->runs;
 }
 
-// One run that does not complete shows that there is no cure. That all complete shows one only where chance
-// would hardly have it so (verdict/cure.h).
+// One run that stalls, or that lost its daemon or its data, shows that there is no cure. That all complete
+// shows one only where chance would hardly have it so (verdict/cure.h). Slow is neither: it went on, but
+// missed a time budget that is the scenario's.
 std::string mark(bool cures, const verdict::Tally& here, bool proven) {
-    if (here.of(verdict::Outcome::inconclusive) > 0) {
-        return "undecided";
-    }
-    if (!always_completes(&here)) {
+    const unsigned slow = here.of(verdict::Outcome::slow);
+    const unsigned undecided = here.of(verdict::Outcome::inconclusive);
+    if (here.of(verdict::Outcome::completes) + slow + undecided < here.runs) {
         return cures ? "**refuted**" : "confirmed";
+    }
+    if (slow + undecided > 0) {
+        return slow > 0 ? "undecided, slow" : "undecided";
     }
     return cures ? (proven ? "confirmed" : "so far") : proven ? "**refuted**" : "not so far";
 }

@@ -87,12 +87,13 @@ std::vector<std::string> rows_of(const std::vector<Cell>& cells) {
 TEST(SweepRunTest, TheTableSaysWhatBecameOfThePredictions) {
     EXPECT_THAT(
         rows_of({cell("v1", {"deadlock", "deadlock"}, "upper"), cell("v1-control", {"completes"}, "none"),
-                 cell("v1+own_cgroup", {"slow", "completes"}, "none"),
+                 cell("v1+own_cgroup", {"deadlock", "completes"}, "upper"),
                  cell("v1+io_flusher", {"livelock"}, "reclaim"),
                  cell("v1+mlock", {"unsupported"}, "unknown")}),
         ElementsAre(
             "| 6.1 | writeback |", "|---|---|", "| none | 2/2 stalls: 2 deadlock; recursion upper |",
-            "| own_cgroup | 0/2 stalls: 1 completes, 1 slow; recursion none; predicted to cure: **refuted** "
+            "| own_cgroup | 1/2 stalls: 1 completes, 1 deadlock; recursion upper; predicted to cure: "
+            "**refuted** "
             "|",
             "| io_flusher | 1/1 stalls: 1 livelock; recursion reclaim; predicted to leave it: confirmed |",
             "| mlock | unsupported |", "| per_call | - |", "", "- v1+mlock: why"));
@@ -121,7 +122,10 @@ TEST(SweepRunTest, WithoutWhatMakesItTrueThereIsNoMark) {
                 Contains(HasSubstr("its control was not seen to complete")));
     EXPECT_THAT(rows_of({cell("v1", {"deadlock"}, "upper"), control,
                          cell("v1+own_cgroup", {"inconclusive"}, "none")}),
-                Contains(HasSubstr("predicted to cure: undecided")));
+                Contains(HasSubstr("predicted to cure: undecided |")));
+    EXPECT_THAT(rows_of({cell("v1", {"deadlock"}, "upper"), control,
+                         cell("v1+own_cgroup", {"slow", "completes"}, "none")}),
+                Contains(HasSubstr("predicted to cure: undecided, slow |")));
 }
 
 TEST(SweepRunTest, AFailureIsNotCalledUnsupported) {
