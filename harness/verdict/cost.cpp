@@ -203,7 +203,7 @@ std::string reclaim_words(const CostFigures& figures) {
         return "reclaim scanned nothing";
     }
     return fmt::format(
-        "reclaimed {:.2g} % of what was scanned",
+        "reclaimed {:.3g} % of what was scanned",
         100 * static_cast<double>(*figures.reclaimed_pages) / static_cast<double>(*figures.scanned_pages));
 }
 
