@@ -3,6 +3,7 @@
 #include "tests/integration/support/file_calls.h"
 #include "tests/integration/support/refluxd_fixture.h"
 
+#include <atomic>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -94,6 +95,33 @@ TEST_P(RefluxdZones, ASequentialOneIsWrittenAtItsEndOnly) {
     end_well(*process);
 }
 
+TEST_P(RefluxdZones, SynchronousWritesAreFlushed) {
+    auto process = serve({"--engine", GetParam()});
+    ASSERT_TRUE(process) << process.error().message;
+    const std::string data = pattern(4096, 3);
+    const std::uint64_t before = status()["counters"]["flushes"];
+    EXPECT_EQ(write_at(seq(2), 0, data), 4096);
+    EXPECT_EQ(status()["counters"]["flushes"], before);
+    EXPECT_EQ(write_at(seq(2), 4096, data, O_SYNC), 4096);
+    EXPECT_EQ(status()["counters"]["flushes"], before + 1);
+    EXPECT_EQ(write_at(disk(), 0, data, O_DSYNC), 4096);
+    EXPECT_EQ(status()["counters"]["flushes"], before + 2);
+    // More than there are I/O threads: each goes to the disk again while the others are there.
+    std::vector<std::jthread> writers;
+    std::atomic<int> failed = 0;
+    for (int writer = 0; writer < 16; ++writer) {
+        writers.emplace_back([&, writer] {
+            for (int i = 0; i < 20; ++i) {
+                failed += write_at(disk(), writer * 4096, data, O_DSYNC) == 4096 ? 0 : 1;
+            }
+        });
+    }
+    writers.clear();
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(status()["counters"]["flushes"], before + 2 + 16 * 20);
+    end_well(*process);
+}
+
 TEST_P(RefluxdZones, TruncatesAreResetAndFinish) {
     auto process = serve({"--engine", GetParam()});
     ASSERT_TRUE(process) << process.error().message;
@@ -102,6 +130,12 @@ TEST_P(RefluxdZones, TruncatesAreResetAndFinish) {
     EXPECT_EQ(truncate_to(seq(2), 4096), -EPERM);
     EXPECT_EQ(truncate_to(seq(2), capacity + 512), -EPERM);
     EXPECT_EQ(size_of(seq(2)), 8192);
+    {
+        const UniqueFd file(::open(seq(2).c_str(), O_WRONLY | O_CLOEXEC));
+        EXPECT_EQ(answer_of(::ftruncate(file.get(), 0)), -EPERM) << "the kernel's own looks the same";
+        EXPECT_EQ(answer_of(::ftruncate(file.get(), capacity)), -EPERM);
+        EXPECT_EQ(size_of(seq(2)), 8192);
+    }
     EXPECT_EQ(truncate_to(seq(2), 0), 0);
     EXPECT_EQ(size_of(seq(2)), 0);
     EXPECT_EQ(condition_of(2), "empty");
