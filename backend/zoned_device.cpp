@@ -21,6 +21,10 @@ io::Operation io_operation_of(DeviceOperation operation) {
     }
 }
 
+bool is_write(DeviceOperation operation) {
+    return operation == DeviceOperation::write || operation == DeviceOperation::append;
+}
+
 bool is_management(DeviceOperation operation) {
     return operation >= DeviceOperation::open_zone;
 }
@@ -130,6 +134,12 @@ void ZonedDevice::begin(DeviceRequest& request) {
         request.operation == DeviceOperation::open_zone || request.operation == DeviceOperation::close_zone;
     const bool is_lost = request.operation != DeviceOperation::read && table_.broken() != 0;
     if (in_memory || is_lost || request.refusal != ZoneError::none) {
+        if (is_lost && request.refusal == ZoneError::none) {
+            if (is_write(request.operation)) {
+                end_write(request, EIO);
+            }
+            io_errors_.add(EIO);
+        }
         in_flight_.end(work.slot);
         leave(work);
         finish(request, is_lost ? EIO : error_of_refusal(request));
@@ -213,13 +223,15 @@ void ZonedDevice::on_complete(io::Request& request, int error) {
     auto& work = static_cast<DeviceRequest::Work&>(request);
     ZonedDevice& device = *work.device;
     DeviceRequest& owner = *work.owner;
-    if (work.operation == io::Operation::write && owner.operation != DeviceOperation::discard) {
-        device.end_write(data_extent(owner), error);
+    if (is_write(owner.operation)) {
+        error = device.end_write(owner, error);
     }
     if (error == 0 && work.beyond_pointer) {
         device.clear_beyond_pointer(owner);
     }
-    if (owner.refusal == ZoneError::none) {
+    // A filesystem that makes no holes has not failed.
+    const bool has_no_holes = owner.operation == DeviceOperation::discard && error == EOPNOTSUPP;
+    if (owner.refusal == ZoneError::none && !has_no_holes) {
         device.io_errors_.add(error);
     }
     // It may have been the sync that was to make the table durable.
@@ -271,16 +283,25 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
     request.done(request, error);
 }
 
-void ZonedDevice::end_write(Extent extent, int error) {
+int ZonedDevice::end_write(DeviceRequest& request, int error) {
+    const Extent extent = data_extent(request);
     if (extent.length == Bytes{0}) {
-        return;
+        return error;
     }
     const std::lock_guard lock(table_mutex_);
     if (error != 0) {
         zones_.abandon_write(extent);
-    } else if (zones_.record_write(extent)) {
+        return error;
+    }
+    if (zones_.record_write(extent)) {
         table_.mark_changed(geometry_.zone_of(extent.offset), geometry_.zone_of(extent.end() - Bytes{1}));
     }
+    geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
+        if (request.refusal == ZoneError::none) {
+            request.refusal = check_available(zones_.zone(piece.zone));
+        }
+    });
+    return errno_of(request.refusal);
 }
 
 void ZonedDevice::clear_beyond_pointer(const DeviceRequest& request) const {

@@ -91,9 +91,10 @@ class ZonedDevice final : public Disk {
     // One zone of the disk; counts as no report.
     [[nodiscard]] ZoneDescriptor describe(ZoneId zone) const;
 
-    // The disk's own doing, as when a head fails; durable as a write is. What is under way in the zone ends
-    // as it would have. `to` is read_only or offline. There is no way back (ZBC-2 clause 4.4.3: none leads
-    // out of offline, and out of read-only only one to offline): refused, offline, is a zone that is offline.
+    // The disk's own doing, as when a head fails; durable as a write is. Reads that are under way in the
+    // zone end as they would have, writes with EIO (refusal says why): no write pointer tells of them. `to`
+    // is read_only or offline. There is no way back (ZBC-2 clause 4.4.3: none leads out of offline, and out
+    // of read-only only one to offline): refused, offline, is a zone that is offline.
     ZoneError degrade(ZoneId zone, ZoneCondition to);
     // Sets RESET of a zone, until it is reset. invalid_field: it has no write pointer.
     ZoneError recommend_reset(ZoneId zone);
@@ -131,7 +132,8 @@ class ZonedDevice final : public Disk {
     // Makes holes of what lies beyond the write pointers that the request is about.
     int discard_unwritten(const DeviceRequest& request);
     [[nodiscard]] Extent unwritten_part(DeviceOperation operation, ZoneId zone) const;
-    void end_write(Extent extent, int error);
+    // Of a write that was begun, with what its I/O ended; what the request ends with.
+    int end_write(DeviceRequest& request, int error);
     void clear_beyond_pointer(const DeviceRequest& request) const;
     template <class Change>
     ZoneError change_zone(ZoneId zone, Change change);

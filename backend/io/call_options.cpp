@@ -71,10 +71,18 @@ Status try_call_flags(int fd, CallFlags flags, const std::vector<std::string>& w
     // Of no byte at all the kernel looks at no flag (do_iter_read(), fs/read_write.c).
     std::byte byte{};
     const iovec part{.iov_base = &byte, .iov_len = 1};
-    if (::preadv2(fd, &part, 1, 0, flags.all) >= 0 || (errno == EAGAIN && flags.falling_back != 0)) {
+    if (::preadv2(fd, &part, 1, 0, flags.all) >= 0) {
         return {};
     }
-    const int error = errno;
+    int error = errno;
+    if (flags.falling_back != 0 && (error == EAGAIN || error == EOPNOTSUPP)) {
+        // As each call will go on; with no flag left there is nothing to be refused.
+        const int rest = flags.all & ~flags.falling_back;
+        if (rest == 0 || ::preadv2(fd, &part, 1, 0, rest) >= 0) {
+            return {};
+        }
+        error = errno;
+    }
     if (error == EPERM && (flags.all & RWF_NOFSRECLAIM) != 0) {
         return fail({.kind = ErrorKind::unsupported,
                      .message = "call flag nofsreclaim is refused without CAP_SYS_RESOURCE",

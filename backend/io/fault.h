@@ -3,8 +3,10 @@
 // (fault_selection.h); with_faults() is the decorator that puts them before an engine.
 //
 // They happen in the thread that does the I/O, right before it, so that a request that waits or spins is one
-// that this thread works on. With all of them off a request costs one relaxed load more; nothing on the I/O
-// path allocates, on or off, but for the fault whose purpose it is.
+// that this thread works on. Of flushes and zone commands that is the sync: what of metadata is written
+// before it is not held up. Discards meet no fault, for they are no I/O of an engine. With all of them off a
+// request costs one relaxed load more; nothing on the I/O path allocates, on or off, but for the fault whose
+// purpose it is.
 //
 // Threads: every function from any thread. The mutex of Faults and those inside of single faults are leaves:
 // neither is held across I/O, a callback or a wait other than for its own condition, so that the control

@@ -47,15 +47,15 @@ Result<std::unique_ptr<LowerCalls>> LowerCalls::make(const EngineOptions& option
         new LowerCalls(std::move(file), calls, flags, std::move(scopes), std::move(bounded)));
 }
 
-void LowerCalls::perform(Request& request) {
-    int error = request.begin != nullptr ? request.begin(request) : 0;
-    if (error == 0) {
-        error = perform_io(request);
-    }
-    request.complete(request, error);
+int LowerCalls::perform(Request& request) {
+    const int error = request.begin != nullptr ? request.begin(request) : 0;
+    return error != 0 ? error : perform_io(request);
 }
 
 int LowerCalls::perform_io(Request& request) {
+    if (request.operation != Operation::flush && request.buffer.empty()) {
+        return 0;  // a discard, which begin has done
+    }
     switch (request.operation) {
         case Operation::read:
             return in_scopes([&] { return transfer(request, ::pread, ::preadv2); });
@@ -128,8 +128,9 @@ void LowerCalls::bound_dirty(std::uint64_t written) {
     if (sync_range_ > 0) {
         const std::uint64_t before = written_.fetch_add(written, std::memory_order_relaxed);
         if (before / sync_range_ != (before + written) / sync_range_) {
-            // What is being written is waited for, then the rest of the file's dirty pages begin: at most
-            // twice sync_range is dirty or under writeback.
+            // What is being written is waited for, then the rest of the file's dirty pages begin: twice
+            // sync_range is dirty or under writeback, and once more for each further thread, which writes
+            // on while this one waits.
             failed = ::sync_file_range(bounded_fd_.get(), 0, 0,
                                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE) != 0;
             done = true;

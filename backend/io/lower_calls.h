@@ -14,9 +14,9 @@ class LowerCalls {
     // Each option is tried once: unsupported says which one this machine refuses.
     static Result<std::unique_ptr<LowerCalls>> make(const EngineOptions& options);
 
-    // Does the whole request: begin, pread/pwrite over short transfers and EINTR or fdatasync, complete.
-    // Threads: any. Allocates nothing.
-    void perform(Request& request);
+    // Does the request but for its end: begin, then pread/pwrite over short transfers and EINTR or fdatasync.
+    // What it is to be completed with. Threads: any. Allocates nothing.
+    int perform(Request& request);
     [[nodiscard]] EngineState state() const;
 
   private:

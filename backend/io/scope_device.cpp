@@ -39,6 +39,9 @@ Result<UniqueFd> mask_mapping(int fd) {
         return fail(scope_device_error("REFLUX_MAPPING_MASK", errno));
     }
     const int has_fs = ::ioctl(device.get(), REFLUX_MAPPING_HAS_FS, fd);
+    if (has_fs < 0) {
+        return fail(scope_device_error("REFLUX_MAPPING_HAS_FS", errno));
+    }
     if (has_fs != 0) {
         return fail(ErrorKind::unsupported, "REFLUX_MAPPING_MASK has no effect: the mask has __GFP_FS");
     }

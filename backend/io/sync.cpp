@@ -11,7 +11,7 @@ class SyncEngine final : public Engine {
     SyncEngine(std::unique_ptr<LowerCalls> calls, unsigned threads)
         : calls_(std::move(calls)), threads_(threads) {}
 
-    void submit(Request& request) override { calls_->perform(request); }
+    void submit(Request& request) override { request.complete(request, calls_->perform(request)); }
     void drain() override {}
     [[nodiscard]] bool is_inline() const override { return true; }
     [[nodiscard]] std::size_t max_in_flight() const override { return threads_; }

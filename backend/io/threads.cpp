@@ -56,7 +56,7 @@ class ThreadsEngine final : public Engine {
 
     void drain() override {
         std::unique_lock lock(mutex_);
-        idle_.wait(lock, [this] { return in_flight_ == 0; });
+        idle_.wait(lock, [this] { return in_flight_ == 0 && completing_ == 0; });
     }
 
     [[nodiscard]] bool is_inline() const override { return false; }
@@ -80,11 +80,19 @@ class ThreadsEngine final : public Engine {
     void work(unsigned index) {
         ::pthread_setname_np(::pthread_self(), fmt::format("refluxd-io/{}", index).c_str());
         while (Request* request = take()) {
-            calls_->perform(*request);
+            const int error = calls_->perform(*request);
+            {
+                // There is room before the answer goes out: whoever gets it may submit the next request at
+                // once, in this thread too.
+                const std::lock_guard lock(mutex_);
+                --in_flight_;
+                ++completing_;
+                room_.notify_one();
+            }
+            request->complete(*request, error);
             const std::lock_guard lock(mutex_);
             // Notified under the lock: a waiter that ends the engine must not do so before this returns.
-            room_.notify_one();
-            if (--in_flight_ == 0) {
+            if (--completing_ == 0 && in_flight_ == 0) {
                 idle_.notify_all();
             }
         }
@@ -98,7 +106,8 @@ class ThreadsEngine final : public Engine {
     std::vector<Request*> ring_;
     std::size_t first_ = 0;
     std::size_t queued_ = 0;
-    std::size_t in_flight_ = 0;  // queued and being worked on
+    std::size_t in_flight_ = 0;   // queued and being worked on
+    std::size_t completing_ = 0;  // their callbacks run
     bool stopping_ = false;
     std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };

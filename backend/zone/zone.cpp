@@ -5,17 +5,6 @@
 namespace reflux {
 namespace {
 
-ZoneError check_available(const Zone& zone) {
-    switch (zone.condition) {
-        case ZoneCondition::offline:
-            return ZoneError::offline;
-        case ZoneCondition::read_only:
-            return ZoneError::read_only;
-        default:
-            return ZoneError::none;
-    }
-}
-
 // `block` is a power of two.
 Bytes round_up(Bytes bytes, std::uint64_t block) {
     return {(bytes.value + block - 1) & ~(block - 1)};
@@ -101,6 +90,17 @@ bool is_consistent(const Zone& zone, const ZoneBounds& bounds) {
             return zone.written <= capacity;
         default:
             return false;
+    }
+}
+
+ZoneError check_available(const Zone& zone) {
+    switch (zone.condition) {
+        case ZoneCondition::offline:
+            return ZoneError::offline;
+        case ZoneCondition::read_only:
+            return ZoneError::read_only;
+        default:
+            return ZoneError::none;
     }
 }
 

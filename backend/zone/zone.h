@@ -71,6 +71,8 @@ Zone fresh_zone(ZoneType type);
 // Whether the fields can stand together: what is read from an image must.
 bool is_consistent(const Zone& zone, const ZoneBounds& bounds);
 
+// offline or read_only where the zone is that, else none.
+ZoneError check_available(const Zone& zone);
 // May bytes [offset, offset + length) of this zone be written now? `offset` is relative to the zone's start
 // and the range lies within the zone. Of several reasons against it the first of this list is given: offline,
 // read-only, behind the capacity, across its end, full, not at the write pointer. In zones that are not
@@ -80,7 +82,7 @@ ZoneError check_write(const Zone& zone, Bytes offset, Bytes length, const ZoneBo
 // full when it is at its end. In a sequential-write-preferred zone it moves only when the write ends beyond
 // it, and then to the end of the logical block that was touched last. In a sequential-write-required zone a
 // write that is not at the pointer any more changes nothing: the zone was reset or finished meanwhile, and
-// the write counts as done before that.
+// the write counts as done before that. Nor does one in a zone that is read-only or offline by now.
 void record_write(Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds);
 
 // OPEN ZONE, CLOSE ZONE, FINISH ZONE, RESET WRITE POINTER (ZBC-2 clauses 5.2 to 5.5 describe the commands).

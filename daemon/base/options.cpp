@@ -5,6 +5,7 @@
 #include "backend/translated_device.h"
 #include "backend/zone/tcmu_config.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -135,8 +136,10 @@ void describe_calls(CLI::App& serve, RawOptions& raw) {
     add_words("--call-scope", calls.scopes,
               "A mark on the thread around each read and write, off in between; again for more:",
               io::call_scope_list());
-    serve.add_option("--sync-range", raw.sync_range,
-                     "After so many bytes written: sync_file_range, so that at most twice as much is dirty");
+    serve.add_option(
+        "--sync-range", raw.sync_range,
+        "After so many bytes written: sync_file_range, so that about (threads + 1) times as much is dirty "
+        "at most");
     serve.add_flag("--mapping-nofs", calls.mapping_nofs,
                    "Page cache of the image without __GFP_FS, by the prototype module, while it is served");
     serve.add_option("--fdatasync-every", calls.fdatasync_every, "After so many writes: fdatasync")
@@ -173,8 +176,9 @@ void describe_serve(CLI::App& serve, RawOptions& raw) {
     serve.add_flag(
         "--direct", options.direct,
         "I/O past the page cache (O_DIRECT); requests that are no multiple of 4096 bytes pass through it");
-    serve.add_option("--control", options.control,
-                     "Path of a unix socket that answers lines (status, zones, zone, fault, help) with JSON");
+    serve.add_option(
+        "--control", options.control,
+        "Path of a unix socket that answers lines (status, progress, zones, zone, fault, help) with JSON");
     describe_calls(serve, raw);
     describe_protection(serve, options.protection);
     serve.add_flag("--daemonize", options.daemonize,
@@ -234,6 +238,17 @@ Result<Command> to_serve(const RawOptions& raw) {
             return fail(ErrorKind::invalid_input, "--sync-range 0: leave it out, or give a size as 1MiB");
         }
         options.calls.sync_range = size.value;
+    }
+    if (options.direct && options.calls.sync_range > 0) {
+        return fail(ErrorKind::invalid_input,
+                    "--sync-range with --direct: what passes by the page cache leaves nothing dirty in it");
+    }
+    const bool has_bracket =
+        std::ranges::find(options.calls.scopes, "io_flusher") != options.calls.scopes.end();
+    if (has_bracket && options.protection.io_flusher == SelfProtection::IoFlusher::late) {
+        return fail(
+            ErrorKind::invalid_input,
+            "--io-flusher-late with --call-scope io_flusher: the scope's end takes the mark off again");
     }
     return options;
 }

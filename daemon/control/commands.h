@@ -3,6 +3,7 @@
 //   status  what the daemon is, its threads, requests in flight, counters, zones by condition; how it reaches
 //           the image (io), and what protects it from its own reclaim (protection), as asked for and as it
 //           is; the translation (docs/translation.md), null without one
+//   progress  of it requests in flight and counters alone, for frequent polls: reads nothing of /proc
 //   zones   an array of all zones
 //   zone    `zone ID read_only`, `zone ID offline` and `zone ID recommend_reset` do to a zone what the disk
 //           itself does when it wears, and answer the zone; no command undoes it but a reset the last

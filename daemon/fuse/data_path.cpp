@@ -4,6 +4,7 @@
 #include "daemon/fuse/zone_file.h"
 
 #include <array>
+#include <cerrno>
 
 #include <sys/uio.h>
 
@@ -52,8 +53,7 @@ void reply_well(const FuseRequest& request) {
         case MessageKind::read:
             return reply(request, 0, request.buffer);
         case MessageKind::write:
-            return reply_with(request,
-                              fuse_write_out{.size = static_cast<std::uint32_t>(request.buffer.size())});
+            return reply_with(request, fuse_write_out{.size = static_cast<std::uint32_t>(request.length)});
         case MessageKind::truncate:
             // Of a zone's file: not to be kept (operations.cpp).
             return reply_with(request,
@@ -81,9 +81,20 @@ void answer(DeviceRequest& done, int error) {
     auto& request = static_cast<FuseRequest&>(done);
     const bool is_refusal = request.refusal != ZoneError::none;
     const bool is_zone_file = request.inode != disk_inode;
-    // That a file refuses an offset, and the disk a discard, is no failure of anything.
-    if (error != 0 && !(is_refusal && (is_zone_file || request.kind == MessageKind::fallocate))) {
+    // That a file refuses an offset, and the disk or the filesystem below it a discard, is no failure of
+    // anything.
+    const bool is_usual = request.kind == MessageKind::fallocate ? is_refusal || error == EOPNOTSUPP
+                                                                 : is_refusal && is_zone_file;
+    if (error != 0 && !is_usual) {
         log_failure(request, error);
+    }
+    if (error == 0 && request.durable) {
+        // It has left the device and comes again, as one request still: there is room for it.
+        request.durable = false;
+        request.operation = DeviceOperation::flush;
+        request.buffer = {};
+        request.view->disk.submit(request);
+        return;
     }
     end(request, is_refusal && is_zone_file ? errno_of_zone_file(request.operation, request.refusal) : error);
 }
@@ -116,6 +127,7 @@ void serve_message(const View& view, int fuse_fd, FuseRequest& request, const Me
     request.inode = message.inode;
     request.fuse_fd = fuse_fd;
     request.unique = message.unique;
+    request.durable = message.durable;
     request.done = answer;
     request.buffer = {};
     const Plan plan = plan_for(view, message);

@@ -42,6 +42,7 @@ bool parse_write(std::span<const std::byte> bytes, Message& message) {
     message.offset = body->offset;
     message.size = body->size;
     message.append = (body->flags & static_cast<unsigned>(O_APPEND)) != 0;
+    message.durable = (body->flags & static_cast<unsigned>(O_DSYNC)) != 0;  // O_SYNC has it too
     return true;
 }
 
@@ -52,6 +53,7 @@ bool parse_setattr(std::span<const std::byte> bytes, Message& message) {
     }
     message.kind = MessageKind::truncate;
     message.size = body->size;
+    message.by_handle = (body->valid & static_cast<unsigned>(FATTR_FH)) != 0;
     return true;
 }
 

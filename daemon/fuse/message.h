@@ -31,8 +31,11 @@ struct Message {
     std::uint64_t offset = 0;  // bytes; of read, write and fallocate
     // Bytes; of a write they follow transfer_header. truncate: the size that is asked for.
     std::uint64_t size = 0;
-    bool append = false;    // a write whose file is open with O_APPEND
-    std::uint32_t how = 0;  // fallocate: FALLOC_FL_*
+    bool append = false;  // a write whose file is open with O_APPEND
+    // A write by O_DSYNC, O_SYNC or RWF_DSYNC: the kernel sends no fsync after one that it does not cache.
+    bool durable = false;
+    bool by_handle = false;  // truncate: names an open file (ftruncate, or the kernel by itself)
+    std::uint32_t how = 0;   // fallocate: FALLOC_FL_*
 };
 
 // nullopt: another message, or one that is cut off.

@@ -18,7 +18,8 @@ constexpr double forever = 1e9;
 // Attributes of a zone's file. Its size and mode change by other doors than the file: a write to the disk's
 // file, the control socket. Told to the kernel each time (fuse_lowlevel_notify_inval_inode), that would be
 // one more call on the I/O path of every write, and one that takes locks which the writer may hold. So the
-// kernel keeps nothing and asks: a stat is one message more.
+// kernel keeps nothing and asks: a stat is one message more. A size it remembers all the same, and asks for
+// no new one in asynchronous reads at or beyond it (fuse_direct_IO gives 0), splice and sendfile.
 constexpr double not_at_all = 0;
 
 // An answer fails only when the request is gone (interrupted, connection aborted): there is nobody to tell.
@@ -86,6 +87,9 @@ int check_open(const View& view, Inode inode, int flags) {
     const auto zone = view.tree.zone_of(inode);
     if (Tree::is_directory(inode)) {
         return EISDIR;
+    }
+    if (inode == disk_inode && (flags & O_TRUNC) != 0) {  // the kernel would take its size for 0
+        return EINVAL;
     }
     const bool is_worn = zone && !may_write(view.zones.describe(*zone));
     return for_writing && (is_worn || Tree::is_report(inode)) ? EPERM : 0;

@@ -25,6 +25,7 @@ struct FuseRequest : DeviceRequest {
     std::uint64_t inode = 0;
     std::uint64_t unique = 0;  // what the answer names
     int fuse_fd = -1;          // where it goes
+    bool durable = false;      // a write that is still to be flushed before it is answered
     // A message goes here. It begins as far before a page as a write's headers are long, so that the data
     // behind them is as aligned as O_DIRECT wants it.
     std::span<std::byte> message;

@@ -140,7 +140,10 @@ Plan plan_for_zone(const Message& message, const ZoneDescriptor& zone, unsigned 
         case MessageKind::fsync:
             return ask(DeviceOperation::flush);
         case MessageKind::truncate:
-            return plan_truncate(message.size, zone);
+            // When an asynchronous write beyond the size that the kernel remembers has failed, it truncates
+            // the file to that size (fuse_direct_IO, fs/fuse/file.c). That may be 0 where the zone has data,
+            // and cannot be told from ftruncate.
+            return message.by_handle ? refused(EPERM) : plan_truncate(message.size, zone);
         case MessageKind::open_truncated:
             return plan_truncate(0, zone);
         case MessageKind::fallocate:

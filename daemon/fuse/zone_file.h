@@ -1,7 +1,7 @@
 // What a zone looks like as a file, and what a message to it, or to the file of the whole disk, asks of the
 // disk. Zones are as zonefs has them (fs/zonefs in Linux), of whatever model: a conventional zone is a file
 // of fixed size; a sequential one ends at its write pointer, is written only there, and is truncated only to
-// nothing (reset) and to its capacity (finish). Pure.
+// nothing (reset) and to its capacity (finish), and that by its path. Pure.
 #pragma once
 
 #include "backend/device_operation.h"

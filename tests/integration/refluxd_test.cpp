@@ -252,7 +252,13 @@ TEST_F(RefluxdTest, TheDiskCannotBeChangedButInItsData) {
     auto process = serve();
     ASSERT_TRUE(process) << process.error().message;
     const auto error_of = [](int result) { return result == 0 ? 0 : errno; };
+    struct stat before {};
+    struct stat after {};
+    ASSERT_EQ(::stat(disk().c_str(), &before), 0);
     EXPECT_EQ(error_of(::truncate(disk().c_str(), 0)), EINVAL);
+    EXPECT_EQ(error_of(::open(disk().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC) < 0 ? -1 : 0), EINVAL);
+    ASSERT_EQ(::stat(disk().c_str(), &after), 0);
+    EXPECT_EQ(after.st_size, before.st_size);
     EXPECT_EQ(error_of(::chmod(disk().c_str(), 0666)), EPERM);
     EXPECT_EQ(error_of(::unlink(disk().c_str())), EROFS);
     EXPECT_EQ(error_of(::mkdir((mountpoint_ + "/x").c_str(), 0700)), EROFS);

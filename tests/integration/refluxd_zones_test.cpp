@@ -3,7 +3,12 @@
 #include "tests/integration/support/file_calls.h"
 #include "tests/integration/support/refluxd_fixture.h"
 
+#include <atomic>
 #include <thread>
+
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -94,6 +99,69 @@ TEST_P(RefluxdZones, ASequentialOneIsWrittenAtItsEndOnly) {
     end_well(*process);
 }
 
+// One asynchronous write by O_DIRECT (aio(7)); its answer.
+ssize_t write_async(int fd, off_t offset, std::string_view data) {
+    aio_context_t context = 0;
+    if (::syscall(SYS_io_setup, 1, &context) != 0) {
+        return -errno;
+    }
+    iocb block{};
+    block.aio_fildes = static_cast<std::uint32_t>(fd);
+    block.aio_lio_opcode = IOCB_CMD_PWRITE;
+    block.aio_buf = reinterpret_cast<std::uint64_t>(data.data());  // NOLINT(*-reinterpret-cast)
+    block.aio_nbytes = data.size();
+    block.aio_offset = offset;
+    iocb* blocks = &block;
+    io_event event{};
+    timespec longest{.tv_sec = 20, .tv_nsec = 0};
+    const bool is_done = ::syscall(SYS_io_submit, context, 1, &blocks) == 1 &&
+                         ::syscall(SYS_io_getevents, context, 1, 1, &event, &longest) == 1;
+    ::syscall(SYS_io_destroy, context);
+    return is_done ? static_cast<ssize_t>(event.res) : -ETIMEDOUT;
+}
+
+// The kernel truncates the file to the size that it remembers then, here 0.
+TEST_P(RefluxdZones, AFailedAsynchronousWriteResetsNothing) {
+    auto process = serve({"--engine", GetParam()});
+    ASSERT_TRUE(process) << process.error().message;
+    const std::string data = pattern(4096, 3);
+    const UniqueFd file(::open(seq(2).c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+    ASSERT_TRUE(file);
+    ASSERT_EQ(write_at(disk(), first_sequential + 2 * zone_size, data), 4096);
+    EXPECT_EQ(write_async(file.get(), 0, data), -EINVAL) << "behind the write pointer";
+    EXPECT_EQ(size_of(seq(2)), 4096);
+    EXPECT_TRUE(read_disk(seq(2), 0, 8192) == data);
+    EXPECT_EQ(status()["counters"]["zone_resets"], 0);
+    end_well(*process);
+}
+
+TEST_P(RefluxdZones, SynchronousWritesAreFlushed) {
+    auto process = serve({"--engine", GetParam()});
+    ASSERT_TRUE(process) << process.error().message;
+    const std::string data = pattern(4096, 3);
+    const std::uint64_t before = status()["counters"]["flushes"];
+    EXPECT_EQ(write_at(seq(2), 0, data), 4096);
+    EXPECT_EQ(status()["counters"]["flushes"], before);
+    EXPECT_EQ(write_at(seq(2), 4096, data, O_SYNC), 4096);
+    EXPECT_EQ(status()["counters"]["flushes"], before + 1);
+    EXPECT_EQ(write_at(disk(), 0, data, O_DSYNC), 4096);
+    EXPECT_EQ(status()["counters"]["flushes"], before + 2);
+    // More than there are I/O threads: each goes to the disk again while the others are there.
+    std::vector<std::jthread> writers;
+    std::atomic<int> failed = 0;
+    for (int writer = 0; writer < 16; ++writer) {
+        writers.emplace_back([&, writer] {
+            for (int i = 0; i < 20; ++i) {
+                failed += write_at(disk(), writer * 4096, data, O_DSYNC) == 4096 ? 0 : 1;
+            }
+        });
+    }
+    writers.clear();
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(status()["counters"]["flushes"], before + 2 + 16 * 20);
+    end_well(*process);
+}
+
 TEST_P(RefluxdZones, TruncatesAreResetAndFinish) {
     auto process = serve({"--engine", GetParam()});
     ASSERT_TRUE(process) << process.error().message;
@@ -102,6 +170,12 @@ TEST_P(RefluxdZones, TruncatesAreResetAndFinish) {
     EXPECT_EQ(truncate_to(seq(2), 4096), -EPERM);
     EXPECT_EQ(truncate_to(seq(2), capacity + 512), -EPERM);
     EXPECT_EQ(size_of(seq(2)), 8192);
+    {
+        const UniqueFd file(::open(seq(2).c_str(), O_WRONLY | O_CLOEXEC));
+        EXPECT_EQ(answer_of(::ftruncate(file.get(), 0)), -EPERM) << "the kernel's own looks the same";
+        EXPECT_EQ(answer_of(::ftruncate(file.get(), capacity)), -EPERM);
+        EXPECT_EQ(size_of(seq(2)), 8192);
+    }
     EXPECT_EQ(truncate_to(seq(2), 0), 0);
     EXPECT_EQ(size_of(seq(2)), 0);
     EXPECT_EQ(condition_of(2), "empty");

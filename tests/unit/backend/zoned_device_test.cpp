@@ -7,8 +7,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -64,6 +66,30 @@ TEST_P(ZonedDeviceTest, ErrorsOfItsIoAreCountedByTheirErrno) {
     EXPECT_EQ(errors[0].count, 1U);
     EXPECT_EQ(errors[1].name, "ENOMEM");
     EXPECT_EQ(errors[1].count, 2U);
+}
+
+TEST_P(ZonedDeviceTest, AWriteUnderWayInAZoneThatWearsFails) {
+    const auto device = open();
+    ASSERT_TRUE(device);
+    ASSERT_EQ(run(*device, DeviceOperation::write, 3 * zone_size, data_), 0);
+    for (const auto& [where, to] : {std::pair(3 * zone_size + 8192, ZoneCondition::read_only),
+                                    std::pair(4 * zone_size, ZoneCondition::offline),
+                                    std::pair(std::uint64_t{0}, ZoneCondition::read_only)}) {
+        ASSERT_TRUE(device->faults().set("delay", {"time=600s", "operations=write"}));
+        test::WaitedRequest write(DeviceOperation::write, where, data_);
+        const std::jthread writer([&] { device->submit(write); });
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (device->faults().state().at(0).requests == 0 && std::chrono::steady_clock::now() < end) {
+            std::this_thread::yield();
+        }
+        EXPECT_EQ(device->degrade({where / zone_size}, to), ZoneError::none);
+        ASSERT_TRUE(device->faults().clear("delay"));
+        EXPECT_EQ(write.wait(), EIO) << "no write pointer tells of it";
+        EXPECT_EQ(write.refusal, to == ZoneCondition::offline ? ZoneError::offline : ZoneError::read_only);
+    }
+    device->drain();
+    EXPECT_EQ(zone(*device, 3).write_pointer, Bytes{3 * zone_size + 8192});
+    EXPECT_TRUE(device->io_errors().empty()) << "the disk's own doing";
 }
 
 TEST_P(ZonedDeviceTest, DataAndZonesSurviveACleanEnd) {

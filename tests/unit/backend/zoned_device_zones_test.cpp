@@ -263,6 +263,10 @@ TEST_F(StepByStep, AfterAFailedSyncOnlyReadsAreServed) {
                                              {&another_write, EIO},
                                              {&reset, EIO},
                                              {&read, 0}}));
+    const auto errors = device_->io_errors();
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_EQ(errors[0].name, "EIO");
+    EXPECT_EQ(errors[0].count, 4U) << "those that were not tried too";
     EXPECT_FALSE(device_->close());
 }
 

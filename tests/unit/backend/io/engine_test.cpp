@@ -168,6 +168,38 @@ TEST_P(EveryEngine, EndsWhatWasSubmitted) {
     EXPECT_EQ(completed, 100);
 }
 
+// As a durable write does, which comes again as a flush: all at once, and the engine is full of them.
+TEST_P(EveryEngine, RequestsMayBeSubmittedAgainWhereTheyEnd) {
+    const auto file = memory_file(4096);
+    auto engine = make_engine(GetParam(), {.fd = file.get(), .threads = 2});
+    ASSERT_TRUE(engine);
+    struct Again : Request {
+        Engine* engine = nullptr;
+        int left = 50;
+        std::atomic<int>* ended = nullptr;
+    };
+    std::atomic<int> ended = 0;
+    std::vector<Again> requests((*engine)->max_in_flight());
+    for (auto& request : requests) {
+        request.operation = Operation::flush;
+        request.engine = engine->get();
+        request.ended = &ended;
+        request.complete = [](Request& done, int) {
+            auto& again = static_cast<Again&>(done);
+            if (--again.left == 0) {
+                ++*again.ended;
+            } else {
+                again.engine->submit(again);
+            }
+        };
+    }
+    for (auto& request : requests) {
+        (*engine)->submit(request);
+    }
+    (*engine)->drain();
+    EXPECT_EQ(ended, static_cast<int>(requests.size()));
+}
+
 TEST(ThreadsEngine, SubmitWaitsWhileItIsFull) {
     const auto file = memory_file(4096);
     auto engine = make_engine("threads", {.fd = file.get(), .threads = 1});

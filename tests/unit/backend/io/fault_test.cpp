@@ -121,6 +121,17 @@ TEST_P(FaultTest, ErrorFailsWithoutIo) {
     EXPECT_EQ(run(Operation::write, 0, std::byte{9}), 0);
 }
 
+// What it does is done in its begin, before any fault.
+TEST_P(FaultTest, DiscardsMeetNone) {
+    set("error", {"error=EIO"});
+    Waited discard(Operation::write, 0);
+    discard.buffer = {};
+    engine_->submit(discard);
+    EXPECT_EQ(discard.wait(), 0);
+    EXPECT_EQ(faults_.state().at(0).requests, 0U);
+    EXPECT_EQ(run(Operation::write), EIO);
+}
+
 TEST_P(FaultTest, ATornWriteIsHalfWritten) {
     set("error", {"torn", "count=1"});
     EXPECT_EQ(run(Operation::write, 8192, std::byte{5}), EIO);

@@ -82,7 +82,7 @@ TEST_P(LowerCallsTest, WhatCannotBeDoneWithoutWaitingIsDoneAgainAndCounted) {
     EXPECT_GE(engine->state().calls.flagged, 3U);
 }
 
-TEST_P(LowerCallsTest, DontcacheLeavesNothingInThePageCache) {
+TEST_P(LowerCallsTest, DontcacheReadsLeaveNothingInThePageCache) {
     auto made = make_engine(GetParam(), {.fd = file_.get(), .calls = {.flags = {"dontcache"}}});
     if (!made) {
         EXPECT_EQ(made.error().kind, ErrorKind::unsupported);
@@ -104,6 +104,24 @@ TEST_P(LowerCallsTest, DontcacheLeavesNothingInThePageCache) {
     EXPECT_EQ(std::ranges::count_if(pages, [](unsigned char page) { return (page & 1U) != 0; }), 0);
     EXPECT_EQ(engine->state().calls.flagged, 2U);
     EXPECT_EQ(engine->state().calls.fallbacks, 0U);
+}
+
+// A discard comes as a write without data: its work is done in its begin.
+TEST_P(LowerCallsTest, DiscardsPassThroughNoScopeAndCountAsNoWrite) {
+    const auto engine = make({.fdatasync_every = 2});
+    ASSERT_NE(engine, nullptr);
+    for (int i = 0; i < 4; ++i) {
+        ASSERT_EQ(run(*engine, Operation::write, 0, {}), 0);
+    }
+    EXPECT_EQ(engine->state().calls.bounded, 0U);
+    auto made = make_engine(GetParam(), {.fd = file_.get(), .calls = {.scopes = {"io_flusher"}}});
+    if (!made) {
+        GTEST_SKIP() << made.error().message;
+    }
+    ASSERT_EQ(run(**made, Operation::write, 0, {}), 0);
+    EXPECT_EQ((*made)->state().calls.scoped, 0U);
+    ASSERT_EQ(run(**made, Operation::write, 0, data_), 0);
+    EXPECT_EQ((*made)->state().calls.scoped, 1U);
 }
 
 TEST_P(LowerCallsTest, WritebackComesOnceForSoManyBytesOrWrites) {

@@ -93,7 +93,6 @@ TEST(Options, ServeTakesEverything) {
                                 "threads",
                                 "--threads",
                                 "8",
-                                "--direct",
                                 "--control",
                                 "s",
                                 "--io-flusher",
@@ -113,7 +112,7 @@ TEST(Options, ServeTakesEverything) {
     const auto& serve = std::get<ServeOptions>(*command);
     EXPECT_EQ(serve.engine, "threads");
     EXPECT_EQ(serve.threads, 8U);
-    EXPECT_TRUE(serve.direct);
+    EXPECT_TRUE(std::get<ServeOptions>(*parse({"serve", "image", "mnt", "--direct"})).direct);
     EXPECT_EQ(serve.control, "s");
     EXPECT_TRUE(serve.daemonize && serve.protection.lock_memory);
     EXPECT_EQ(serve.protection.io_flusher, SelfProtection::IoFlusher::start);
@@ -140,6 +139,10 @@ TEST(Options, CallOptionsMayStandBeforeTheImage) {
                 HasSubstr("--fdatasync-every"));
     EXPECT_THAT(error_of({"serve", "image", "mnt", "--io-flusher", "--io-flusher-late"}),
                 HasSubstr("--io-flusher"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--io-flusher-late", "--call-scope", "io_flusher"}),
+                HasSubstr("takes the mark off"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--direct", "--sync-range", "1MiB"}),
+                HasSubstr("nothing dirty"));
 }
 
 TEST(Options, MistakesAreOneLineWithAWayOut) {

@@ -111,6 +111,28 @@ TEST_F(DataPath, AnswersWithDataSizesAndAttributes) {
         << "more than it was told";
 }
 
+// The kernel sends no fsync after it.
+TEST_F(DataPath, AnswersADurableWriteWhenItIsFlushed) {
+    Message message = append();
+    EXPECT_EQ(serve(message).as<fuse_write_out>().size, length);
+    EXPECT_EQ(device_->counters().flushes, 0U);
+    message.durable = true;
+    EXPECT_EQ(serve(message, std::byte{9}).as<fuse_write_out>().size, length);
+    EXPECT_EQ(device_->counters().flushes, 1U);
+    EXPECT_EQ(serve(read(sequential, length)).body.at(length - 1), std::byte{9});
+    EXPECT_EQ(
+        serve({.kind = MessageKind::write, .inode = disk_inode, .offset = 512, .size = 512, .durable = true})
+            .as<fuse_write_out>()
+            .size,
+        512U);
+    EXPECT_EQ(device_->counters().flushes, 2U);
+    ASSERT_TRUE(device_->faults().set("error", {"error=EIO", "operations=flush", "count=1"}));
+    EXPECT_EQ(serve(message).header.error, -EIO) << "written, not flushed";
+    EXPECT_EQ(device_->counters().flushes, 3U);
+    EXPECT_EQ(serve(read(sequential, 0)).body_size(), length) << "the request is none of a durable write";
+    EXPECT_EQ(device_->counters().flushes, 3U);
+}
+
 TEST_F(DataPath, LeavesToLibfuseWhatAsksNothingOfTheDisk) {
     EXPECT_FALSE(is_served(*view_, {.kind = MessageKind::truncate, .inode = disk_inode}));
     EXPECT_FALSE(is_served(*view_, {.kind = MessageKind::open_truncated, .inode = disk_inode}));

@@ -39,6 +39,13 @@ TEST(Message, TransfersAreParsed) {
         parse_message(message_of(FUSE_WRITE, fuse_write_in{.size = 1, .flags = O_WRONLY | O_APPEND}, 1));
     ASSERT_TRUE(append);
     EXPECT_TRUE(append->append);
+    EXPECT_FALSE(append->durable);
+    for (const unsigned flag : {O_DSYNC, O_SYNC}) {
+        const auto durable =
+            parse_message(message_of(FUSE_WRITE, fuse_write_in{.size = 1, .flags = O_WRONLY | flag}, 1));
+        ASSERT_TRUE(durable);
+        EXPECT_TRUE(durable->durable);
+    }
     const auto fsync = parse_message(message_of(FUSE_FSYNC, fuse_fsync_in{}));
     ASSERT_TRUE(fsync);
     EXPECT_EQ(fsync->kind, MessageKind::fsync);
@@ -50,6 +57,10 @@ TEST(Message, WhatChangesSizesAndRangesIsParsed) {
     ASSERT_TRUE(truncate);
     EXPECT_EQ(truncate->kind, MessageKind::truncate);
     EXPECT_EQ(truncate->size, 12U);
+    EXPECT_TRUE(truncate->by_handle);
+    const auto by_path = parse_message(message_of(FUSE_SETATTR, fuse_setattr_in{.valid = FATTR_SIZE}));
+    ASSERT_TRUE(by_path);
+    EXPECT_FALSE(by_path->by_handle);
     EXPECT_FALSE(parse_message(message_of(FUSE_SETATTR, fuse_setattr_in{.valid = FATTR_MODE, .size = 12})));
     const auto open = parse_message(message_of(FUSE_OPEN, fuse_open_in{.flags = O_RDWR | O_TRUNC}));
     ASSERT_TRUE(open);

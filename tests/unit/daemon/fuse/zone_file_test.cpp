@@ -128,6 +128,13 @@ TEST(ZoneFile, TruncatesAreResetAndFinish) {
     EXPECT_EQ(planned(truncate_to(capacity), half), "finish_zone 0+0");
     EXPECT_EQ(planned(truncate_to(capacity), empty), "finish_zone 0+0");
     EXPECT_EQ(planned(truncate_to(capacity), full), "nothing");
+    for (const auto& zone : {empty, half, full, conventional}) {
+        for (const std::uint64_t size : {std::uint64_t{0}, zone_file_size(zone).value, capacity}) {
+            EXPECT_EQ(planned({.kind = MessageKind::truncate, .size = size, .by_handle = true}, zone),
+                      refused(EPERM))
+                << size << ": may be the kernel's own";
+        }
+    }
     EXPECT_EQ(planned(truncate_to(8192), half), refused(EPERM));
     EXPECT_EQ(planned(truncate_to(capacity + 512), half), refused(EPERM));
 }
