@@ -51,7 +51,7 @@ class VmTest : public RefluxTest {
 };
 
 TEST_F(VmTest, AStallInAGuestIsJudged) {
-    const Ran ran = run("fuse-ext4-shared-memcg");
+    const Ran ran = run("fuse-ext4-shared-memcg --set relief.rungs=abort");
     expect_ended(ran);
     const json verdict = ran.verdict();
     EXPECT_TRUE(verdict["met"]);
@@ -76,7 +76,7 @@ TEST_F(VmTest, ItsControlCompletes) {
 // What the hosts that run these tests mostly refuse: the mark of PR_SET_IO_FLUSHER.
 TEST_F(VmTest, TheMarkedDaemonDoesNotEnterTheUpperFilesystem) {
     // The mark ends the recursion, not the want of memory: the time budget is short, for slow is no surprise.
-    const Ran ran = run("fuse-ext4-io-flusher --set judge.time_budget=15s");
+    const Ran ran = run("fuse-ext4-io-flusher --set judge.time_budget=10s");
     expect_ended(ran);
     const json verdict = ran.verdict();
     ASSERT_EQ(verdict["mitigations"].size(), 1U);
@@ -147,6 +147,7 @@ TEST_F(VmTest, ASetupThatFailsIsAClearError) {
 }
 
 TEST_F(VmTest, AHarnessThatIsKilledInTheGuestIsAFailureAndNoVerdict) {
+    REFLUX_LONG_TEST();
     const Ran ran = run("fuse-ext4-own-cgroup", once_it_works("sleep 6; pkill -9 -f \"[g]uest-session\""));
     EXPECT_EQ(ran.code, 4) << ran.output << ran.errors;
     EXPECT_THAT(text_of(ran.verdict()["reasons"][0]),

@@ -40,9 +40,10 @@ TEST(Message, TransfersAreParsed) {
     ASSERT_TRUE(append);
     EXPECT_TRUE(append->append);
     EXPECT_FALSE(append->durable);
-    for (const unsigned flag : {O_DSYNC, O_SYNC}) {
+    for (const int flag : {O_DSYNC, O_SYNC}) {
+        const auto flags = static_cast<std::uint32_t>(O_WRONLY | flag);
         const auto durable =
-            parse_message(message_of(FUSE_WRITE, fuse_write_in{.size = 1, .flags = O_WRONLY | flag}, 1));
+            parse_message(message_of(FUSE_WRITE, fuse_write_in{.size = 1, .flags = flags}, 1));
         ASSERT_TRUE(durable);
         EXPECT_TRUE(durable->durable);
     }
