@@ -81,6 +81,13 @@ ReportFile* report_of(const fuse_file_info& file) {
     return reinterpret_cast<ReportFile*>(file.fh);
 }
 
+void end_report(Server& server, Inode inode, std::uint64_t handle) {
+    if (Tree::is_report(inode)) {
+        const std::lock_guard lock(server.reports_mutex);
+        server.reports.erase(handle);
+    }
+}
+
 // An errno value, or 0: it can be opened so.
 int check_open(const View& view, Inode inode, int flags) {
     const bool for_writing = (flags & O_ACCMODE) != O_RDONLY;
@@ -96,25 +103,27 @@ int check_open(const View& view, Inode inode, int flags) {
 }
 
 void on_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-    const View& view = server_of(request).view;
+    Server& server = server_of(request);
+    const View& view = server.view;
     if (const int error = check_open(view, inode, file->flags); error != 0) {
         reply_error(request, error);
         return;
     }
-    std::unique_ptr<ReportFile> report;
     if (Tree::is_report(inode)) {
         const auto format = inode == report_inode ? ReportFormat::text : ReportFormat::json;
-        report = std::make_unique<ReportFile>(view.zones, format);
+        auto report = std::make_unique<ReportFile>(view.zones, format);
         file->fh = reinterpret_cast<std::uint64_t>(report.get());  // NOLINT(*-reinterpret-cast)
+        const std::lock_guard lock(server.reports_mutex);
+        server.reports.emplace(file->fh, std::move(report));
     }
     file->direct_io = 1;
-    if (fuse_reply_open(request, file) == 0) {
-        static_cast<void>(report.release());  // on_release ends it
+    if (fuse_reply_open(request, file) != 0) {  // whoever opened it is gone: no release will come
+        end_report(server, inode, file->fh);
     }
 }
 
 void on_release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-    const std::unique_ptr<ReportFile> report(Tree::is_report(inode) ? report_of(*file) : nullptr);
+    end_report(server_of(request), inode, file->fh);
     reply_error(request, 0);
 }
 

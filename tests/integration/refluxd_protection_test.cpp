@@ -1,5 +1,6 @@
 // What refluxd does around each call and to protect itself, as its status tells it.
 #include "tests/integration/support/refluxd_fixture.h"
+#include "tests/support/sanitizer.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -34,6 +35,7 @@ TEST_F(RefluxdProtectionTest, NothingIsOnByDefaultButPrefaultedBuffers) {
 }
 
 TEST_F(RefluxdProtectionTest, WhatIsAskedForIsDoneAndCounted) {
+    REFLUX_NOT_SANITIZED();
     auto process = serve({"--engine", "threads", "--call-flag", "nowait", "--sync-range", "1MiB",
                           "--fdatasync-every", "8", "--mlock"});
     ASSERT_TRUE(process) << process.error().message;

@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "tests/integration/support/file_calls.h"
 #include "tests/integration/support/refluxd_fixture.h"
+#include "tests/support/sanitizer.h"
 
 #include <algorithm>
 #include <memory>
@@ -83,6 +84,7 @@ TEST_F(RefluxdTest, AnFsyncOfAReportDoesNotSwitchOffThoseOfTheDisk) {
 }
 
 TEST_F(RefluxdTest, AMillionZonesAreListedFromAnyPlaceWithoutHoldingThem) {
+    REFLUX_NOT_SANITIZED();
     constexpr std::uint64_t zones = 1'000'000;
     ASSERT_NO_FATAL_FAILURE(format_as({"--size", fmt::format("{}KiB", zones * 64), "--zone-size", "64KiB",
                                        "--conventional", "10", "--model", "host-managed"}));

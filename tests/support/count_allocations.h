@@ -3,31 +3,22 @@
 // counts_allocations says so.
 #pragma once
 
+#include "tests/support/sanitizer.h"
+
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
-#define REFLUX_COUNTS_ALLOCATIONS 1
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#undef REFLUX_COUNTS_ALLOCATIONS
-#define REFLUX_COUNTS_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#undef REFLUX_COUNTS_ALLOCATIONS
-#define REFLUX_COUNTS_ALLOCATIONS 0
-#endif
-#endif
-
 namespace reflux::test {
 
-inline constexpr bool counts_allocations = REFLUX_COUNTS_ALLOCATIONS == 1;
+inline constexpr bool counts_allocations = !is_sanitized;
 // Of all threads since the program began. No constructor: malloc is called before any has run.
 inline constinit std::atomic<std::uint64_t> allocations{0};
 
 }  // namespace reflux::test
 
-#if REFLUX_COUNTS_ALLOCATIONS
+#if !REFLUX_SANITIZED
 // NOLINTBEGIN(*-reserved-identifier, *-identifier-naming): glibc's own names for what is replaced
 extern "C" {
 void* __libc_malloc(std::size_t size);

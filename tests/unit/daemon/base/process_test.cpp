@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/base/stop_source.h"
+#include "tests/support/sanitizer.h"
 
 #include <algorithm>
 #include <array>
@@ -85,9 +86,11 @@ TEST(StopSource, ASignalWakesOneWhoWaits) {
                 REFLUX_TRY(const auto stop, StopSource::make());
                 REFLUX_CHECK(stop_on_signals(*stop));
                 REFLUX_CHECK(write_all(ready, "r", "pipe"));
-                // Interrupted or not, the second poll finds it.
-                is_readable(stop->fd(), 10000);
-                return is_readable(stop->fd(), 10000) && stop->requested()
+                // Interrupted or not, the next poll finds it. Short ones: ThreadSanitizer may keep a signal
+                // back until the next call.
+                for (int i = 0; i < 200 && !is_readable(stop->fd(), 50); ++i) {
+                }
+                return is_readable(stop->fd(), 0) && stop->requested()
                            ? Status{}
                            : Status(fail(ErrorKind::timed_out, "not woken"));
             },
@@ -175,6 +178,7 @@ TEST(SelfProtection, IoFlusherIsReadBackOrRefusedWithTheCapability) {
 }
 
 TEST(SelfProtection, LockedMemoryIsReadBack) {
+    REFLUX_NOT_SANITIZED();
     expect_well([]() -> Status {
         const SelfProtection wanted{.lock_memory = true};
         if (protect_when_ready(wanted)) {
@@ -194,6 +198,7 @@ TEST(SelfProtection, LockedMemoryIsReadBack) {
 }
 
 TEST(SelfProtection, MemoryBeyondTheLimitIsRefusedWithIt) {
+    REFLUX_NOT_SANITIZED();
     expect_well([]() -> Status {
         const rlimit none{.rlim_cur = 0, .rlim_max = 0};
         if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) {
