@@ -13,9 +13,21 @@
 #endif
 #endif
 
+#define REFLUX_THREAD_SANITIZED 0
+#if defined(__SANITIZE_THREAD__)
+#undef REFLUX_THREAD_SANITIZED
+#define REFLUX_THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef REFLUX_THREAD_SANITIZED
+#define REFLUX_THREAD_SANITIZED 1
+#endif
+#endif
+
 namespace reflux::test {
 
 inline constexpr bool is_sanitized = REFLUX_SANITIZED == 1;
+inline constexpr bool is_thread_sanitized = REFLUX_THREAD_SANITIZED == 1;
 
 }  // namespace reflux::test
 

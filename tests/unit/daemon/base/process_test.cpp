@@ -78,6 +78,10 @@ TEST(StopSource, InterruptsAReadWheneverItBegins) {
 }
 
 TEST(StopSource, ASignalWakesOneWhoWaits) {
+    if (test::is_thread_sanitized) {
+        GTEST_SKIP() << "in a forked child ThreadSanitizer keeps a signal back for good, in one run of four; "
+                        "the other builds run this";
+    }
     for (const int number : {SIGTERM, SIGINT}) {
         auto pipe = make_pipe();
         const int ready = pipe.write_end.get();
