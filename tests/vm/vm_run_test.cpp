@@ -118,6 +118,7 @@ TEST_F(VmTest, AGuestThatIsLostBeforeItsWorkloadIsReplaced) {
 }
 
 TEST_F(VmTest, AGuestThatHangsWithInterruptsOnTellsItsTasksAndIsDestroyed) {
+    REFLUX_LONG_TEST();
     const Ran ran =
         run("fuse-ext4-own-cgroup --set vm.attempts=1",
             once_it_works("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
