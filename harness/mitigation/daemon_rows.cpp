@@ -2,6 +2,7 @@
 #include "backend/base/io_flusher.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/task_stat.h"
+#include "harness/mitigation/refluxd_status.h"
 #include "harness/mitigation/rows.h"
 
 #include <algorithm>
@@ -10,12 +11,8 @@
 
 #include <fcntl.h>
 
-#include <nlohmann/json.hpp>
-
 namespace reflux::mitigation {
 namespace {
-
-using Json = nlohmann::json;
 
 // daemon/base/self_protection.h: of the threads that do I/O and nothing else.
 constexpr std::string_view io_thread_name = "refluxd-io";
@@ -68,33 +65,6 @@ evidence::Mitigation io_flusher_late_read_back(const Row& row, const Target& tar
     return in_force(row,
                     fmt::format("PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE on the main thread {}; unmarked: {}",
                                 target.pid, fmt::join(unmarked, ", ")));
-}
-
-// refluxd's "io", or null.
-Json io_of(const Target& target) {
-    const auto status = Json::parse(target.status, nullptr, false);
-    return status.is_object() && status.contains("io") && status["io"].is_object() ? status["io"] : Json();
-}
-
-struct Calls {
-    bool told = false;
-    Json json;
-
-    [[nodiscard]] std::uint64_t count(const char* key) const {
-        const auto found = json.find(key);
-        return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-    }
-    [[nodiscard]] bool has(const char* list, const std::string& word) const {
-        const auto found = json.find(list);
-        return found != json.end() && found->is_array() &&
-               std::ranges::any_of(*found, [&](const Json& one) { return one == word; });
-    }
-};
-
-Calls calls_of(const Target& target) {
-    const auto io = io_of(target);
-    const bool told = io.is_object() && io.contains("calls") && io["calls"].is_object();
-    return {.told = told, .json = told ? io["calls"] : Json::object()};
 }
 
 evidence::Mitigation no_status(const Row& row) {

@@ -1,22 +1,11 @@
 // Mitigations that no kernel has: by the prototype module (kernel/, backend/base/reflux_reclaim.h).
 #include "backend/base/kernel_file.h"
 #include "backend/base/reflux_reclaim.h"
+#include "harness/mitigation/refluxd_status.h"
 #include "harness/mitigation/rows.h"
-
-#include <nlohmann/json.hpp>
 
 namespace reflux::mitigation {
 namespace {
-
-using Json = nlohmann::json;
-
-// What refluxd says of its calls; empty: nothing.
-Json calls_of(const Target& target) {
-    const auto status = Json::parse(target.status, nullptr, false);
-    const Json::json_pointer place("/io/calls");
-    const bool told = status.is_object() && status.contains(place) && status[place].is_object();
-    return told ? status[place] : Json::object();
-}
 
 // refluxd counts a call before it makes it: as many threads may stand between the two.
 constexpr std::uint64_t most_threads = 64;
@@ -37,7 +26,7 @@ evidence::Mitigation flag_read_back(const Row& row, const Target& target) {
     if (!calls || !refused || !missed) {
         return not_in_force(row, (!calls ? calls : !refused ? refused : missed).error().message);
     }
-    const auto made = calls_of(target).value("flagged", std::uint64_t{0});
+    const auto made = calls_of(target).count("flagged");
     if (*refused > 0 || *missed > 0 || *calls + most_threads < made || *calls == 0) {
         return not_in_force(
             row, fmt::format("of {} calls of refluxd the module marked {}, refused {}, missed {}", made,
@@ -54,8 +43,8 @@ evidence::Mitigation scope_read_back(const Row& row, const Target& target) {
         return not_in_force(row, enters.error().message);
     }
     const auto calls = calls_of(target);
-    const auto scoped = calls.value("scoped", std::uint64_t{0});
-    const auto failed = calls.value("scope_failures", std::uint64_t{0});
+    const auto scoped = calls.count("scoped");
+    const auto failed = calls.count("scope_failures");
     if (*enters == 0 || *enters < scoped || failed > 0) {
         return not_in_force(row, fmt::format("{} reads and writes of refluxd in the scope, {} without; the "
                                              "module counts {}",
@@ -72,7 +61,7 @@ evidence::Mitigation mapping_read_back(const Row& row, const Target& target) {
     if (!masked) {
         return not_in_force(row, masked.error().message);
     }
-    if (*masked == 0 || !calls_of(target).value("mapping_nofs", false)) {
+    if (*masked == 0 || !calls_of(target).is_set("mapping_nofs")) {
         return not_in_force(row, fmt::format("the module holds {} masked page caches", *masked));
     }
     return in_force(row,

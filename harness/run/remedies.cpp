@@ -60,9 +60,10 @@ scenario::Scenario with_effects(scenario::Scenario scenario, const Mitigations& 
         if (!row.effect.engine.empty()) {
             scenario.daemon.engine = row.effect.engine;
         }
-        auto& judge = scenario.judge;
-        judge.stall_window = std::max(judge.stall_window, row.effect.stall_window);
-        judge.time_budget = std::max(judge.time_budget, 2 * judge.stall_window);
+        if (auto& judge = scenario.judge; judge.stall_window < row.effect.stall_window) {
+            judge.stall_window = row.effect.stall_window;
+            judge.time_budget = std::max(judge.time_budget, 2 * judge.stall_window);
+        }
         switch (row.effect.daemon_place) {
             case mitigation::DaemonPlace::apart:
                 scenario.memcg.placement = scenario::Placement::apart;

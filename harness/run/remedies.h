@@ -16,8 +16,8 @@ namespace reflux::run {
 
 using Mitigations = std::vector<mitigation::Row>;
 
-// The scenario with what its mitigations change in it: lower filesystem, place of the daemon. A second time
-// changes nothing more.
+// The scenario with what its mitigations change in it: lower filesystem, engine and place of the daemon, a
+// longer stall window. A second time changes nothing more.
 scenario::Scenario with_effects(scenario::Scenario scenario, const Mitigations& mitigations);
 
 // The files that they write before the stack stands, and when it does. Each that outlives the run is

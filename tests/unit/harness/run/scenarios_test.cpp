@@ -33,6 +33,16 @@ TEST(ScenariosTest, ACureBringsItsBaselineAndControl) {
         ElementsAre("loop-ext4-shared-memcg", "fuse-ext4-shared-memcg", "fuse-ext4-shared-memcg-control"));
 }
 
+TEST(ScenariosTest, OnlyARemedyThatActsLateLengthensTheTimes) {
+    const auto times = [](const std::string& name) {
+        const auto loaded = load_scenarios({name}, {"judge.time_budget=10s"}, false);
+        EXPECT_TRUE(loaded) << loaded.error().message;
+        return std::pair(loaded->front().judge.stall_window, loaded->front().judge.time_budget);
+    };
+    EXPECT_EQ(times("fuse-ext4-shared-memcg+own_cgroup"), std::pair(Seconds(8), Seconds(10)));
+    EXPECT_EQ(times("fuse-ext4-shared-memcg+request_timeout"), std::pair(Seconds(45), Seconds(90)));
+}
+
 TEST(ScenariosTest, WhatIsThereIsNotAddedAgain) {
     EXPECT_THAT(names_of({"fuse-ext4-shared-memcg", "fuse-ext4-own-cgroup", "fuse-ext4-io-flusher"}, true),
                 ElementsAre("fuse-ext4-shared-memcg", "fuse-ext4-own-cgroup", "fuse-ext4-io-flusher",
