@@ -2,14 +2,12 @@
 #include "backend/base/kernel_file.h"
 #include "backend/io/engine.h"
 #include "backend/io/fault.h"
-#include "backend/translated_device.h"
 #include "daemon/base/detach.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/control/server.h"
-#include "daemon/fuse/fuse_front_end.h"
-#include "daemon/fuse/mount_point.h"
+#include "daemon/front_ends.h"
 #include "daemon/image_verbs.h"
 
 #include <exception>
@@ -44,28 +42,20 @@ Result<std::unique_ptr<control::Server>> start_control(const ServeOptions& optio
     REFLUX_TRY(auto socket, control::ListeningSocket::make(options.control));
     return control::Server::start(std::move(socket), device,
                                   {.engine = options.engine,
-                                   .front_end = "fuse",
+                                   .front_end = options.front_end,
                                    .start_ns = monotonic_ns(),
                                    .calls = options.calls,
                                    .protection = options.protection,
                                    .translation = translation});
 }
 
-// What is served: the zoned disk, or a translation on it.
-struct Served {
-    ZonedDevice& device;
-    TranslatedDevice* translation = nullptr;
-
-    [[nodiscard]] Disk& disk() const {
-        return translation != nullptr ? static_cast<Disk&>(*translation) : device;
-    }
-    [[nodiscard]] Status close() const {
-        Status committed = translation != nullptr ? translation->close() : Status{};
-        // All the same: the zone table is whole then, and what could not be committed is not in it.
-        auto closed = device.close();
-        return committed ? std::move(closed) : std::move(committed);
-    }
-};
+// Commits the translation, if there is one, and the zone table.
+Status close(const Served& served) {
+    Status committed = served.translation != nullptr ? served.translation->close() : Status{};
+    // All the same: the zone table is whole then, and what could not be committed is not in it.
+    auto closed = served.device.close();
+    return committed ? std::move(closed) : std::move(committed);
+}
 
 // What stands on the disk while it is served; taken down in reverse order.
 struct Stand {
@@ -73,46 +63,46 @@ struct Stand {
     std::unique_ptr<FrontEnd> front_end;
 };
 
-Result<Stand> set_up(const ServeOptions& options, const std::string& mountpoint, const Served& served) {
+Result<Stand> set_up(const ServeOptions& options, const Served& served) {
     Stand stand;
     REFLUX_TRY(stand.control, start_control(options, served.device, served.translation));
-    REFLUX_TRY(stand.front_end, fuse::make_fuse_front_end(served.disk(), served.device, mountpoint));
+    REFLUX_TRY(stand.front_end, make_front_end(options, served));
     return stand;
 }
 
-Status tell_ready(const ServeOptions& options, const std::string& mountpoint, const Disk& disk,
-                  ReadyLine& ready) {
+Status tell_ready(const ServeOptions& options, const Stand& stand, const Disk& disk, ReadyLine& ready) {
     REFLUX_CHECK(protect_when_ready(options.protection));
-    return ready.tell(to_line({{"event", "ready"},
-                               {"pid", ::getpid()},
-                               {"size", disk.size().value},
-                               {"control", options.control},
-                               {"mountpoint", mountpoint}}));
+    nlohmann::json line{{"event", "ready"},
+                        {"pid", ::getpid()},
+                        {"size", disk.size().value},
+                        {"control", options.control},
+                        {"front_end", options.front_end}};
+    line.update(stand.front_end->whereabouts());
+    return ready.tell(to_line(line));
 }
 
 // Serves until the end; whatever that is, front end and control socket are gone when it returns.
-Status serve_device(const ServeOptions& options, const std::string& mountpoint, const Served& served,
-                    ReadyLine& ready) {
+Status serve_device(const ServeOptions& options, const Served& served, ReadyLine& ready) {
     REFLUX_TRY(const auto stop, StopSource::make());
     REFLUX_CHECK(stop_on_signals(*stop));
-    const auto stand = set_up(options, mountpoint, served);
+    const auto stand = set_up(options, served);
     const auto end = stand ? stand->front_end->serve(
-                                 *stop, [&] { return tell_ready(options, mountpoint, served.disk(), ready); })
+                                 *stop, [&] { return tell_ready(options, *stand, served.disk(), ready); })
                            : Result<ServeEnd>(fail(stand.error()));
-    // Before the unmount, so that the image is whole when the disk is gone.
-    auto closed = served.close();
+    // Before the disk is taken away, so that the image is whole when it is gone.
+    auto closed = close(served);
     if (!end) {
         return fail(end.error());
     }
     if (*end == ServeEnd::taken_away) {
-        log_line(fmt::format("{} was unmounted from outside", mountpoint));
+        log_line(fmt::format("{} was taken away from outside", to_line(stand->front_end->whereabouts())));
     }
     return closed;
 }
 
-Status serve(const ServeOptions& options, ReadyLine& ready) {
+Status serve(ServeOptions options, ReadyLine& ready) {
     REFLUX_CHECK(protect_at_start(options.protection));  // before any thread exists
-    REFLUX_TRY(const auto mountpoint, fuse::check_mount_point(options.mountpoint));
+    REFLUX_CHECK(prepare_front_end(options));
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
@@ -131,7 +121,7 @@ Status serve(const ServeOptions& options, ReadyLine& ready) {
     if (device->is_translated()) {
         REFLUX_TRY(translation, TranslatedDevice::start(*device));
     }
-    return serve_device(options, mountpoint, {.device = *device, .translation = translation.get()}, ready);
+    return serve_device(options, {.device = *device, .translation = translation.get()}, ready);
 }
 
 Result<int> run_serve(const ServeOptions& options) {

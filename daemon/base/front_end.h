@@ -6,6 +6,8 @@
 
 #include <functional>
 
+#include <nlohmann/json.hpp>
+
 namespace reflux {
 
 enum class ServeEnd {
@@ -27,6 +29,10 @@ class FrontEnd {
     // `ready` is called once, when the first request can be answered; its error ends the serving. An error is
     // returned when the kernel's side went away without being asked to.
     virtual Result<ServeEnd> serve(StopSource& stop, const std::function<Status()>& ready) = 0;
+
+    // Where the disk is to be found, an object that is joined to the ready line; whole when `ready` is
+    // called.
+    [[nodiscard]] virtual nlohmann::json whereabouts() const = 0;
 };
 
 }  // namespace reflux

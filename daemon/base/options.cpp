@@ -30,23 +30,17 @@ struct RawOptions {
     FsckOptions fsck;
 };
 
-std::string engine_help() {
-    std::string text = "How I/O reaches the image:";
-    for (const auto& engine : io::engine_list()) {
-        text += fmt::format("\n  {}: {}", engine.name, engine.description);
-    }
-    return text;
-}
-
-// "What: a, b", and the names that it takes.
-std::string words_help(std::string text, const std::vector<io::CallWord>& words) {
+// The text, and a line for each word that the option takes.
+template <class Words>
+std::string words_help(std::string text, const Words& words) {
     for (const auto& word : words) {
         text += fmt::format("\n  {}: {}", word.name, word.description);
     }
     return text;
 }
 
-std::vector<std::string> names_of(const std::vector<io::CallWord>& words) {
+template <class Words>
+std::vector<std::string> names_of(const Words& words) {
     std::vector<std::string> names;
     names.reserve(words.size());
     for (const auto& word : words) {
@@ -162,14 +156,24 @@ void describe_protection(CLI::App& serve, SelfProtection& protection) {
                    "Lock all memory by mlockall; needs CAP_IPC_LOCK or a high RLIMIT_MEMLOCK");
 }
 
+// How the disk is presented to the kernel, and what each way of it needs.
+void describe_front_end(CLI::App& serve, ServeOptions& options) {
+    serve.add_option("MOUNTPOINT", options.mountpoint,
+                     "Of the front end fuse: existing directory; the disk appears as MOUNTPOINT/disk, its "
+                     "zones in MOUNTPOINT/zones");
+    serve
+        .add_option("--front-end", options.front_end,
+                    words_help("How the disk is presented to the kernel:", front_end_list()))
+        ->check(CLI::IsMember(names_of(front_end_list())))
+        ->capture_default_str();
+}
+
 void describe_serve(CLI::App& serve, RawOptions& raw) {
     ServeOptions& options = raw.serve;
     serve.add_option("IMAGE", options.image, "Image that format made")->required();
-    serve
-        .add_option("MOUNTPOINT", options.mountpoint,
-                    "Existing directory; the disk appears as MOUNTPOINT/disk, its zones in MOUNTPOINT/zones")
-        ->required();
-    serve.add_option("--engine", options.engine, engine_help())->capture_default_str();
+    describe_front_end(serve, options);
+    serve.add_option("--engine", options.engine, words_help("How I/O reaches the image:", io::engine_list()))
+        ->capture_default_str();
     serve.add_option(
         "--threads", options.threads,
         "Threads that do I/O (sync: 1, threads: 4); of uring the most workers of the kernel (4)");
@@ -230,8 +234,22 @@ Result<Command> to_format(const RawOptions& raw) {
         .image = std::move(image), .geometry = geometry, .force = raw.force, .translated = raw.translated};
 }
 
+Status check_front_end(const ServeOptions& options) {
+    const bool is_fuse = options.front_end == "fuse";
+    if (is_fuse && options.mountpoint.empty()) {
+        return fail(ErrorKind::invalid_input, "MOUNTPOINT is required; see refluxd serve --help");
+    }
+    if (!is_fuse && !options.mountpoint.empty()) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{}: the front end {} mounts nothing; leave the MOUNTPOINT out",
+                                options.mountpoint, options.front_end));
+    }
+    return {};
+}
+
 Result<Command> to_serve(const RawOptions& raw) {
     ServeOptions options = raw.serve;
+    REFLUX_CHECK(check_front_end(options));
     if (!raw.sync_range.empty()) {
         REFLUX_TRY(const auto size, parse_bytes(raw.sync_range));
         if (size.value == 0) {
@@ -271,7 +289,7 @@ Result<std::optional<HelpText>> parse_with(CLI::App& app, int argc, const char* 
 
 Result<Command> parse_command_line(int argc, const char* const* argv) {
     RawOptions raw;
-    CLI::App app("refluxd serves a file as an emulated zoned disk through FUSE.", "refluxd");
+    CLI::App app("refluxd serves a file as an emulated zoned disk.", "refluxd");
     app.set_help_all_flag("--help-all", "Print the help of all commands");
     app.set_version_flag("--version", REFLUX_VERSION);
     app.footer(

@@ -22,7 +22,8 @@ struct FormatOptions {
 
 struct ServeOptions {
     std::string image;
-    std::string mountpoint;
+    std::string front_end = "fuse";
+    std::string mountpoint;  // of the front end fuse; empty for all others
     std::string engine = "sync";
     std::optional<unsigned> threads;  // not set: what the engine thinks right
     bool direct = false;

@@ -106,6 +106,7 @@ class FuseFrontEnd final : public FrontEnd {
 
     Status mount();
     Result<ServeEnd> serve(StopSource& stop, const std::function<Status()>& ready) override;
+    [[nodiscard]] nlohmann::json whereabouts() const override { return {{"mountpoint", mountpoint_}}; }
 
   private:
     Result<bool> read_requests(StopSource& stop, const std::function<Status()>& ready);
