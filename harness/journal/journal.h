@@ -28,6 +28,9 @@ enum class Kind {
     trace_probes,     // path of a group of probe events in tracefs, …/events/GROUP
     setting,          // path of a kernel file that we write; note: the text that it had before
     kernel_module,    // its name, as lsmod shows it
+    configfs,         // path of a folder or a symbolic link there
+    nbd_device,       // path of the connected device
+    ublk_device,      // note: "ID PATH_OF_REFLUXD"
 };
 
 struct Object {
@@ -55,6 +58,8 @@ class Journal {
     Status note(ObjectId id, const std::string& text);
     Status gone(ObjectId id);
 
+    // What the next intend() will return; those of all that is made later are not less.
+    [[nodiscard]] ObjectId next_id() const { return next_id_; }
     // Objects that are not gone, in the order in which they were made.
     [[nodiscard]] const std::vector<Object>& objects() const { return objects_; }
     [[nodiscard]] const std::string& folder() const { return folder_; }

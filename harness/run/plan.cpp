@@ -1,6 +1,7 @@
 #include "harness/run/plan.h"
 
 #include "harness/run/requirements.h"
+#include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
 
 #include <sys/utsname.h>
@@ -9,8 +10,32 @@
 namespace reflux::run {
 namespace {
 
-bool has_daemon(const scenario::Scenario& scenario) {
-    return scenario.stack.front_end != "loop";
+std::optional<stack::ForeignDaemon> foreign_daemon(const scenario::Daemon& daemon) {
+    if (!daemon.is_foreign()) {
+        return std::nullopt;
+    }
+    return stack::ForeignDaemon{.command = daemon.command, .serves = daemon.serves, .config = daemon.config};
+}
+
+// "tcmu-runner" of "/usr/bin/tcmu-runner -d"
+std::string program_of(const std::string& command) {
+    const std::string word = command.substr(0, command.find(' '));
+    return word.substr(word.rfind('/') + 1);
+}
+
+// What starts a foreign daemon so that it has the marks: `reflux exec`.
+std::vector<std::string> exec_prefix(const Mitigations& mitigations) {
+    std::vector<std::string> words;
+    for (const auto& row : mitigations) {
+        if (row.mark_caller != nullptr) {
+            words.insert(words.end(), {"--mitigation", row.name});
+        }
+    }
+    if (!words.empty()) {
+        words.insert(words.begin(), {own_path(), "exec"});
+        words.emplace_back("--");
+    }
+    return words;
 }
 
 pressure::DaemonPlace daemon_place(scenario::Placement placement) {
@@ -40,7 +65,11 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     stack::Plan plan;
     plan.lower_fs = scenario.stack.lower;
     plan.upper_fs = scenario.stack.upper;
-    plan.with_daemon = has_daemon(scenario);
+    plan.front_end = scenario.stack.front_end;
+    plan.map = scenario.stack.map == "none" ? "" : scenario.stack.map;
+    plan.zone_model = scenario.daemon.zone_model;
+    plan.foreign = foreign_daemon(scenario.daemon);
+    plan.exec_prefix = exec_prefix(mitigations);
     plan.lower_size = scenario.stack.lower_size;
     plan.upper_size = scenario.stack.upper_size;
     plan.zone_size = scenario.daemon.zone_size;
@@ -80,7 +109,12 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence.devices.lower_fs = scenario.stack.lower;
     evidence.devices.upper_fs = scenario.stack.upper;
     evidence.devices.front_end = scenario.stack.front_end;
-    evidence.engine = has_daemon(scenario) ? scenario.daemon.engine : "";
+    evidence.devices.map = scenario.stack.map == "none" ? "" : scenario.stack.map;
+    if (scenario::has_daemon(scenario.stack.front_end)) {
+        const bool foreign = scenario.daemon.is_foreign();
+        evidence.devices.daemon = foreign ? program_of(scenario.daemon.command) : "refluxd";
+        evidence.engine = foreign ? "" : scenario.daemon.engine;
+    }
     return evidence;
 }
 

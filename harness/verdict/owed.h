@@ -31,8 +31,9 @@ const evidence::Request* request_of(const Owed& owed, int tid);
 // The daemon threads that take requests, or may, and are not blocked.
 std::vector<int> other_takers(const evidence::Evidence& evidence, const std::vector<int>& blocked,
                               const std::vector<Watched>& tasks);
-// Why a thread that is not blocked could still answer; empty: none can.
+// Why a thread that is not blocked could still answer; empty: none can. `foreign`: the daemon is one that
+// does not tell what it holds.
 std::string way_out(const Owed& owed, const std::vector<int>& others, const std::vector<int>& blocked,
-                    const std::vector<Watched>& tasks);
+                    const std::vector<Watched>& tasks, bool foreign);
 
 }  // namespace reflux::verdict
