@@ -28,6 +28,7 @@ enum class Kind {
     trace_probes,     // path of a group of probe events in tracefs, …/events/GROUP
     setting,          // path of a kernel file that we write; note: the text that it had before
     kernel_module,    // its name, as lsmod shows it
+    dm_device,        // name of a mapping of make_mapping(); note: the device, "dm-3"
 };
 
 struct Object {

@@ -3,6 +3,7 @@
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/mountinfo.h"
+#include "harness/journal/device_mapper.h"
 
 #include <algorithm>
 #include <charconv>
@@ -295,6 +296,8 @@ Status undo_object(const Object& object, Mode mode) {
             return put_back(object);
         case Kind::kernel_module:
             return unload_module(object);
+        case Kind::dm_device:
+            return remove_mapping(object, mode);
     }
     return {};
 }
