@@ -3,6 +3,7 @@
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/mountinfo.h"
+#include "harness/journal/device_mapper.h"
 #include "harness/journal/undo_devices.h"
 
 #include <algorithm>
@@ -260,7 +261,8 @@ Status unload_module(const Object& object) {
         return {};
     }
     Status unloaded;
-    wait_until(gone_time, [&] {
+    const bool may_stay = object.note == module_for_others;
+    wait_until(may_stay ? Seconds(0) : gone_time, [&] {
         // Unregistering probes waits for RCU.
         unloaded = call_bounded("rmmod " + object.name, gone_time, [&]() -> Status {
             return ::syscall(SYS_delete_module, object.name.c_str(), O_NONBLOCK) == 0 || errno == ENOENT
@@ -269,7 +271,7 @@ Status unload_module(const Object& object) {
         });
         return unloaded || unloaded.error().errnum != EWOULDBLOCK;
     });
-    return unloaded;
+    return may_stay && !unloaded && unloaded.error().errnum == EWOULDBLOCK ? Status{} : unloaded;
 }
 
 Status undo_object(const Object& object, Mode mode) {
@@ -302,6 +304,8 @@ Status undo_object(const Object& object, Mode mode) {
             return disconnect_nbd(object);
         case Kind::ublk_device:
             return delete_ublk(object);
+        case Kind::dm_device:
+            return remove_mapping(object, mode);
     }
     return {};
 }

@@ -90,7 +90,8 @@ void fail_block_devices(const Journal& journal) {
         } else if (object.kind == Kind::configfs) {
             // A port of tcm_loop: what comes from now on fails at once.
             if (const auto address = read_file(object.name + "/address")) {
-                write_if_there(fmt::format("/sys/bus/scsi/devices/{}:0/state", trimmed(*address)), "offline");
+                write_if_there(fmt::format("/sys/bus/scsi/devices/{}:0/state", trimmed(*address)),
+                               "offline\n");
             }
         }
     }

@@ -3,6 +3,7 @@
 #include "harness/run/requirements.h"
 #include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
+#include "harness/stack/front_end.h"
 
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -106,7 +107,9 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
         evidence.limits.daemon_limit_bytes = scenario.memcg.daemon_limit->value;
     }
     evidence.placement = scenario::to_string(scenario.memcg.placement);
-    evidence.devices.lower_fs = scenario.stack.lower;
+    const auto* const front_end = stack::find_front_end(scenario.stack.front_end);
+    const bool has_lower = front_end != nullptr && front_end->make_image != nullptr;
+    evidence.devices.lower_fs = has_lower ? scenario.stack.lower : "";
     evidence.devices.upper_fs = scenario.stack.upper;
     evidence.devices.front_end = scenario.stack.front_end;
     evidence.devices.map = scenario.stack.map == "none" ? "" : scenario.stack.map;

@@ -66,7 +66,7 @@ Result<Applied> abort_connection(const ReliefPlan& plan) {
     std::vector<std::string> done;
     for (const auto& [file, text] : abort.writes) {
         REFLUX_CHECK(write_file(file, text));
-        done.push_back(fmt::format("{} to {}", text, file));
+        done.push_back(fmt::format("{} to {}", trimmed(text), file));
     }
     Applied applied;
     if (!abort.command.empty()) {

@@ -98,10 +98,12 @@ Status up(Building& building) {
         building.plan.foreign ? filled(building.plan.foreign->config, building) : "reflux/" + name;
     REFLUX_TRY(const auto device, make_core_device(building, config));
     REFLUX_TRY(building.stack.served_device, make_disk(building, device));
-    // New commands fail at once, then those that the ring holds; what found no room in it moves up, so twice.
+    // New commands fail at once (the kernel wants the newline), then those that the ring holds; what found no
+    // room in it moves up, so twice.
     const std::string state = fmt::format("/sys/block/{}/device/state", building.stack.served_device.name);
     const std::string reset = device + "/action/reset_ring";
-    building.stack.abort = Abort{.what = "ring", .writes = {{state, "offline"}, {reset, "2"}, {reset, "2"}}};
+    building.stack.abort =
+        Abort{.what = "ring", .writes = {{state, "offline\n"}, {reset, "2"}, {reset, "2"}}};
     return {};
 }
 
@@ -109,7 +111,8 @@ Status up(Building& building) {
 
 FrontEnd tcmu_front_end() {
     return {.name = "tcmu",
-            .modules = {"target_core_user", "tcm_loop"},
+            // The last one where no udev loads it for a new disk.
+            .modules = {"target_core_user", "tcm_loop", "sd_mod"},
             .make_image = make_daemon_image,
             .up = up};
 }

@@ -60,7 +60,10 @@ Status load_module(std::string_view name, journal::Journal& journal,
     REFLUX_TRY(const auto modules, needed_for(std::string(name)));
     for (const auto& module : modules) {
         if (!is_there(module)) {
-            REFLUX_CHECK(journal.intend(journal::Kind::kernel_module, module));
+            REFLUX_TRY(const auto id, journal.intend(journal::Kind::kernel_module, module));
+            if (module != modules.back()) {
+                REFLUX_CHECK(journal.note(id, std::string(journal::module_for_others)));
+            }
         }
     }
     std::vector<std::string> command{"modprobe", std::string(name)};

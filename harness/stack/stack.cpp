@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/journal/undo.h"
+#include "harness/stack/dm_zoned.h"
 #include "harness/stack/front_end.h"
 #include "harness/stack/kernel_modules.h"
 #include "harness/stack/loop_device.h"
@@ -48,7 +49,12 @@ Result<BlockDevice> map_up(Building& building, bool is_new) {
     if (building.plan.map.empty()) {
         return served;
     }
-    return fail(ErrorKind::unsupported, fmt::format("no mapping {} ({})", building.plan.map, is_new));
+    building.say(fmt::format("{} on {}", building.plan.map, served.path));
+    REFLUX_CHECK(load_module("dm-zoned", building.journal));
+    if (is_new) {
+        REFLUX_CHECK(format_dm_zoned(served.path));
+    }
+    return dm_zoned_up(served.path, device_name(building.journal), building.journal);
 }
 
 // Daemon, if there is one, and upper device on an image that exists.

@@ -213,6 +213,7 @@ constexpr auto table = std::to_array<Frame>({
     row("eventfd_read", Wait::idle),
     row("timerfd_read_iter", Wait::idle),
     row("inet_csk_accept", Wait::idle),
+    row("inotify_read", Wait::idle),
     row("__skb_wait_for_more_packets", Wait::idle),
     row("unix_stream_read_generic", Wait::idle),
     row("worker_thread", Wait::idle),

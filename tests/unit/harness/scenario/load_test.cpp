@@ -129,9 +129,11 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
          "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found the text 'zfs'"},
         {"[stack]\nupper = 4",
          "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found the number 4"},
-        {"[stack.upper]\nx = 1", "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found a table"},
+        {"[stack.upper]\nx = 1",
+         "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found a table"},
         {"stack = 3",
-         "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, map, lower_size, "
+         "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, map, "
+         "lower_size, "
          "upper_size"},
         {"[stack]\nlower_size = 1536",
          "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
@@ -245,7 +247,8 @@ TEST_F(LoadTest, KeysThatContradictEachOtherAreErrors) {
          "one "
          "of them"},
         {"[stack]\nfront_end = \"nbd\"",
-         "s.toml:3: stack.front_end = nbd needs a daemon that is not refluxd: daemon.kind and daemon.command"},
+         "s.toml:3: stack.front_end = nbd needs a daemon that is not refluxd: daemon.kind and "
+         "daemon.command"},
         {"[daemon]\nkind = \"nbd\"\ncommand = \"nbdkit\"\nserves = \"x\"",
          "s.toml:3: daemon.kind = nbd goes with stack.front_end = nbd, not fuse"},
         {"[daemon]\nkind = \"fuse-file\"\nserves = \"x\"",
@@ -350,7 +353,7 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "needs, stack.lower, stack.upper, stack.front_end, stack.map, stack.lower_size, stack.upper_size, "
         "daemon.engine, "
         "daemon.threads, daemon.zone_size, daemon.conventional_zones, daemon.zone_model, daemon.kind, "
-              "daemon.command, daemon.serves, daemon.config, memcg.limit, memcg.placement, "
+        "daemon.command, daemon.serves, daemon.config, memcg.limit, memcg.placement, "
         "memcg.daemon_limit, workload.seed, workload.workers, workload.work, workload.small_file, "
         "workload.large_file, workload.append_every, mitigation.apply, fault.kind, fault.options, "
         "fault.after, fault.time, "
