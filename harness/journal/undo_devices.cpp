@@ -3,6 +3,9 @@
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 
+#include <filesystem>
+
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +36,38 @@ void write_if_there(const std::string& path, const std::string& text) {
     }
 }
 
+// All that the ring of a TCMU device holds; of any other folder nothing.
+void fail_ring(const std::string& device) {
+    write_if_there(device + "/action/reset_ring", "2");
+}
+
+Status gone_by(int (*call)(const char*), const std::string& path, const std::string& what) {
+    return call(path.c_str()) == 0 || errno == ENOENT ? Status{} : Status(fail_errno(what));
+}
+
+// Taking a disk away sends it a last SYNCHRONIZE CACHE. In an escape nobody is left to answer, so what the
+// ring holds is failed again and again until the disk is gone.
+Status unlink_lun(const std::string& link, Mode mode) {
+    const std::string what = "unlink " + link;
+    std::error_code none;
+    const auto device = std::filesystem::read_symlink(link, none).string();
+    REFLUX_TRY(auto child, fork_call([&] { return gone_by(::unlink, link, what); }));
+    constexpr Seconds between_resets{0.5};
+    const auto end = std::chrono::steady_clock::now() + (mode == Mode::orderly ? orderly_time : escape_time);
+    while (std::chrono::steady_clock::now() < end) {
+        REFLUX_TRY(const auto exit, wait_for(child, between_resets));
+        if (exit) {
+            return exit->ok() ? Status{}
+                              : fail(ErrorKind::system, fmt::format("{}: {}", what, to_string(*exit)));
+        }
+        if (mode == Mode::escape) {
+            fail_ring(device);
+        }
+    }
+    static_cast<void>(send_signal(child, SIGKILL));
+    return fail(ErrorKind::timed_out, what + " did not end in its time");
+}
+
 bool is_connected(const std::string& nbd) {
     return ::access(fmt::format("/sys/block{}/pid", nbd.substr(nbd.rfind('/'))).c_str(), F_OK) == 0;
 }
@@ -44,12 +79,12 @@ Status remove_configfs(const Object& object, Mode mode) {
     if (::lstat(object.name.c_str(), &status) != 0) {
         return errno == ENOENT ? Status{} : Status(fail_errno("stat " + object.name));
     }
-    const bool is_link = S_ISLNK(status.st_mode);
-    const std::string what = (is_link ? "unlink " : "rmdir ") + object.name;
-    return call_bounded(what, mode == Mode::orderly ? orderly_time : escape_time, [&]() -> Status {
-        const int failed = is_link ? ::unlink(object.name.c_str()) : ::rmdir(object.name.c_str());
-        return failed == 0 || errno == ENOENT ? Status{} : Status(fail_errno(what));
-    });
+    if (S_ISLNK(status.st_mode)) {
+        return unlink_lun(object.name, mode);
+    }
+    const std::string what = "rmdir " + object.name;
+    return call_bounded(what, mode == Mode::orderly ? orderly_time : escape_time,
+                        [&] { return gone_by(::rmdir, object.name, what); });
 }
 
 Status disconnect_nbd(const Object& object) {
@@ -97,9 +132,9 @@ void fail_block_devices(const Journal& journal) {
     }
     for (const auto& object : journal.objects()) {
         if (object.kind == Kind::configfs) {
-            // A TCMU device. Twice: what found no room in the ring moves up when it is emptied.
-            write_if_there(object.name + "/action/reset_ring", "2");
-            write_if_there(object.name + "/action/reset_ring", "2");
+            // Twice: what found no room in the ring moves up when it is emptied.
+            fail_ring(object.name);
+            fail_ring(object.name);
         }
     }
 }

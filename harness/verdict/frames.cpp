@@ -31,6 +31,7 @@ constexpr auto table = std::to_array<Frame>({
     helper("schedule_timeout_uninterruptible"),
     helper("schedule_timeout_killable"),
     helper("schedule_hrtimeout_range"),
+    helper("wait_woken"),
     helper("schedule_hrtimeout_range_clock"),
     helper("io_schedule", Wait::io_completion),
     helper("io_schedule_timeout"),

@@ -46,6 +46,7 @@ Owed owed_requests(const Evidence& evidence) {
     }
     if (const ProgressPoint* point = counters_in_stall(evidence); point != nullptr) {
         owed.waiting = waiting_of(*point);
+        owed.by_device = !point->fuse_waiting;
         owed.device_in_flight = point->device_in_flight;
     }
     return owed;
@@ -57,7 +58,8 @@ std::vector<std::string> owed_facts(const Owed& owed) {
         facts.push_back(fmt::format("the daemon holds {}", counted(owed.in_flight.size(), "request")));
     }
     if (owed.waiting.value_or(0) > 0) {
-        facts.push_back(fmt::format("the connection counts {} waiting", *owed.waiting));
+        facts.push_back(owed.by_device ? fmt::format("the device below has {} I/O in flight", *owed.waiting)
+                                       : fmt::format("the connection counts {} waiting", *owed.waiting));
     }
     if (owed.device_in_flight > 0) {
         facts.push_back(fmt::format("the device has {} I/O in flight", owed.device_in_flight));

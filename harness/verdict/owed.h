@@ -16,6 +16,7 @@ struct Owed {
     bool answered = false;  // the daemon's own list is known
     std::vector<evidence::Request> in_flight;
     std::optional<std::uint64_t> waiting;  // the connection's count
+    bool by_device = false;                // it is that of the served device's I/O in flight
     std::uint64_t device_in_flight = 0;
 };
 // `evidence.stall` must be set.
