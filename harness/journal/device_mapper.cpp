@@ -94,16 +94,15 @@ Status make_mapping(const std::string& name, Seconds time, const std::function<R
         return fail(ErrorKind::unsupported,
                     fmt::format("no {}: load the module: modprobe dm-mod", control_path));
     }
-    const auto made = call_bounded("making the mapping " + name, time, [&]() -> Status {
+    return call_bounded("making the mapping " + name, time, [&]() -> Status {
         REFLUX_TRY(const auto wanted, target());
         REFLUX_CHECK(create(name));
-        const auto started = load_and_start(name, wanted);
+        auto started = load_and_start(name, wanted);
         if (!started) {
             static_cast<void>(remove(name));
         }
         return started;
     });
-    return made;
 }
 
 std::optional<std::string> mapping_device(const std::string& name) {

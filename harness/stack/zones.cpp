@@ -20,6 +20,14 @@ DeviceZone zone_of(const blk_zone& zone, bool has_capacity) {
             .usable = zone.cond != BLK_ZONE_COND_READONLY && zone.cond != BLK_ZONE_COND_OFFLINE};
 }
 
+Status manage(int fd, unsigned long request, const char* name, const std::string& device,
+              const DeviceZone& zone) {
+    blk_zone_range range{.sector = zone.start.value, .nr_sectors = zone.length.value};
+    return ::ioctl(fd, request, &range) == 0
+               ? Status{}
+               : Status(fail_errno(fmt::format("{} {} at sector {}", name, device, zone.start.value)));
+}
+
 }  // namespace
 
 Result<std::vector<DeviceZone>> report_zones(int fd, const std::string& device) {
@@ -32,7 +40,7 @@ Result<std::vector<DeviceZone>> report_zones(int fd, const std::string& device) 
     std::vector<char> buffer(sizeof(blk_zone_report) + at_once * sizeof(blk_zone));
     auto* report = reinterpret_cast<blk_zone_report*>(buffer.data());
     for (std::uint64_t next = 0; next < size / sector_size;) {
-        *report = {};
+        report->flags = 0;
         report->sector = next;
         report->nr_zones = at_once;
         if (::ioctl(fd, BLKREPORTZONE, report) != 0) {
@@ -51,12 +59,15 @@ Result<std::vector<DeviceZone>> report_zones(int fd, const std::string& device) 
 
 Status reset_zones(int fd, const std::string& device, const std::vector<DeviceZone>& zones) {
     for (const DeviceZone& zone : zones) {
-        blk_zone_range range{.sector = zone.start.value, .nr_sectors = zone.length.value};
-        if (!zone.conventional && zone.usable && ::ioctl(fd, BLKRESETZONE, &range) != 0) {
-            return fail_errno(fmt::format("BLKRESETZONE {} at sector {}", device, zone.start.value));
+        if (!zone.conventional && zone.usable) {
+            REFLUX_CHECK(manage(fd, BLKRESETZONE, "BLKRESETZONE", device, zone));
         }
     }
     return {};
+}
+
+Status finish_zone(int fd, const std::string& device, const DeviceZone& zone) {
+    return manage(fd, BLKFINISHZONE, "BLKFINISHZONE", device, zone);
 }
 
 Status write_blocks(int fd, const std::string& device, std::uint64_t first, std::uint64_t count,

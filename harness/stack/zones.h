@@ -32,6 +32,8 @@ struct alignas(metadata_block_size) MetadataBlock {
 Result<std::vector<DeviceZone>> report_zones(int fd, const std::string& device);
 // Empties every sequential zone that is usable. BLKRESETZONE.
 Status reset_zones(int fd, const std::string& device, const std::vector<DeviceZone>& zones);
+// Makes a sequential zone full. BLKFINISHZONE.
+Status finish_zone(int fd, const std::string& device, const DeviceZone& zone);
 
 // `count` copies of `block`, from the metadata block `first` on; `fd` was opened with O_DIRECT.
 Status write_blocks(int fd, const std::string& device, std::uint64_t first, std::uint64_t count,

@@ -2,12 +2,14 @@
 // (vm_dm_zoned_test.cpp):
 //
 //     zoned_stack format DEVICE             dm-zoned's metadata
+//     zoned_stack mkfs TYPE DEVICE          a filesystem; prints the options to mount it with
 //     zoned_stack up DEVICE NAME            the mapping, journalled in STATE/NAME; prints its device
 //     zoned_stack down NAME [escape]        what that journal says, undone by another process than made it
 //
 // STATE: $REFLUX_STATE. What DEVICE holds is lost. Exit status 0, or 1 with the error.
 #include "harness/journal/undo.h"
 #include "harness/stack/dm_zoned.h"
+#include "harness/stack/mounts.h"
 
 #include <fmt/ranges.h>
 
@@ -38,13 +40,19 @@ Status run(const std::vector<std::string>& arguments) {
     if (is("format", 2)) {
         return stack::format_dm_zoned(arguments[1]);
     }
+    if (is("mkfs", 3) && arguments.size() == 3) {
+        REFLUX_CHECK(stack::make_filesystem(arguments[1], arguments[2], ""));
+        fmt::print("{}\n", stack::mount_options(arguments[1]));
+        return {};
+    }
     if (is("up", 3) && arguments.size() == 3) {
         return up(arguments[1], arguments[2]);
     }
     if (is("down", 3)) {
         return down(arguments[1], arguments.size() == 3 ? journal::Mode::escape : journal::Mode::orderly);
     }
-    return fail(ErrorKind::invalid_input, "format DEVICE | up DEVICE NAME | down NAME [escape]");
+    return fail(ErrorKind::invalid_input,
+                "format DEVICE | mkfs TYPE DEVICE | up DEVICE NAME | down NAME [escape]");
 }
 
 }  // namespace
