@@ -50,7 +50,7 @@ Status gone_by(int (*call)(const char*), const std::string& path, const std::str
 Status unlink_lun(const std::string& link, Mode mode) {
     const std::string what = "unlink " + link;
     std::error_code none;
-    const auto device = std::filesystem::read_symlink(link, none).string();
+    const auto device = std::filesystem::canonical(link, none).string();
     REFLUX_TRY(auto child, fork_call([&] { return gone_by(::unlink, link, what); }));
     constexpr Seconds between_resets{0.5};
     const auto end = std::chrono::steady_clock::now() + (mode == Mode::orderly ? orderly_time : escape_time);

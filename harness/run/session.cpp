@@ -1,9 +1,11 @@
 #include "harness/run/session.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/task_stat.h"
 #include "harness/evidence/json.h"
 #include "harness/journal/undo.h"
 #include "harness/observe/daemon_status.h"
+#include "harness/observe/task_stacks.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
 #include "harness/run/fault.h"
@@ -122,9 +124,11 @@ Status Session::read_back() {
     if (stack_->daemon.pid <= 0) {
         return {};
     }
-    const auto names = list_directory(fmt::format("/proc/{}/task", stack_->daemon.pid));
-    for (const auto& name : names ? *names : std::vector<std::string>{}) {
-        evidence_.daemon_tids.push_back(std::stoi(name));
+    for (const int pid : observe::process_tree("/proc", stack_->daemon.pid)) {
+        for (const auto& thread :
+             read_threads(fmt::format("/proc/{}", pid)).value_or(std::vector<ThreadStat>{})) {
+            evidence_.daemon_tids.push_back(thread.tid);
+        }
     }
     if (!stack_->control_socket.empty()) {
         REFLUX_CHECK(ask_threads());
