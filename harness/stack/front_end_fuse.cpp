@@ -15,12 +15,12 @@ Status make_image(Building& building) {
 // A foreign daemon may mount on the folder, or on the very file that it serves.
 Status up(Building& building) {
     Stack& stack = building.stack;
-    REFLUX_CHECK(building.journal.intend(journal::Kind::mount, stack.fuse_mount));
     if (const auto& foreign = building.plan.foreign) {
         const auto file = filled(foreign->serves, building);
         REFLUX_CHECK(building.journal.intend(journal::Kind::file, file));
         REFLUX_CHECK(building.journal.intend(journal::Kind::mount, file));
     }
+    REFLUX_CHECK(building.journal.intend(journal::Kind::mount, stack.fuse_mount));
     REFLUX_TRY(const auto started, daemon_up(building, {stack.fuse_mount}));
     auto connection = journal::fuse_connection_at(stack.fuse_mount);
     if (!connection && !started.serves.empty()) {
