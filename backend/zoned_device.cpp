@@ -352,10 +352,10 @@ ZoneSummary ZonedDevice::zone_summary() const {
     return zones_.summary();
 }
 
-std::size_t ZonedDevice::report(ZoneId first, std::span<ZoneDescriptor> out) const {
+ReportAnswer ZonedDevice::report_matching(const ReportRequest& request, std::span<ZoneDescriptor> out) const {
     reports_.fetch_add(1, std::memory_order_relaxed);
     const std::lock_guard lock(table_mutex_);
-    return zones_.report(first, out);
+    return zones_.report_matching(request, out);
 }
 
 ZoneDescriptor ZonedDevice::describe(ZoneId zone) const {

@@ -87,7 +87,10 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] ZoneSummary zone_summary() const;
     // Describes zones from `first` on until `out` is full; returns how many. One lock a call: ask in
     // portions.
-    std::size_t report(ZoneId first, std::span<ZoneDescriptor> out) const;
+    std::size_t report(ZoneId first, std::span<ZoneDescriptor> out) const {
+        return report_matching({.first = first}, out).filled;
+    }
+    ReportAnswer report_matching(const ReportRequest& request, std::span<ZoneDescriptor> out) const;
     // One zone of the disk; counts as no report.
     [[nodiscard]] ZoneDescriptor describe(ZoneId zone) const;
 
