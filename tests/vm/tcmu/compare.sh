@@ -22,7 +22,8 @@ send() {
             out) more=(-s "$bytes" -i "$work/pattern") ;;
         esac
         # shellcheck disable=SC2086  # the CDB is several words
-        sg_raw "${more[@]}" "/dev/$1" $cdb >"$2.$name" 2>&1
+        echo "$1 $name" >&2
+        sg_raw -t 20 "${more[@]}" "/dev/$1" $cdb >"$2.$name" 2>&1
     done <"$here/commands.txt"
 }
 
@@ -49,8 +50,8 @@ mkdir -p /run/dbus
 dbus-daemon --system --fork || exit 1
 tcmu-runner >"$work/runner" 2>&1 &
 runner=$!
-# EAGAIN until it listens.
-wait_until 30 grep -qs . /sys/module/target_core_user/parameters/block_netlink
+# EAGAIN, or EINTR, until it listens.
+
 wait_until 30 lio_device 1 disk "$size" "$config$work/theirs.img" || exit 1
 disk=$(lio_lun 1 disk) || exit 1
 send "$(lio_generic "$disk")" "$work/theirs"
