@@ -58,7 +58,7 @@ void put_naa(DataIn& out, std::size_t at, std::string_view serial) {
     constexpr std::size_t digits = 32;
     std::size_t digit = 0;
     const auto put_digit = [&](unsigned value) {
-        const unsigned before = std::to_integer<unsigned>(out.bytes()[at + digit / 2]);
+        const auto before = std::to_integer<unsigned>(out.bytes()[at + digit / 2]);
         out.put8(at + digit / 2, digit % 2 == 0 ? value << 4U : before | value);
         ++digit;
     };

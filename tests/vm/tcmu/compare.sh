@@ -15,14 +15,13 @@ config=zbc/model-HM/zsize-4/conv-4/open-8@
 send() {
     local name direction bytes cdb more
     while read -r name direction bytes cdb; do
-        [ -n "$name" ] && [ "$name" != "#" ] || continue
+        case $name in "" | "#") continue ;; esac
         more=()
         case $direction in
             in) more=(-r "$bytes") ;;
             out) more=(-s "$bytes" -i "$work/pattern") ;;
         esac
         # shellcheck disable=SC2086  # the CDB is several words
-        echo "$1 $name" >&2
         sg_raw -t 20 "${more[@]}" "/dev/$1" $cdb >"$2.$name" 2>&1
     done <"$here/commands.txt"
 }
@@ -60,7 +59,7 @@ kill "$runner"
 
 alike=0
 while read -r name _; do
-    [ -n "$name" ] && [ "$name" != "#" ] || continue
+    case $name in "" | "#") continue ;; esac
     if cmp -s "$work/ours.$name" "$work/theirs.$name"; then
         alike=$((alike + 1))
     else

@@ -83,4 +83,4 @@ blkzone report -o $((64 * 2048)) -c $((mib / 4 + 1)) "/dev/$disk" | grep -c "(fu
 lio_remove 1 disk
 wait "$daemon"
 echo "refluxd: $?"
-ls /run/refluxd-*.zones 2>/dev/null | sed 's/^/left: /'
+find /run -maxdepth 1 -name "refluxd-*.zones" | sed 's/^/left: /'

@@ -46,9 +46,13 @@ lio_lun() {
 lio_disk() {
     local address
     address=$(cat "$loopback/$(wwn_of "$1")/tpgt_1/address") || return 1
-    ls "/sys/bus/scsi/devices/$address:0/block" 2>/dev/null | grep .
+    only_name "/sys/bus/scsi/devices/$address:0/block"
 }
-lio_generic() { ls "/sys/block/$1/device/scsi_generic"; }
+lio_generic() { only_name "/sys/block/$1/device/scsi_generic"; }
+only_name() {
+    local names=("$1"/*)
+    [ -e "${names[0]}" ] && echo "${names[0]##*/}"
+}
 
 # lio_remove NUMBER NAME: all of it.
 lio_remove() {
