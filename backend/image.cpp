@@ -1,6 +1,7 @@
 #include "backend/image.h"
 
 #include "backend/image_table.h"
+#include "backend/translated_check.h"
 
 #include <chrono>
 #include <filesystem>
@@ -182,19 +183,23 @@ Status Image::close(bool clean) {
     return write_superblock(clean);
 }
 
-Result<InspectedImage> inspect_image(const std::string& path) {
+Result<InspectedImage> inspect_image(const std::string& path, bool with_translation) {
     REFLUX_TRY(const auto fd, open_existing(path, O_RDONLY));
     REFLUX_CHECK(lock(fd.get(), path, LOCK_SH));
     ImageFindings findings;
-    auto contents = read_image(*make_image_file(fd.get()), findings);
+    const auto file = make_image_file(fd.get());
+    auto contents = read_image(*file, findings);
     if (!contents) {
         contents.error().message = fmt::format("{}: {}", path, contents.error().message);
+    } else if (with_translation) {
+        REFLUX_CHECK(check_translation(*file, contents->superblock, contents->zones, findings));
     }
     return InspectedImage{.findings = std::move(findings), .contents = std::move(contents)};
 }
 
 Result<ImageFindings> repair_image(const std::string& path) {
     REFLUX_TRY(auto opened, Image::open(path));
+    REFLUX_CHECK(repair_translation(opened.image.file(), opened.image.superblock(), opened.zones));
     std::mutex zones_mutex;
     ImageTable table(opened.image.file(), std::move(opened.table), opened.zones, zones_mutex);
     REFLUX_CHECK(checked(table.make_whole(), "write the zone table of " + path));

@@ -67,15 +67,16 @@ struct Image::Opened {
 };
 
 // What fsck and report read: nothing is changed, and a file that may only be read will do. An image in use is
-// refused.
+// refused. `with_translation`: findings of what a translated image has of its own among them.
 struct InspectedImage {
     ImageFindings findings;
     Result<ImageContents> contents;  // its error: the first fatal finding, or what else stopped the reading
 };
-Result<InspectedImage> inspect_image(const std::string& path);
+Result<InspectedImage> inspect_image(const std::string& path, bool with_translation = false);
 
-// Writes anew what inspect_image finds repairable, out of the intact copies; nothing else changes. Returns
-// how much that was. What is fatal is refused as by Image::open.
+// Writes anew what inspect_image finds repairable, with_translation, out of the intact copies; nothing else
+// changes. Returns how much that was but for the translation's part. What is fatal is refused as by
+// Image::open.
 Result<ImageFindings> repair_image(const std::string& path);
 
 }  // namespace reflux

@@ -179,7 +179,7 @@ void encode_table_block(const ZoneTable& table, std::uint64_t index, ImageBlock&
     const std::uint64_t last = std::min(first + zones_per_block, table.geometry().zone_count());
     std::size_t entry = at::table_entries;
     for (std::uint64_t id = first; id < last; ++id, entry += at::entry_size) {
-        const Zone& zone = table.zone({id});
+        const Zone zone = table.zone({id});
         put(block, entry, zone.written.value);
         put(block, entry + at::entry_type, static_cast<std::uint8_t>(zone.type));
         put(block, entry + at::entry_condition, static_cast<std::uint8_t>(zone.condition));

@@ -127,7 +127,7 @@ class TableReader {
         }
         return {};
     }
-    std::vector<Zone>& zones() { return zones_; }
+    [[nodiscard]] std::span<const Zone> zones() const { return zones_; }
     TableState& state() { return state_; }
 
   private:
@@ -170,7 +170,7 @@ Result<ImageContents> read_image(const ImageFile& file, ImageFindings& findings)
     if (!findings.fatal.empty()) {
         return fail(ErrorKind::invalid_input, findings.fatal.front());
     }
-    auto zones = ZoneTable::restore(found.superblock.geometry, std::move(reader.zones()));
+    auto zones = ZoneTable::restore(found.superblock.geometry, reader.zones());
     if (!zones) {
         return give_up(findings, zones.error().within("damaged"));
     }

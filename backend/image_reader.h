@@ -14,6 +14,7 @@ namespace reflux {
 struct ImageFindings {
     std::vector<std::string> repairable;  // an intact copy stands in for what is damaged: nothing is lost
     std::vector<std::string> fatal;       // the image cannot be opened
+    std::vector<std::string> notes;       // what is no damage, and worth a line
 };
 
 // The state of the zone table's blocks on disk; their zones are elsewhere.

@@ -1,7 +1,8 @@
 #include "backend/translated_device.h"
 
+#include "backend/translated_check.h"
+
 #include <algorithm>
-#include <array>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -33,27 +34,6 @@ struct Awaited : DeviceRequest {
         return error;
     }
 };
-
-map::ZoneState state_of(const ZoneDescriptor& zone) {
-    map::ZoneState state{.usable = zone.condition != ZoneCondition::read_only &&
-                                   zone.condition != ZoneCondition::offline};
-    const std::uint64_t blocks = zone.length.value / map::block_size;
-    const std::uint64_t bytes = zone.has_write_pointer ? (zone.write_pointer - zone.start).value : 0;
-    const bool is_full = zone.condition == ZoneCondition::full || bytes % map::block_size != 0;
-    state.written = is_full ? blocks : std::min(blocks, bytes / map::block_size);
-    return state;
-}
-
-std::vector<map::ZoneState> states_of(const ZonedDevice& device) {
-    std::vector<map::ZoneState> states;
-    states.reserve(device.geometry().zone_count());
-    std::array<ZoneDescriptor, 512> portion;
-    while (const std::size_t count = device.report({states.size()}, portion)) {
-        std::transform(portion.begin(), portion.begin() + static_cast<std::ptrdiff_t>(count),
-                       std::back_inserter(states), state_of);
-    }
-    return states;
-}
 
 }  // namespace
 
@@ -98,7 +78,7 @@ Result<std::unique_ptr<TranslatedDevice>> TranslatedDevice::start(ZonedDevice& l
     REFLUX_TRY(auto scratch, io::BufferPool::make(map::block_size, threads));
     auto made = std::unique_ptr<TranslatedDevice>(
         new TranslatedDevice(lower, lower.max_in_flight(), std::move(scratch)));
-    auto disk = map::TranslatedDisk::open(made->below_, layout, states_of(lower), options.disk);
+    auto disk = map::TranslatedDisk::open(made->below_, layout, zone_states(lower), options.disk);
     if (!disk) {
         return fail(disk.error().within(lower.image_path()));
     }

@@ -151,7 +151,7 @@ bool ZonedDevice::claim_zones(DeviceRequest& request) const {
 bool ZonedDevice::reaches_beyond_pointer(Extent extent) const {
     bool reaches = false;
     geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
-        const Zone& zone = zones_.zone(piece.zone);
+        const Zone zone = zones_.zone(piece.zone);
         reaches |= zone.type == ZoneType::sequential_write_required &&
                    zone.written < piece.offset_in_zone + piece.length;
     });
@@ -340,7 +340,7 @@ void ZonedDevice::clear_beyond_pointer(const DeviceRequest& request) const {
     const std::lock_guard lock(table_mutex_);
     std::size_t at = 0;
     geometry_.for_each_piece(data_extent(request), [&](const ZonePiece& piece) {
-        const Zone& zone = zones_.zone(piece.zone);
+        const Zone zone = zones_.zone(piece.zone);
         const auto bytes = request.buffer.subspan(at, piece.length.value);
         at += bytes.size();
         if (zone.type == ZoneType::sequential_write_required) {

@@ -115,7 +115,7 @@ void ZonedDevice::mark_managed(const DeviceRequest& request) {
         return;
     }
     for_each_zone(request, [&](ZoneId id) {
-        const Zone& zone = zones_.zone(id);
+        const Zone zone = zones_.zone(id);
         if (finish ? is_meant(request, zone) : zone != fresh_zone(zone.type)) {
             table_.mark_changed(id, id);
         }
@@ -182,7 +182,7 @@ int ZonedDevice::begin_finish(DeviceRequest& request) {
 }
 
 Extent ZonedDevice::unwritten_part(DeviceOperation operation, ZoneId id) const {
-    const Zone& zone = zones_.zone(id);
+    const Zone zone = zones_.zone(id);
     const bool can_be_written = zone.is_open() || zone.is_openable();
     // Of a sequential-write-preferred zone all can be read: only a reset says that nothing is in it.
     const bool meant = operation == DeviceOperation::reset_zone

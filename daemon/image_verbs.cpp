@@ -57,9 +57,10 @@ Status report_image(const ReportOptions& options) {
 
 Result<int> check_image(const FsckOptions& options) {
     const std::string& path = options.image;
-    REFLUX_TRY(const auto inspected, inspect_image(path));
+    REFLUX_TRY(const auto inspected, inspect_image(path, true));
     std::string text;
-    for (const auto* findings : {&inspected.findings.fatal, &inspected.findings.repairable}) {
+    for (const auto* findings :
+         {&inspected.findings.fatal, &inspected.findings.repairable, &inspected.findings.notes}) {
         for (const auto& finding : *findings) {
             text += fmt::format("{}: {}\n", path, finding);
         }
@@ -82,7 +83,7 @@ Result<int> check_image(const FsckOptions& options) {
         return conclude("intact copies stand in for what is damaged; refluxd fsck --repair writes it anew",
                         1);
     }
-    if (repairable > 0) {
+    if (options.repair && (repairable > 0 || !inspected.findings.notes.empty())) {
         REFLUX_CHECK(repair_image(path));
         return conclude("repaired", 0);
     }

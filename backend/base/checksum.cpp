@@ -56,4 +56,16 @@ std::uint32_t checksum_of(std::span<const std::byte> bytes, std::size_t field) {
     return by_table(bytes, field);
 }
 
+std::uint32_t crc32_le(std::uint32_t seed, std::span<const std::byte> bytes) {
+    constexpr std::uint32_t polynomial = 0xEDB88320;
+    std::uint32_t crc = seed;
+    for (const std::byte byte : bytes) {
+        crc ^= std::to_integer<std::uint32_t>(byte);
+        for (int bit = 0; bit < 8; ++bit) {
+            crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? polynomial : 0);
+        }
+    }
+    return crc;
+}
+
 }  // namespace reflux

@@ -7,10 +7,7 @@
 // Threads: one commit at a time; its two steps are apart so that only snapshot() excludes changes of the map.
 #pragma once
 
-#include "backend/io/buffer_pool.h"
-#include "backend/map/chunk_map.h"
-#include "backend/map/lower_disk.h"
-#include "backend/map/map_format.h"
+#include "backend/map/map_reader.h"
 
 namespace reflux::map {
 
@@ -27,25 +24,24 @@ class MapStore {
     // Writes it. After an error take_back() makes it part of the next commit, unless is_broken().
     int write_out(LowerDisk& disk);
     void take_back(ChunkMap& map) const;
+    // Both steps, even if nothing has changed: the set that does not count becomes whole.
+    int write_anew(ChunkMap& map, LowerDisk& disk);
     // It failed when the superblock may or may not have reached the disk: no more can be committed.
     [[nodiscard]] bool is_broken() const { return is_broken_; }
 
   private:
     MapStore(const MapLayout& layout, io::BufferPool buffer);
-    [[nodiscard]] Bytes block_offset(std::uint64_t index) const {
-        return layout_.set_offset(set_) + Bytes{block_size * (1 + index)};
-    }
+    void take(ChunkMap& map);
     int write_blocks(LowerDisk& disk);
     int write_superblock(LowerDisk& disk);
-    Result<SuperblockState> read_set(LowerDisk& disk, std::size_t set, MapSuperblock& superblock,
-                                     ChunkMap& map);
 
     MapLayout layout_;
     std::size_t set_ = 0;               // the next commit's
     std::uint64_t generation_ = 0;      // of the last commit
     std::vector<std::uint64_t> words_;  // the map as it is to be written; of clean blocks stale
     std::vector<bool> to_write_;
-    std::array<Digest, metadata_sets> digests_;
+    std::array<Digest, metadata_sets>
+        digests_;  // of a set that is not whole stale, and all of it is to be written
     bool is_broken_ = false;
     io::BufferPool buffer_;
 };

@@ -8,9 +8,7 @@ namespace reflux::map {
 Result<std::unique_ptr<TranslatedDisk>> TranslatedDisk::open(LowerDisk& disk, const MapLayout& layout,
                                                              std::span<const ZoneState> zones,
                                                              const TranslatedDiskOptions& options) {
-    const auto sequential = zones.subspan(layout.sequential_first(), layout.sequential_count());
-    const bool never_used = std::ranges::all_of(sequential, [](auto zone) { return zone.written == 0; });
-    REFLUX_TRY(auto loaded, MapStore::load(disk, layout, never_used));
+    REFLUX_TRY(auto loaded, MapStore::load(disk, layout, is_never_used(layout, zones)));
     REFLUX_TRY(auto translation, Translation::make(std::move(loaded.map), zones));
     constexpr std::uint64_t copied_at_once = mebibytes(1).value;
     REFLUX_TRY(auto buffer, io::BufferPool::make(std::min(copied_at_once, layout.zone_size().value), 1));

@@ -10,11 +10,6 @@ namespace {
 // metadata.
 constexpr std::uint64_t stream_blocks = 8;
 
-tl::unexpected<Error> damaged(std::uint64_t chunk, std::string_view what) {
-    return fail(ErrorKind::invalid_input,
-                fmt::format("damaged: the translation's map of chunk {}: {}", chunk, what));
-}
-
 ZoneId take_last(std::vector<ZoneId>& zones) {
     const ZoneId zone = zones.back();
     zones.pop_back();
@@ -36,51 +31,32 @@ Result<Translation> Translation::make(ChunkMap map, std::span<const ZoneState> z
     for (std::uint64_t id = layout.sequential_first(); id < layout.zone_end(); ++id) {
         made.pointer({id}) = zones[id].written;
     }
-    std::vector<bool> mapped(layout.zone_end());
+    MapCheck check(made.map_, zones);
     for (std::uint64_t chunk = 0; chunk < layout.chunk_count(); ++chunk) {
-        REFLUX_CHECK(made.check_entry(chunk, mapped));
+        if (const auto why = check.contradiction(chunk)) {
+            return fail(ErrorKind::invalid_input,
+                        fmt::format("damaged: the translation's map of chunk {}: {}", chunk, *why));
+        }
+        made.note_entry(chunk);
     }
-    made.find_free(zones, mapped);
+    made.find_free(zones, check);
     return made;
 }
 
-Status Translation::check_entry(std::uint64_t chunk, std::vector<bool>& mapped) {
+void Translation::note_entry(std::uint64_t chunk) {
     const ChunkEntry entry = map_.entry(chunk);
-    if (!map_.is_consistent(chunk)) {
-        return damaged(chunk, "its bitmaps contradict each other, or its zones");
-    }
-    const auto is_known = [&](ZoneId zone) {
-        return layout().is_random(zone) || layout().is_sequential(zone);
-    };
-    if (entry.buffer &&
-        (!entry.data || !layout().is_sequential(*entry.data) || !layout().is_random(*entry.buffer))) {
-        return damaged(chunk, fmt::format("zone {} cannot be its buffer", entry.buffer->value));
-    }
     for (const auto& zone : {entry.data, entry.buffer}) {
-        if (zone && (!is_known(*zone) || mapped[zone->value])) {
-            return damaged(chunk, fmt::format("zone {} cannot be its own", zone->value));
-        }
-        if (zone) {
-            mapped[zone->value] = true;
-        }
         if (zone && layout().is_random(*zone)) {
             random_[random_index(*zone)].chunk = chunk;
         }
     }
     mapped_ += entry.data ? 1 : 0;
-    if (entry.data && layout().is_sequential(*entry.data) &&
-        map_.valid_end(chunk, Part::data) > pointer(*entry.data)) {
-        return damaged(chunk, fmt::format("blocks of zone {} are valid that were never written; was the "
-                                          "disk below changed by another?",
-                                          entry.data->value));
-    }
-    return {};
 }
 
-void Translation::find_free(std::span<const ZoneState> zones, const std::vector<bool>& mapped) {
+void Translation::find_free(std::span<const ZoneState> zones, const MapCheck& check) {
     for (std::uint64_t id = layout().zone_end(); id > layout().random_first(); --id) {
         const ZoneId zone{id - 1};
-        if (mapped[zone.value] || !zones[zone.value].usable) {
+        if (check.is_mapped(zone) || !zones[zone.value].usable) {
             continue;
         }
         if (layout().is_random(zone)) {

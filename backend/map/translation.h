@@ -8,6 +8,7 @@
 #pragma once
 
 #include "backend/map/chunk_map.h"
+#include "backend/map/map_check.h"
 
 #include <cstdint>
 #include <optional>
@@ -15,12 +16,6 @@
 #include <vector>
 
 namespace reflux::map {
-
-// What a zone of the disk below is, when the translation begins.
-struct ZoneState {
-    std::uint64_t written = 0;  // write pointer, blocks; one that is no whole block counts as a full zone
-    bool usable = true;         // neither read-only nor offline
-};
 
 // Blocks of a chunk that one zone serves; they lie at the same place in it. No zone: they read as zeroes.
 struct BlockRun {
@@ -107,8 +102,8 @@ class Translation {
 
   private:
     explicit Translation(ChunkMap map);
-    Status check_entry(std::uint64_t chunk, std::vector<bool>& mapped);
-    void find_free(std::span<const ZoneState> zones, const std::vector<bool>& mapped);
+    void note_entry(std::uint64_t chunk);
+    void find_free(std::span<const ZoneState> zones, const MapCheck& check);
 
     [[nodiscard]] std::uint64_t& pointer(ZoneId zone) {
         return written_[zone.value - layout().sequential_first()];

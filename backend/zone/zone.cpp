@@ -1,17 +1,6 @@
 #include "backend/zone/zone.h"
 
-#include <algorithm>
-
 namespace reflux {
-namespace {
-
-// `block` is a power of two.
-Bytes round_up(Bytes bytes, std::uint64_t block) {
-    return {(bytes.value + block - 1) & ~(block - 1)};
-}
-
-}  // namespace
-
 std::string_view to_string(ZoneType type) {
     switch (type) {
         case ZoneType::conventional:
@@ -55,7 +44,7 @@ Zone fresh_zone(ZoneType type) {
 
 bool is_consistent(const Zone& zone, const ZoneBounds& bounds) {
     const Bytes capacity = bounds.capacity;
-    if (round_up(zone.written, bounds.block) != zone.written) {
+    if (zone.written.value % bounds.block != 0) {
         return false;
     }
     if (zone.non_sequential && zone.type != ZoneType::sequential_write_preferred) {
@@ -90,61 +79,6 @@ bool is_consistent(const Zone& zone, const ZoneBounds& bounds) {
             return zone.written <= capacity;
         default:
             return false;
-    }
-}
-
-ZoneError check_available(const Zone& zone) {
-    switch (zone.condition) {
-        case ZoneCondition::offline:
-            return ZoneError::offline;
-        case ZoneCondition::read_only:
-            return ZoneError::read_only;
-        default:
-            return ZoneError::none;
-    }
-}
-
-ZoneError check_write(const Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds) {
-    if (const auto error = check_available(zone); error != ZoneError::none) {
-        return error;
-    }
-    if (zone.type != ZoneType::sequential_write_required || length == Bytes{0}) {
-        return ZoneError::none;
-    }
-    if (offset >= bounds.capacity) {
-        return ZoneError::gap;
-    }
-    if (length > bounds.capacity - offset) {
-        return ZoneError::write_boundary_violation;
-    }
-    if (zone.condition == ZoneCondition::full) {
-        return ZoneError::invalid_field;
-    }
-    return offset == zone.written && (length.value & (bounds.block - 1)) == 0 ? ZoneError::none
-                                                                              : ZoneError::unaligned_write;
-}
-
-void record_write(Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds) {
-    if (!zone.has_write_pointer() || length == Bytes{0} || check_available(zone) != ZoneError::none) {
-        return;
-    }
-    if (zone.type == ZoneType::sequential_write_preferred) {
-        // A request may be the second half of a write that was cut inside of a block.
-        zone.non_sequential |= round_up(offset, bounds.block) != zone.written;
-        if (zone.condition == ZoneCondition::full) {
-            return;
-        }
-        zone.written = std::max(zone.written, round_up(offset + length, bounds.block));
-    } else {
-        if (zone.condition == ZoneCondition::full || offset != zone.written) {
-            return;
-        }
-        zone.written += length;
-    }
-    if (zone.written >= bounds.capacity) {
-        zone.condition = ZoneCondition::full;
-    } else if (zone.condition != ZoneCondition::explicit_open) {
-        zone.condition = ZoneCondition::implicit_open;
     }
 }
 

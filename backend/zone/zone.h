@@ -1,12 +1,13 @@
 // One zone: type, condition, write pointer, and the state machine of ZBC-2 (INCITS 550) clause 4.4 over them.
 // Pure values and functions; numbers are those of the ZONE TYPE and ZONE CONDITION fields of the REPORT ZONES
 // zone descriptor, which struct blk_zone of <linux/blkzoned.h> repeats. What concerns more than one zone
-// (borders, limits of open zones) is ZoneTable's.
+// (borders, limits of open zones) is ZoneTable's. What every request asks is defined here, to be inlined.
 #pragma once
 
 #include "backend/base/units.h"
 #include "backend/zone/zone_error.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -64,6 +65,8 @@ struct Zone {
 struct ZoneBounds {
     Bytes capacity;                     // bytes that can be written, from the zone's start on
     std::uint64_t block = sector_size;  // logical block size, a power of two
+
+    [[nodiscard]] Bytes round_up(Bytes bytes) const { return {(bytes.value + block - 1) & ~(block - 1)}; }
 };
 
 // A zone as it leaves the factory: conventional, or empty.
@@ -72,18 +75,63 @@ Zone fresh_zone(ZoneType type);
 bool is_consistent(const Zone& zone, const ZoneBounds& bounds);
 
 // offline or read_only where the zone is that, else none.
-ZoneError check_available(const Zone& zone);
+inline ZoneError check_available(const Zone& zone) {
+    if (zone.condition == ZoneCondition::offline) {
+        return ZoneError::offline;
+    }
+    return zone.condition == ZoneCondition::read_only ? ZoneError::read_only : ZoneError::none;
+}
 // May bytes [offset, offset + length) of this zone be written now? `offset` is relative to the zone's start
 // and the range lies within the zone. Of several reasons against it the first of this list is given: offline,
 // read-only, behind the capacity, across its end, full, not at the write pointer. In zones that are not
 // sequential-write-required any bytes will do, in those only whole logical blocks.
-ZoneError check_write(const Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds);
+inline ZoneError check_write(const Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds) {
+    if (const auto error = check_available(zone); error != ZoneError::none) {
+        return error;
+    }
+    if (zone.type != ZoneType::sequential_write_required || length == Bytes{0}) {
+        return ZoneError::none;
+    }
+    if (offset >= bounds.capacity) {
+        return ZoneError::gap;
+    }
+    if (length > bounds.capacity - offset) {
+        return ZoneError::write_boundary_violation;
+    }
+    if (zone.condition == ZoneCondition::full) {
+        return ZoneError::invalid_field;
+    }
+    return offset == zone.written && (length.value & (bounds.block - 1)) == 0 ? ZoneError::none
+                                                                              : ZoneError::unaligned_write;
+}
 // A write of that range has completed: opens the zone implicitly, moves the write pointer, and makes the zone
 // full when it is at its end. In a sequential-write-preferred zone it moves only when the write ends beyond
 // it, and then to the end of the logical block that was touched last. In a sequential-write-required zone a
 // write that is not at the pointer any more changes nothing: the zone was reset or finished meanwhile, and
 // the write counts as done before that. Nor does one in a zone that is read-only or offline by now.
-void record_write(Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds);
+inline void record_write(Zone& zone, Bytes offset, Bytes length, const ZoneBounds& bounds) {
+    if (!zone.has_write_pointer() || length == Bytes{0} || check_available(zone) != ZoneError::none) {
+        return;
+    }
+    if (zone.type == ZoneType::sequential_write_preferred) {
+        // A request may be the second half of a write that was cut inside of a block.
+        zone.non_sequential |= bounds.round_up(offset) != zone.written;
+        if (zone.condition == ZoneCondition::full) {
+            return;
+        }
+        zone.written = std::max(zone.written, bounds.round_up(offset + length));
+    } else {
+        if (zone.condition == ZoneCondition::full || offset != zone.written) {
+            return;
+        }
+        zone.written += length;
+    }
+    if (zone.written >= bounds.capacity) {
+        zone.condition = ZoneCondition::full;
+    } else if (zone.condition != ZoneCondition::explicit_open) {
+        zone.condition = ZoneCondition::implicit_open;
+    }
+}
 
 // OPEN ZONE, CLOSE ZONE, FINISH ZONE, RESET WRITE POINTER (ZBC-2 clauses 5.2 to 5.5 describe the commands).
 // The zone is changed only when the answer is none. Open limits are not applied.

@@ -11,16 +11,15 @@
 
 #include "backend/zone/open_queue.h"
 #include "backend/zone/zone_report.h"
-#include "backend/zone/zoned_geometry.h"
+#include "backend/zone/zone_store.h"
 
 #include <array>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace reflux {
 
-static_assert(sizeof(Zone) + sizeof(OpenQueue::Link) <= 32, "the memory of one zone");
+static_assert(ZoneStore::most_bytes_a_zone + OpenQueue::most_bytes_a_zone <= 32);
 
 // How many zones are in each condition.
 class ZoneSummary {
@@ -34,7 +33,10 @@ class ZoneSummary {
     // Open or closed: what ZNS calls active.
     [[nodiscard]] std::uint64_t active() const { return open() + count(ZoneCondition::closed); }
     void add(ZoneCondition condition) { ++counts_[static_cast<std::size_t>(condition)]; }
-    void remove(ZoneCondition condition) { --counts_[static_cast<std::size_t>(condition)]; }
+    void move(ZoneCondition from, ZoneCondition to) {
+        --counts_[static_cast<std::size_t>(from)];
+        ++counts_[static_cast<std::size_t>(to)];
+    }
 
   private:
     std::array<std::uint64_t, 16> counts_{};
@@ -52,10 +54,10 @@ class ZoneTable {
     static ZoneTable fresh(const ZonedGeometry& geometry);
     // Zones as they were saved. Refused: a wrong number of zones, or an inconsistent zone (named), one whose
     // type is not the geometry's among them.
-    static Result<ZoneTable> restore(const ZonedGeometry& geometry, std::vector<Zone> zones);
+    static Result<ZoneTable> restore(const ZonedGeometry& geometry, std::span<const Zone> zones);
 
     [[nodiscard]] const ZonedGeometry& geometry() const { return geometry_; }
-    [[nodiscard]] const Zone& zone(ZoneId id) const { return zones_[id.value]; }
+    [[nodiscard]] Zone zone(ZoneId id) const { return zones_.get(id); }
     [[nodiscard]] const ZoneSummary& summary() const { return summary_; }
     [[nodiscard]] ZoneDescriptor describe(ZoneId id) const;
     ReportAnswer report_matching(const ReportRequest& request, std::span<ZoneDescriptor> out) const;
@@ -112,26 +114,37 @@ class ZoneTable {
     bool power_cycle();
 
   private:
-    ZoneTable(const ZonedGeometry& geometry, std::vector<Zone> zones);
+    ZoneTable(const ZonedGeometry& geometry, ZoneStore zones);
+    [[nodiscard]] std::uint64_t most_implicitly_open() const;
     template <class Change>
     bool change(ZoneId id, Change apply);
+    // Stores what a zone has become, and all that follows from it; true when its state is another.
+    bool put(ZoneId id, const Zone& before, const Zone& after);
+    void requeue(ZoneId id, ZoneCondition before, ZoneCondition after);
     template <class Change>
     bool change_all(Change apply);
     template <class Manage>
     ZoneError manage(ZoneId id, Manage command);
     template <class Check>
     ZoneError for_pieces(Extent extent, Check check) const;
+    [[nodiscard]] ZoneError check_write_piece(const Zone& zone, const ZonePiece& piece, bool leaves) const;
     [[nodiscard]] ZoneError check_read_piece(const ZonePiece& piece, bool leaves) const;
     // May an empty or closed zone become an open one, if others are closed for it?
-    [[nodiscard]] ZoneError check_room(const Zone& zone) const;
+    [[nodiscard]] ZoneError check_room(ZoneCondition condition, bool reserved) const;
     // Closes implicitly open zones until `more` can be opened, or none is left. Those with a write in flight
     // come last; one in which nothing is written yet stays reserved_ then.
     void make_room(std::uint64_t more);
-    void open_implicitly(ZoneId id);
+    // The check has passed: the zone is open and has one more write in flight.
+    void begin_piece(ZoneId id, const Zone& zone);
+    bool record_piece(const ZonePiece& piece);
+    // begin_write and record_write of ranges that are not in one zone.
+    ZoneError begin_pieces(Extent extent);
+    bool record_pieces(Extent extent);
     ZoneError prepare_opening(ZoneId id);
 
     ZonedGeometry geometry_;
-    std::vector<Zone> zones_;
+    bool has_limits_;
+    ZoneStore zones_;
     ZoneSummary summary_;
     OpenQueue implicitly_open_;
     std::uint64_t reserved_ = 0;  // zones that are empty with a write in flight: active as soon as it ends

@@ -15,6 +15,10 @@ Status check_sizes(const ZonedShape& shape) {
         return refused(fmt::format("zone size {} must be a power of two of at least {}",
                                    to_string(shape.zone_size), to_string(ZonedGeometry::smallest_zone)));
     }
+    if (shape.zone_size > ZonedGeometry::largest_zone) {
+        return refused(fmt::format("zone size {} must be at most {}", to_string(shape.zone_size),
+                                   to_string(ZonedGeometry::largest_zone)));
+    }
     if (shape.size.value == 0 || shape.size.value % page != 0) {
         return refused(
             fmt::format("disk size {} must be a multiple of 4KiB and not 0", to_string(shape.size)));
@@ -82,14 +86,6 @@ Result<ZonedGeometry> ZonedGeometry::make(const ZonedShape& shape) {
                                    geometry.zone_count_));
     }
     return geometry;
-}
-
-ZoneType ZonedGeometry::type_of(ZoneId zone) const {
-    if (is_conventional(zone)) {
-        return ZoneType::conventional;
-    }
-    return shape_.model == ZoneModel::host_managed ? ZoneType::sequential_write_required
-                                                   : ZoneType::sequential_write_preferred;
 }
 
 }  // namespace reflux

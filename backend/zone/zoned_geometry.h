@@ -55,14 +55,16 @@ struct ZonedShape {
 class ZonedGeometry {
   public:
     static constexpr Bytes smallest_zone = kibibytes(64);
+    // 256 times what Linux can take, whose chunk_sectors is an unsigned int; the zone table has room for it.
+    static constexpr Bytes largest_zone = gibibytes(256 * 1024);
     // Linux wants zones of a power of two sectors; this bounds the zone table, not the standard.
     static constexpr std::uint64_t most_zones = 1U << 24U;
 
-    // Refused: a zone size that is no power of two or is under smallest_zone; a size that is 0 or no multiple
-    // of 4 KiB; a capacity beyond the zone size or of no whole logical blocks; more conventional zones than
-    // zones; a logical block size that is neither 512 nor 4096; more open zones than active ones; and what a
-    // host-aware disk cannot have, for any host may write it anywhere: a capacity below the zone size, and a
-    // limit of active zones.
+    // Refused: a zone size that is no power of two, or is under smallest_zone or over largest_zone; a size
+    // that is 0 or no multiple of 4 KiB; a capacity beyond the zone size or of no whole logical blocks; more
+    // conventional zones than zones; a logical block size that is neither 512 nor 4096; more open zones than
+    // active ones; and what a host-aware disk cannot have, for any host may write it anywhere: a capacity
+    // below the zone size, and a limit of active zones.
     static Result<ZonedGeometry> make(const ZonedShape& shape);
 
     // As given to make, but zone_capacity is never 0.
@@ -72,7 +74,14 @@ class ZonedGeometry {
     [[nodiscard]] std::uint64_t zone_count() const { return zone_count_; }
     [[nodiscard]] std::uint64_t conventional_count() const { return shape_.conventional; }
     [[nodiscard]] bool is_conventional(ZoneId zone) const { return zone.value < shape_.conventional; }
-    [[nodiscard]] ZoneType type_of(ZoneId zone) const;
+    // The type of all zones that are not conventional.
+    [[nodiscard]] ZoneType sequential_type() const {
+        return shape_.model == ZoneModel::host_managed ? ZoneType::sequential_write_required
+                                                       : ZoneType::sequential_write_preferred;
+    }
+    [[nodiscard]] ZoneType type_of(ZoneId zone) const {
+        return is_conventional(zone) ? ZoneType::conventional : sequential_type();
+    }
 
     [[nodiscard]] ZoneId zone_of(Bytes offset) const { return {offset.value >> zone_shift_}; }
     [[nodiscard]] Bytes start_of(ZoneId zone) const { return {zone.value << zone_shift_}; }

@@ -202,7 +202,8 @@ void describe_fsck(CLI::App& fsck, FsckOptions& options) {
                   "Write damaged copies of metadata anew out of the intact ones; what has no intact copy "
                   "cannot be repaired");
     fsck.footer(
-        "Prints a line for each problem. Reads metadata only, and changes nothing without --repair.\n"
+        "Prints a line for each problem. Reads metadata only, that of a translation too, and changes nothing "
+        "without --repair.\n"
         "Exit status: 0 nothing is wrong, or all of it was repaired; 1 copies of metadata are damaged, and "
         "intact ones\nstand in for them: nothing is lost, serving or --repair mends it; 2 the image cannot "
         "be "

@@ -62,9 +62,23 @@ struct Devices {
     std::string upper_device;  // block device of the upper filesystem
     std::string lower_fs;      // "ext4" | "xfs" | "btrfs"
     std::string upper_fs;
-    std::string front_end;  // what serves the upper device: "fuse" | "loop" (in kernel, no daemon)
+    std::string front_end;  // how the disk becomes a block device: "fuse" | "tcmu" | "ublk" | "nbd" |
+                            // "block", or without a daemon "loop" | "null_blk" | "scsi_debug"
     std::optional<std::uint64_t> fuse_connection;  // number under fusectl's connections
+    // From here on absent in older evidence.
+    std::string served_device;  // what the front end gives; empty: as upper_device
+    std::string map;            // between that and the upper filesystem: "" | "dm-zoned"
+    std::string daemon;         // "refluxd", or the name of another program; empty: not told
 };
+// A daemon stands behind the upper device.
+inline bool has_daemon(const Devices& devices) {
+    const auto& name = devices.front_end;
+    return !name.empty() && name != "loop" && name != "null_blk" && name != "scsi_debug";
+}
+// One that does not tell what it holds.
+inline bool has_foreign_daemon(const Devices& devices) {
+    return has_daemon(devices) && !devices.daemon.empty() && devices.daemon != "refluxd";
+}
 
 // A mitigation that was asked for, and what the kernel shows of it.
 struct Mitigation {
@@ -105,6 +119,9 @@ struct ProgressPoint {
     std::optional<std::uint64_t> daemon_completed;  // requests; nullopt: no daemon, or it did not answer
     std::optional<std::uint64_t> daemon_in_flight;
     std::optional<std::uint64_t> fuse_waiting;  // connections/N/waiting
+    std::optional<std::uint64_t>
+        served_completed;  // I/Os of the served device, where it is not the upper one
+    std::optional<std::uint64_t> served_in_flight;
     std::optional<std::uint64_t> memcg_usage_bytes;
     std::optional<double> memory_pressure_full_avg10;  // PSI, percent; of the cgroup, or of the machine where
                                                        // the cgroup has none (v1)

@@ -56,6 +56,9 @@ void fields(Visit& visit, T& it) {
     visit("upper_fs", it.upper_fs);
     visit("front_end", it.front_end);
     visit("fuse_connection", it.fuse_connection);
+    visit("served_device", it.served_device);
+    visit("map", it.map);
+    visit("daemon", it.daemon);
 }
 
 template <class Visit, Is<Mitigation> T>
@@ -95,6 +98,8 @@ void fields(Visit& visit, T& it) {
     visit("daemon_completed", it.daemon_completed);
     visit("daemon_in_flight", it.daemon_in_flight);
     visit("fuse_waiting", it.fuse_waiting);
+    visit("served_completed", it.served_completed);
+    visit("served_in_flight", it.served_in_flight);
     visit("memcg_usage_bytes", it.memcg_usage_bytes);
     visit("memory_pressure_full_avg10", it.memory_pressure_full_avg10);
 }

@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* default_root = "/run/reflux";
 
-constexpr std::array<std::pair<Kind, std::string_view>, 11> kind_names{{
+constexpr std::array<std::pair<Kind, std::string_view>, 15> kind_names{{
     {Kind::directory, "directory"},
     {Kind::file, "file"},
     {Kind::mount, "mount"},
@@ -31,6 +31,10 @@ constexpr std::array<std::pair<Kind, std::string_view>, 11> kind_names{{
     {Kind::trace_probes, "trace_probes"},
     {Kind::setting, "setting"},
     {Kind::kernel_module, "kernel_module"},
+    {Kind::configfs, "configfs"},
+    {Kind::nbd_device, "nbd_device"},
+    {Kind::ublk_device, "ublk_device"},
+    {Kind::dm_device, "dm_device"},
 }};
 
 std::string_view name_of(Kind kind) {

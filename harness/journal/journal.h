@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace reflux::journal {
@@ -27,8 +28,16 @@ enum class Kind {
     trace_instance,   // path
     trace_probes,     // path of a group of probe events in tracefs, …/events/GROUP
     setting,          // path of a kernel file that we write; note: the text that it had before
-    kernel_module,    // its name, as lsmod shows it
+    kernel_module,    // its name, as lsmod shows it; note: module_for_others, or nothing
+    configfs,         // path of a folder or a symbolic link there
+    nbd_device,       // path of the connected device
+    ublk_device,      // note: "ID PATH_OF_REFLUXD"
+    dm_device,        // name of a mapping of make_mapping(); note: the device, "dm-3"
 };
+
+// Of a module that came with one that was wanted: the kernel may have loaded more that use it, and then it
+// stays.
+inline constexpr std::string_view module_for_others = "for others";
 
 struct Object {
     std::uint64_t id = 0;
@@ -55,6 +64,8 @@ class Journal {
     Status note(ObjectId id, const std::string& text);
     Status gone(ObjectId id);
 
+    // What the next intend() will return; those of all that is made later are not less.
+    [[nodiscard]] ObjectId next_id() const { return next_id_; }
     // Objects that are not gone, in the order in which they were made.
     [[nodiscard]] const std::vector<Object>& objects() const { return objects_; }
     [[nodiscard]] const std::string& folder() const { return folder_; }

@@ -3,6 +3,8 @@
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "backend/base/mountinfo.h"
+#include "harness/journal/device_mapper.h"
+#include "harness/journal/undo_devices.h"
 
 #include <algorithm>
 #include <charconv>
@@ -259,7 +261,8 @@ Status unload_module(const Object& object) {
         return {};
     }
     Status unloaded;
-    wait_until(gone_time, [&] {
+    const bool may_stay = object.note == module_for_others;
+    wait_until(may_stay ? Seconds(0) : gone_time, [&] {
         // Unregistering probes waits for RCU.
         unloaded = call_bounded("rmmod " + object.name, gone_time, [&]() -> Status {
             return ::syscall(SYS_delete_module, object.name.c_str(), O_NONBLOCK) == 0 || errno == ENOENT
@@ -268,7 +271,7 @@ Status unload_module(const Object& object) {
         });
         return unloaded || unloaded.error().errnum != EWOULDBLOCK;
     });
-    return unloaded;
+    return may_stay && !unloaded && unloaded.error().errnum == EWOULDBLOCK ? Status{} : unloaded;
 }
 
 Status undo_object(const Object& object, Mode mode) {
@@ -295,6 +298,14 @@ Status undo_object(const Object& object, Mode mode) {
             return put_back(object);
         case Kind::kernel_module:
             return unload_module(object);
+        case Kind::configfs:
+            return remove_configfs(object, mode);
+        case Kind::nbd_device:
+            return disconnect_nbd(object);
+        case Kind::ublk_device:
+            return delete_ublk(object);
+        case Kind::dm_device:
+            return remove_mapping(object, mode);
     }
     return {};
 }
@@ -308,25 +319,6 @@ const Object* traced_in(const Object& object, const std::vector<Object>& stuck) 
                other.name.starts_with(object.name + "/");
     });
     return found == stuck.end() ? nullptr : &*found;
-}
-
-void abort_fuse_connections(const Journal& journal) {
-    std::vector<std::string> roots{"/sys/fs/fuse/connections"};
-    for (const auto& object : journal.objects()) {
-        if (object.kind == Kind::mount && object.name.ends_with("/fusectl")) {
-            roots.push_back(object.name);
-        }
-    }
-    for (const auto& object : journal.objects()) {
-        if (object.kind != Kind::mount) {
-            continue;
-        }
-        const auto connection = fuse_connection_at(object.name);
-        for (const auto& root : connection ? roots : std::vector<std::string>{}) {
-            // Missing where that fusectl is not mounted.
-            static_cast<void>(write_file(fmt::format("{}/{}/abort", root, *connection), "1"));
-        }
-    }
 }
 
 }  // namespace
@@ -379,7 +371,8 @@ Result<bool> is_mounted(const std::string& path) {
 Result<std::uint64_t> fuse_connection_at(const std::string& mount_point) {
     REFLUX_TRY(const auto all, mounts());
     for (const auto& mount : all) {
-        if (mount.mount_point == mount_point && mount.filesystem.starts_with("fuse.")) {
+        if (mount.mount_point == mount_point &&
+            (mount.filesystem == "fuse" || mount.filesystem.starts_with("fuse."))) {
             return std::stoull(mount.device.substr(mount.device.find(':') + 1));
         }
     }
@@ -388,6 +381,7 @@ Result<std::uint64_t> fuse_connection_at(const std::string& mount_point) {
 
 void break_hang(const Journal& journal) {
     abort_fuse_connections(journal);
+    fail_block_devices(journal);
     for (const auto& object : journal.objects()) {
         if (object.kind == Kind::cgroup) {
             lift_limit(object.name);

@@ -1,7 +1,9 @@
 #include "harness/run/plan.h"
 
 #include "harness/run/requirements.h"
+#include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
+#include "harness/stack/front_end.h"
 
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -9,8 +11,32 @@
 namespace reflux::run {
 namespace {
 
-bool has_daemon(const scenario::Scenario& scenario) {
-    return scenario.stack.front_end != "loop";
+std::optional<stack::ForeignDaemon> foreign_daemon(const scenario::Daemon& daemon) {
+    if (!daemon.is_foreign()) {
+        return std::nullopt;
+    }
+    return stack::ForeignDaemon{.command = daemon.command, .serves = daemon.serves, .config = daemon.config};
+}
+
+// "tcmu-runner" of "/usr/bin/tcmu-runner -d"
+std::string program_of(const std::string& command) {
+    const std::string word = command.substr(0, command.find(' '));
+    return word.substr(word.rfind('/') + 1);
+}
+
+// What starts a foreign daemon so that it has the marks: `reflux exec`.
+std::vector<std::string> exec_prefix(const Mitigations& mitigations) {
+    std::vector<std::string> words;
+    for (const auto& row : mitigations) {
+        if (row.mark_caller != nullptr) {
+            words.insert(words.end(), {"--mitigation", row.name});
+        }
+    }
+    if (!words.empty()) {
+        words.insert(words.begin(), {own_path(), "exec"});
+        words.emplace_back("--");
+    }
+    return words;
 }
 
 pressure::DaemonPlace daemon_place(scenario::Placement placement) {
@@ -40,7 +66,11 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     stack::Plan plan;
     plan.lower_fs = scenario.stack.lower;
     plan.upper_fs = scenario.stack.upper;
-    plan.with_daemon = has_daemon(scenario);
+    plan.front_end = scenario.stack.front_end;
+    plan.map = scenario.stack.map == "none" ? "" : scenario.stack.map;
+    plan.zone_model = scenario.daemon.zone_model;
+    plan.foreign = foreign_daemon(scenario.daemon);
+    plan.exec_prefix = exec_prefix(mitigations);
     plan.lower_size = scenario.stack.lower_size;
     plan.upper_size = scenario.stack.upper_size;
     plan.zone_size = scenario.daemon.zone_size;
@@ -77,10 +107,17 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
         evidence.limits.daemon_limit_bytes = scenario.memcg.daemon_limit->value;
     }
     evidence.placement = scenario::to_string(scenario.memcg.placement);
-    evidence.devices.lower_fs = scenario.stack.lower;
+    const auto* const front_end = stack::find_front_end(scenario.stack.front_end);
+    const bool has_lower = front_end != nullptr && front_end->make_image != nullptr;
+    evidence.devices.lower_fs = has_lower ? scenario.stack.lower : "";
     evidence.devices.upper_fs = scenario.stack.upper;
     evidence.devices.front_end = scenario.stack.front_end;
-    evidence.engine = has_daemon(scenario) ? scenario.daemon.engine : "";
+    evidence.devices.map = scenario.stack.map == "none" ? "" : scenario.stack.map;
+    if (scenario::has_daemon(scenario.stack.front_end)) {
+        const bool foreign = scenario.daemon.is_foreign();
+        evidence.devices.daemon = foreign ? program_of(scenario.daemon.command) : "refluxd";
+        evidence.engine = foreign ? "" : scenario.daemon.engine;
+    }
     return evidence;
 }
 

@@ -63,8 +63,8 @@ evidence::Verification read_back_acknowledged(const AfterStall& after, Console& 
         console.step(ready.error().message);
     }
     if (!after.alive || !ready) {
-        how = after.plan.with_daemon ? "by a new daemon on the image that was left, journal recovered"
-                                     : "from the image that was left, journal recovered";
+        how = after.stack->daemon.pid > 0 ? "by a new daemon on the image that was left, journal recovered"
+                                          : "from the image that was left, journal recovered";
         ready = set_up_again(after, console);
     }
     if (!ready) {

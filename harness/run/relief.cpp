@@ -59,12 +59,22 @@ Result<Applied> kill_workload(const ReliefPlan& plan) {
 }
 
 Result<Applied> abort_connection(const ReliefPlan& plan) {
-    if (!plan.stack->fuse_connection || plan.stack->fusectl.empty()) {
-        return fail(ErrorKind::unsupported, "there is no FUSE connection to abort");
+    if (!plan.stack->abort) {
+        return fail(ErrorKind::unsupported, "there is no way to fail what the daemon owes");
     }
-    const std::string file = fmt::format("{}/{}/abort", plan.stack->fusectl, *plan.stack->fuse_connection);
-    REFLUX_CHECK(write_file(file, "1"));
-    return Applied{.detail = "1 to " + file};
+    const stack::Abort& abort = *plan.stack->abort;
+    std::vector<std::string> done;
+    for (const auto& [file, text] : abort.writes) {
+        REFLUX_CHECK(write_file(file, text));
+        done.push_back(fmt::format("{} to {}", trimmed(text), file));
+    }
+    Applied applied;
+    if (!abort.command.empty()) {
+        done.push_back(fmt::format("{}", fmt::join(abort.command, " ")));
+        REFLUX_TRY(applied.helper, spawn(abort.command, helper_options(plan)));
+    }
+    applied.detail = fmt::format("{}", fmt::join(done, ", "));
+    return applied;
 }
 
 // Must not block.
@@ -100,7 +110,7 @@ std::string undo(Rung rung, const ReliefPlan& plan) {
         case Rung::kill_workload:
             return "the workload is gone";
         case Rung::abort:
-            return "the connection is gone";
+            return fmt::format("the {} is gone", plan.stack->abort ? plan.stack->abort->what : "device");
     }
     return "";
 }

@@ -99,7 +99,9 @@ Status read_mitigations_back(const Mitigations& mitigations, const stack::Stack&
         return {};
     }
     auto target = target_of(stack, memcg);
-    REFLUX_TRY(target.status, observe::ask_line(stack.control_socket, "status", status_time));
+    if (!stack.control_socket.empty()) {
+        REFLUX_TRY(target.status, observe::ask_line(stack.control_socket, "status", status_time));
+    }
     for (const auto& row : mitigations) {
         evidence.mitigations.push_back(row.read_back(row, target));
         const auto& shown = evidence.mitigations.back();
@@ -115,7 +117,7 @@ Status read_mitigations_back(const Mitigations& mitigations, const stack::Stack&
 void read_counts_again(const Mitigations& mitigations, const stack::Stack& stack,
                        const pressure::Memcg& memcg, evidence::Evidence& evidence) {
     const auto counts = [](const mitigation::Row& row) { return row.counts; };
-    if (std::ranges::none_of(mitigations, counts)) {
+    if (stack.control_socket.empty() || std::ranges::none_of(mitigations, counts)) {
         return;
     }
     auto target = target_of(stack, memcg);

@@ -2,6 +2,8 @@
 
 #include "harness/probe/machine.h"
 #include "harness/probe/memory_cgroup.h"
+#include "harness/stack/front_end.h"
+#include "harness/stack/kernel_modules.h"
 
 #include <array>
 #include <cstdlib>
@@ -71,6 +73,45 @@ Status check_needs(const mitigation::Row& row, const probe::MemoryCgroup& memory
     return {};
 }
 
+Status check_daemon(const scenario::Daemon& daemon) {
+    if (!daemon.is_foreign()) {
+        return ::access(refluxd_path().c_str(), X_OK) == 0
+                   ? Status{}
+                   : fail(ErrorKind::unsupported,
+                          refluxd_path() + " is missing: refluxd is built and installed beside reflux");
+    }
+    const auto program = daemon.command.substr(0, daemon.command.find(' '));
+    return find_program(program) ? Status{}
+                                 : fail(ErrorKind::unsupported,
+                                        fmt::format("there is no program {}, which daemon.command starts: "
+                                                    "install it",
+                                                    program));
+}
+
+Status check_front_end(const scenario::Scenario& scenario) {
+    const auto& name = scenario.stack.front_end;
+    const auto* const front_end = stack::find_front_end(name);
+    if (front_end == nullptr) {
+        return fail(ErrorKind::unsupported, "this reflux has no front end " + name);
+    }
+    if (name == "fuse") {
+        REFLUX_CHECK(probe::device("/dev/fuse", "load the module: modprobe fuse"));
+    }
+    for (const auto module : front_end->modules) {
+        REFLUX_CHECK(stack::can_load_module(module));
+    }
+    return front_end->has_daemon ? check_daemon(scenario.daemon) : Status{};
+}
+
+// What is an option of refluxd cannot be asked of another program.
+Status check_foreign(const mitigation::Row& row) {
+    return row.effect.daemon_arguments.empty() || row.mark_caller != nullptr
+               ? Status{}
+               : fail(ErrorKind::unsupported,
+                      fmt::format("mitigation {}: it is an option of refluxd, and this daemon is another",
+                                  row.name));
+}
+
 }  // namespace
 
 Status check_requirements(const scenario::Scenario& scenario, const std::vector<mitigation::Row>& mitigations,
@@ -81,16 +122,11 @@ Status check_requirements(const scenario::Scenario& scenario, const std::vector<
         REFLUX_CHECK(probe::filesystem(type));
         REFLUX_CHECK(probe::mkfs(type));
     }
-    if (scenario.stack.front_end == "fuse") {
-        REFLUX_CHECK(probe::device("/dev/fuse", "load the module: modprobe fuse"));
-        if (::access(refluxd_path().c_str(), X_OK) != 0) {
-            return fail(ErrorKind::unsupported,
-                        refluxd_path() + " is missing: refluxd is built and installed beside reflux");
-        }
-    }
+    REFLUX_CHECK(check_front_end(scenario));
     REFLUX_TRY(const auto memory, probe::memory_cgroup());
     for (const auto& row : mitigations) {
         REFLUX_CHECK(check_needs(row, memory));
+        REFLUX_CHECK(scenario.daemon.is_foreign() ? check_foreign(row) : Status{});
     }
     for (const auto& need : scenario.needs) {
         REFLUX_CHECK(check_need(need, memory.version, in_guest));

@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/run/remedies.h"
+#include "harness/scenario/front_ends.h"
 
 #include <algorithm>
 
@@ -54,7 +55,7 @@ Result<scenario::Scenario> under_mitigations(const scenario::Scenario& scenario)
     if (!rows) {
         return fail(rows.error().within(scenario.file));
     }
-    if (!rows->empty() && scenario.stack.front_end == "loop") {
+    if (!rows->empty() && !scenario::has_daemon(scenario.stack.front_end)) {
         return fail(ErrorKind::invalid_input,
                     fmt::format("{} runs no daemon, and mitigations are applied to it", scenario.name));
     }

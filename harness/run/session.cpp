@@ -43,6 +43,7 @@ class Session {
     Status work();
     Status build();
     Status read_back();
+    Status ask_threads();
     Status start_workload();
     Status press();
     void relieve();
@@ -111,6 +112,7 @@ Status Session::build() {
     REFLUX_TRY(stack_,
                stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));
     evidence_.devices.lower_device = stack_->lower_device.number;
+    evidence_.devices.served_device = stack_->served_device.number;
     evidence_.devices.upper_device = stack_->upper_device.number;
     evidence_.devices.fuse_connection = stack_->fuse_connection;
     return set_on_stack(mitigations_, *stack_, *memcg_, *journal_);
@@ -124,6 +126,16 @@ Status Session::read_back() {
     for (const auto& name : names ? *names : std::vector<std::string>{}) {
         evidence_.daemon_tids.push_back(std::stoi(name));
     }
+    if (!stack_->control_socket.empty()) {
+        REFLUX_CHECK(ask_threads());
+    }
+    fault_.emplace(scenario_.fault, *stack_, evidence_.faults);
+    REFLUX_CHECK(fault_->check());
+    return read_mitigations_back(mitigations_, *stack_, *memcg_, evidence_, console_);
+}
+
+// Which of refluxd's threads do I/O; the one that answers questions must not wait for memory.
+Status Session::ask_threads() {
     const auto report = observe::ask_daemon(stack_->control_socket, status_time, 0);
     if (!report.status.answered) {
         return fail(ErrorKind::system, "refluxd does not answer on its control socket: " + report.problem);
@@ -135,20 +147,19 @@ Status Session::read_back() {
             REFLUX_CHECK(pressure::spare_control_thread(*memcg_, thread.tid));
         }
     }
-    fault_.emplace(scenario_.fault, *stack_, evidence_.faults);
-    REFLUX_CHECK(fault_->check());
-    return read_mitigations_back(mitigations_, *stack_, *memcg_, evidence_, console_);
+    return {};
 }
 
 Status Session::start_workload() {
     const auto& wanted = scenario_.workload;
+    REFLUX_TRY(const Bytes capacity, stack::size_of(stack_->upper_device));
     REFLUX_TRY(shared_, workload::SharedState::create({.seed = wanted.seed,
                                                        .workers = wanted.workers,
                                                        .work = wanted.work,
                                                        .small_file = wanted.small_file,
                                                        .large_file = wanted.large_file,
                                                        .append_every = wanted.append_every,
-                                                       .capacity = scenario_.stack.upper_size,
+                                                       .capacity = capacity,
                                                        .time_limit = scenario_.judge.time_budget}));
     const std::string instance = "reflux-" + plan_.run_id;
     const std::string probes = observe::probe_group(instance);
@@ -333,7 +344,7 @@ bool Session::note_daemon_end() {
         const auto lines = lines_of(*log);
         end.last_words = lines.empty() ? "" : lines.back();
     }
-    console_.step("refluxd ended: " + to_string(**exit));
+    console_.step(fmt::format("{} ended: {}", evidence_.devices.daemon, to_string(**exit)));
     evidence_.daemon_exit = end;
     hung_ = true;  // its device has no server any more: only the escape takes this stack down in time
     return true;

@@ -23,11 +23,8 @@ constexpr const char* command_file = "guest-command.sh";
 
 // Filesystems and devices of a scenario are modules in most kernels.
 std::vector<std::string> modules_of(const scenario::Scenario& scenario) {
-    std::vector<std::string> modules{"loop", scenario.stack.lower, scenario.stack.upper};
-    if (scenario.stack.front_end == "fuse") {
-        modules.emplace_back("fuse");
-    }
-    return modules;
+    // What a front end needs besides, the run loads itself.
+    return {"loop", scenario.stack.lower, scenario.stack.upper, "fuse"};
 }
 
 // `module`: as SessionPlan has it.

@@ -59,6 +59,9 @@ Status Watcher::start() {
     }
     REFLUX_TRY(const auto counters, observe::block_counters("/sys", plan_.stack->upper_device.number));
     device_base_ = counters.completed;
+    if (const auto served = observe::block_counters("/sys", plan_.stack->served_device.number)) {
+        served_base_ = served->completed;
+    }
     oom_kills_before_ = if_known(observe::machine_oom_kills("/proc"));
     REFLUX_TRY(dmesg_, open_file(plan_.folder + "/dmesg.txt", O_WRONLY | O_CREAT | O_APPEND, 0644));
     start_trace();
@@ -140,6 +143,12 @@ evidence::ProgressPoint Watcher::sample() {
             daemon_io_ = report.io;
         }
     }
+    if (plan_.stack->served_device.number != plan_.stack->upper_device.number) {
+        if (const auto counters = observe::block_counters("/sys", plan_.stack->served_device.number)) {
+            point.served_completed = counters->completed - served_base_;
+            point.served_in_flight = counters->in_flight;
+        }
+    }
     if (!plan_.stack->fusectl.empty() && plan_.stack->fuse_connection) {
         point.fuse_waiting = if_known(
             observe::fuse_waiting(fmt::format("{}/{}", plan_.stack->fusectl, *plan_.stack->fuse_connection)));
@@ -169,7 +178,9 @@ void Watcher::tick() {
     // One I/O of the device may be hundreds of requests to the daemon: while those complete, it is slow and
     // not stalled.
     const bool daemon_completes = point.daemon_completed && point.daemon_completed != daemon_completed_;
-    if (evidence_.progress.empty() || point.device_completed != last_.device_completed || daemon_completes) {
+    const bool served_completes = point.served_completed && point.served_completed != last_.served_completed;
+    if (evidence_.progress.empty() || point.device_completed != last_.device_completed || daemon_completes ||
+        served_completes) {
         last_completion_s_ = point.at_s;
         snapshots_.clear();
         looks_ = 0;

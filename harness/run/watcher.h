@@ -97,7 +97,8 @@ class Watcher {
     UniqueFd dmesg_;  // the run's slice of the kernel log, whole
     int generator_pid_ = 0;
     double start_s_ = 0;
-    std::uint64_t device_base_ = 0;  // completions before the run
+    std::uint64_t device_base_ = 0;
+    std::uint64_t served_base_ = 0;  // completions before the run
     evidence::ProgressPoint last_;
     std::optional<std::uint64_t> daemon_completed_;  // when it answered last
     std::optional<evidence::DaemonIo> daemon_io_;    // likewise

@@ -1,5 +1,6 @@
 #include "harness/scenario/checks.h"
 
+#include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
 
 #include <algorithm>
@@ -8,6 +9,11 @@
 
 namespace reflux::scenario {
 namespace {
+
+// The front end of what a foreign daemon serves.
+std::string front_end_of(const std::string& kind) {
+    return kind == "fuse-file" ? "fuse" : kind == "ublk" ? "block" : kind;
+}
 
 // The smallest device that mkfs accepts.
 Bytes least_size(const std::string& filesystem) {
@@ -91,35 +97,97 @@ class Checker {
         return {};
     }
 
-    // A loop device straight on a file has no daemon, so nothing of a daemon can be asked for.
-    [[nodiscard]] Status check_no_daemon() const {
+    // What is set and would do nothing is a mistake.
+    [[nodiscard]] Status check_effects() const {
         for (const auto& [key, origin] : origins_) {
-            if (key.starts_with("daemon.")) {
+            if (const auto why = why_without_effect(scenario_, key); !why.empty()) {
                 return fail(
                     ErrorKind::invalid_input,
-                    fmt::format("{}: {} has no effect with stack.front_end = loop, which runs no daemon; "
-                                "remove one of them",
-                                origin, key));
+                    fmt::format("{}: {} has no effect with {}; remove one of them", origin, key, why));
             }
         }
+        return {};
+    }
+
+    // Without a daemon nothing of a daemon can be asked for.
+    [[nodiscard]] Status check_no_daemon() const {
+        const std::string& front_end = scenario_.stack.front_end;
         if (!scenario_.mitigations.empty()) {
-            return blame(
-                {"mitigation.apply"},
-                "mitigation.apply has no effect with stack.front_end = loop: mitigations are applied to "
-                "the daemon, and there is none; remove one of them");
+            return blame({"mitigation.apply"},
+                         fmt::format("mitigation.apply has no effect with stack.front_end = {}: mitigations "
+                                     "are applied to the daemon, and there is none; remove one of them",
+                                     front_end));
         }
         if (scenario_.memcg.placement != Placement::shared) {
             return blame(
                 {"memcg.placement"},
-                fmt::format("memcg.placement = {} says where the daemon is, but stack.front_end = loop "
+                fmt::format("memcg.placement = {} says where the daemon is, but stack.front_end = {} "
                             "runs none; remove one of them",
-                            to_string(scenario_.memcg.placement)));
+                            to_string(scenario_.memcg.placement), front_end));
         }
         if (scenario_.fault.kind != "none") {
             return blame({"fault.kind"},
-                         fmt::format("fault.kind = {} has no effect with stack.front_end = loop: faults are "
+                         fmt::format("fault.kind = {} has no effect with stack.front_end = {}: faults are "
                                      "the daemon's, and there is none; remove one of them",
-                                     scenario_.fault.kind));
+                                     scenario_.fault.kind, front_end));
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_daemon() const {
+        const Daemon& daemon = scenario_.daemon;
+        const std::string& front_end = scenario_.stack.front_end;
+        if (!daemon.is_foreign()) {
+            const bool is_served = front_end != "nbd" && front_end != "block";
+            return is_served ? Status{}
+                             : blame({"stack.front_end"},
+                                     fmt::format("stack.front_end = {} needs a daemon that is not refluxd: "
+                                                 "daemon.kind and daemon.command",
+                                                 front_end));
+        }
+        if (const auto needed = front_end_of(daemon.kind); front_end != needed) {
+            return blame({"daemon.kind", "stack.front_end"},
+                         fmt::format("daemon.kind = {} goes with stack.front_end = {}, not {}", daemon.kind,
+                                     needed, front_end));
+        }
+        if (daemon.command.empty()) {
+            return blame({"daemon.kind"},
+                         fmt::format("daemon.kind = {} needs daemon.command, which starts it", daemon.kind));
+        }
+        if (daemon.kind == "tcmu" ? daemon.config.empty() : daemon.serves.empty()) {
+            return blame({"daemon.kind"},
+                         daemon.kind == "tcmu"
+                             ? "daemon.kind = tcmu needs daemon.config, the device's dev_config"
+                             : fmt::format("daemon.kind = {} needs daemon.serves, the path that appears when "
+                                           "it serves",
+                                           daemon.kind));
+        }
+        const std::string& fault = scenario_.fault.kind;
+        if (fault != "none" && fault != "kill" && fault != "stop") {
+            return blame(
+                {"fault.kind"},
+                fmt::format("fault.kind = {} is refluxd's own; a foreign daemon takes kill and stop", fault));
+        }
+        return {};
+    }
+
+    // A disk that the kernel knows as host-managed takes writes at write pointers only.
+    [[nodiscard]] Status check_map() const {
+        const Stack& stack = scenario_.stack;
+        const bool sees_zones = find_front_end(stack.front_end)->is_zoned && stack.front_end != "block";
+        const bool managed = scenario_.daemon.zone_model == "host-managed";
+        if (stack.map == "dm-zoned" && !(sees_zones && managed)) {
+            return blame(
+                {"stack.map"},
+                "stack.map = dm-zoned needs a host-managed disk: daemon.zone_model = host-managed and "
+                "a stack.front_end that shows its zones (tcmu, ublk, null_blk, scsi_debug)");
+        }
+        const bool takes_zones = stack.upper == "f2fs" || stack.upper == "btrfs" || stack.map == "dm-zoned";
+        if (managed && !(sees_zones && takes_zones)) {
+            return blame({"daemon.zone_model"},
+                         fmt::format("daemon.zone_model = host-managed: {} cannot write to it through "
+                                     "stack.front_end = {} and stack.map = {}; translated, or dm-zoned",
+                                     stack.upper, stack.front_end, stack.map));
         }
         return {};
     }
@@ -182,6 +250,26 @@ class Checker {
 
 }  // namespace
 
+std::string why_without_effect(const Scenario& scenario, std::string_view key) {
+    if (!key.starts_with("daemon.")) {
+        return "";
+    }
+    const std::string& front_end = scenario.stack.front_end;
+    const bool of_zones = key.starts_with("daemon.zone_") || key == "daemon.conventional_zones";
+    if (!has_daemon(front_end)) {
+        return of_zones && find_front_end(front_end)->is_zoned
+                   ? ""
+                   : fmt::format("stack.front_end = {}, which runs no daemon", front_end);
+    }
+    const bool of_foreign = key == "daemon.command" || key == "daemon.serves" || key == "daemon.config";
+    if (!scenario.daemon.is_foreign()) {
+        return of_foreign ? "daemon.kind = refluxd" : "";
+    }
+    const bool of_refluxd =
+        key == "daemon.engine" || key == "daemon.threads" || (of_zones && scenario.daemon.kind != "tcmu");
+    return of_refluxd ? fmt::format("daemon.kind = {}", scenario.daemon.kind) : "";
+}
+
 Bytes least_lower_size(const std::string& filesystem, Bytes image) {
     // Measured with mkfs's defaults on 320 MiB to 4 GiB (what fallocate could not get), with room to spare
     // and 8 MiB for the daemon's own metadata: a fixed part (journal, log) and one part in `share` of the
@@ -204,11 +292,16 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     const Checker checker(scenario, origins);
     REFLUX_CHECK(checker.check_texts());
     REFLUX_CHECK(checker.check_sizes());
-    if (scenario.stack.front_end == "loop") {
-        REFLUX_CHECK(checker.check_no_daemon());
+    REFLUX_CHECK(checker.check_effects());
+    if (has_daemon(scenario.stack.front_end)) {
+        REFLUX_CHECK(checker.check_daemon());
     } else {
+        REFLUX_CHECK(checker.check_no_daemon());
+    }
+    if (why_without_effect(scenario, "daemon.zone_size").empty()) {
         REFLUX_CHECK(checker.check_zones());
     }
+    REFLUX_CHECK(checker.check_map());
     REFLUX_CHECK(checker.check_daemon_limit());
     REFLUX_CHECK(checker.check_measured_trace());
     REFLUX_CHECK(checker.check_fault());

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace reflux::scenario {
 
@@ -14,6 +15,9 @@ using Origins = std::map<std::string, std::string>;
 // The error begins with the origin of the key at fault, or with the file where that key stands at its
 // default.
 Status check_scenario(const Scenario& scenario, const Origins& origins);
+
+// Why a key would do nothing in this scenario ("daemon.kind = refluxd"); empty: it has an effect.
+std::string why_without_effect(const Scenario& scenario, std::string_view key);
 
 // What a lower filesystem must have at least to hold an image of `image` bytes, with what mkfs's defaults
 // take for themselves.

@@ -1,6 +1,7 @@
 #include "harness/scenario/keys.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
 #include "harness/scenario/near.h"
 
@@ -262,8 +263,9 @@ std::vector<Key> make_keys() {
         name_key("baseline", REFLUX_FIELD(baseline)),
         words_key("needs", {"cgroup_v1", "cgroup_v2", "guest"}, REFLUX_FIELD(needs)),
         word_key("stack.lower", filesystems, REFLUX_FIELD(stack.lower)),
-        word_key("stack.upper", filesystems, REFLUX_FIELD(stack.upper)),
-        word_key("stack.front_end", {"fuse", "loop"}, REFLUX_FIELD(stack.front_end)),
+        word_key("stack.upper", {"ext4", "xfs", "btrfs", "f2fs"}, REFLUX_FIELD(stack.upper)),
+        word_key("stack.front_end", front_end_names(), REFLUX_FIELD(stack.front_end)),
+        word_key("stack.map", {"none", "dm-zoned"}, REFLUX_FIELD(stack.map)),
         size_key("stack.lower_size", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
         size_key("stack.upper_size", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
         // Not uring: io-wq makes its workers past the trace's event-fork, so what they do would not be seen.
@@ -271,6 +273,13 @@ std::vector<Key> make_keys() {
         number_key("daemon.threads", 1, 256, REFLUX_FIELD(daemon.threads)),
         size_key("daemon.zone_size", mebibytes(1), REFLUX_FIELD(daemon.zone_size)),
         number_key("daemon.conventional_zones", 0, 1 << 20, REFLUX_FIELD(daemon.conventional_zones)),
+        word_key("daemon.zone_model", {"host-aware", "host-managed", "translated"},
+                 REFLUX_FIELD(daemon.zone_model)),
+        word_key("daemon.kind", {"refluxd", "fuse-file", "nbd", "tcmu", "block", "ublk"},
+                 REFLUX_FIELD(daemon.kind)),
+        text_key("daemon.command", REFLUX_FIELD(daemon.command)),
+        text_key("daemon.serves", REFLUX_FIELD(daemon.serves)),
+        text_key("daemon.config", REFLUX_FIELD(daemon.config)),
         limit_key("memcg.limit", REFLUX_FIELD(memcg.limit)),
         placement_key(),
         limit_key("memcg.daemon_limit", REFLUX_FIELD(memcg.daemon_limit)),

@@ -231,7 +231,6 @@ std::vector<Listed> list_all() {
 }
 
 std::string to_toml(const Scenario& scenario) {
-    const bool has_daemon = scenario.stack.front_end != "loop";
     std::string text;
     std::string section;
     for (const Key& key : keys()) {
@@ -241,8 +240,8 @@ std::string to_toml(const Scenario& scenario) {
             continue;
         }
         const std::string of = key.path.substr(0, dot);
-        if (key.older_name || (of == "daemon" && !has_daemon)) {
-            continue;  // without a daemon its keys are an error
+        if (key.older_name || !why_without_effect(scenario, key.path).empty()) {
+            continue;  // such a key is an error
         }
         if (of != section) {
             section = of;

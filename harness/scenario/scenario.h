@@ -18,10 +18,11 @@ enum class Placement {
 };
 
 struct Stack {
-    std::string lower = "ext4";      // ext4 | xfs | btrfs: filesystem that holds the daemon's image
-    std::string upper = "ext4";      // ext4 | xfs | btrfs: filesystem under test, on the daemon's device
-    std::string front_end = "fuse";  // fuse: refluxd's /disk behind a loop device
-                                     // loop: a loop device straight on a lower file, no daemon (control)
+    std::string lower = "ext4";  // ext4 | xfs | btrfs: filesystem that holds the daemon's image
+    std::string upper = "ext4";  // ext4 | xfs | btrfs | f2fs: filesystem under test, on the daemon's device
+    std::string front_end = "fuse";  // how the daemon's disk becomes a block device, or what stands for it:
+                                     // front_ends.h
+    std::string map = "none";        // none | dm-zoned: between that disk and the upper filesystem
     Bytes lower_size = mebibytes(1536);
     Bytes upper_size = gibibytes(1);
 };
@@ -31,6 +32,15 @@ struct Daemon {
     unsigned threads = 4;         // worker threads of the threads engine
     Bytes zone_size = mebibytes(64);
     unsigned conventional_zones = 4;
+    std::string zone_model = "host-aware";  // host-aware: writable anywhere | host-managed: at write pointers
+                                            // | translated: the same, and refluxd makes it writable anywhere
+    // A daemon that is not refluxd; the words in braces are those of stack::ForeignDaemon.
+    std::string kind = "refluxd";  // refluxd | what the command serves: fuse-file | nbd | tcmu | block | ublk
+    std::string command;           // run by sh, in the foreground
+    std::string serves;  // what appears when it serves: file, socket or block device; empty: nothing
+    std::string config;  // tcmu: dev_config of the device, which names the handler
+
+    [[nodiscard]] bool is_foreign() const { return kind != "refluxd"; }
 };
 
 struct Memcg {

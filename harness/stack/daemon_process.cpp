@@ -1,9 +1,12 @@
 #include "harness/stack/daemon_process.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
 
 #include <algorithm>
 #include <array>
+
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -12,6 +15,7 @@ namespace {
 
 constexpr Seconds format_time{60};
 constexpr Seconds ready_time{20};
+constexpr Seconds foreign_ready_time{60};  // nothing is known of how long it takes to start
 
 // The last words of a daemon that ended: its log's tail, on one line.
 std::string last_words(const std::string& log) {
@@ -23,14 +27,14 @@ std::string last_words(const std::string& log) {
 }
 
 // The daemon's exit status tells what kind of trouble it had; see `refluxd serve --help`.
-Error daemon_error(const ExitStatus& exit, const std::string& log) {
+Error refluxd_error(const ExitStatus& exit, const std::string& log) {
     constexpr int unsupported_exit = 3;
     return {.kind = exit.code == unsupported_exit ? ErrorKind::unsupported : ErrorKind::system,
             .message =
                 fmt::format("refluxd ended before it was ready ({}): {}", to_string(exit), last_words(log))};
 }
 
-Status await_ready_line(Child& daemon, int fd, const std::string& log) {
+Result<nlohmann::json> await_ready_line(Child& daemon, int fd, const std::string& log) {
     std::string line;
     const auto end = std::chrono::steady_clock::now() + ready_time;
     while (line.find('\n') == std::string::npos) {
@@ -43,17 +47,85 @@ Status await_ready_line(Child& daemon, int fd, const std::string& log) {
         const ssize_t n = ::read(fd, chunk.data(), chunk.size());
         if (n <= 0) {
             REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));
-            return fail(exit ? daemon_error(*exit, log)
+            return fail(exit ? refluxd_error(*exit, log)
                              : Error{.message = "refluxd closed its output before it was ready"});
         }
         line.append(chunk.data(), static_cast<std::size_t>(n));
     }
-    const auto ready = nlohmann::json::parse(line, nullptr, false);
+    auto ready = nlohmann::json::parse(line, nullptr, false);
     if (!ready.is_object() || ready.value("event", "") != "ready") {
         return fail(ErrorKind::system,
                     fmt::format("refluxd's first line is not its ready line: {}", trimmed(line)));
     }
-    return {};
+    return ready;
+}
+
+// Starts it in its memory cgroup, journalled.
+Result<Child> start(const Building& building, const std::string& name,
+                    const std::vector<std::string>& command, int stdout_fd) {
+    const Plan& plan = building.plan;
+    REFLUX_TRY(const auto id, building.journal.intend(journal::Kind::process, name));
+    REFLUX_TRY(const auto log, open_file(plan.daemon_log, O_WRONLY | O_CREAT | O_APPEND, 0644));
+    SpawnOptions options;
+    options.cgroup_procs = {plan.daemon_cgroup_procs};
+    options.stdout_fd = stdout_fd >= 0 ? stdout_fd : log.get();
+    options.stderr_fd = log.get();
+    options.die_with_parent = !plan.outlive_harness;
+    REFLUX_TRY(auto daemon, spawn(command, options));
+    REFLUX_TRY(const auto start_time, journal::process_start_time(daemon.pid));
+    REFLUX_CHECK(building.journal.note(id, fmt::format("{} {}", daemon.pid, start_time)));
+    return daemon;
+}
+
+Result<Started> refluxd_up(Building& building, const std::vector<std::string>& arguments) {
+    const Plan& plan = building.plan;
+    Stack& stack = building.stack;
+    building.say(fmt::format("refluxd serves {}", building.image()));
+    REFLUX_CHECK(building.journal.intend(journal::Kind::file, stack.control_socket));
+    std::vector<std::string> command{plan.refluxd, "serve", building.image()};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    command.insert(command.end(), {"--control", stack.control_socket});
+    command.insert(command.end(), plan.serve_arguments.begin(), plan.serve_arguments.end());
+    REFLUX_TRY(auto ready, make_pipe());
+    REFLUX_TRY(stack.daemon, start(building, "refluxd", command, ready.write_end.get()));
+    ready.write_end.reset();
+    REFLUX_TRY(const auto line, await_ready_line(stack.daemon, ready.read_end.get(), plan.daemon_log));
+    return Started{.serves = {}, .device = line.value("device", "")};
+}
+
+Result<Started> foreign_up(Building& building) {
+    const Plan& plan = building.plan;
+    const auto command = filled(plan.foreign->command, building);
+    const auto serves = filled(plan.foreign->serves, building);
+    building.say("daemon: " + command);
+    std::vector<std::string> words = plan.exec_prefix;
+    // "exec": the shell becomes the daemon, whose pid is then ours.
+    words.insert(words.end(), {"/bin/sh", "-c", "exec " + command});
+    REFLUX_TRY(building.stack.daemon, start(building, command, words, -1));
+    Child& daemon = building.stack.daemon;
+    bool ended = false;
+    const bool there = journal::wait_until(foreign_ready_time, [&] {
+        ended = wait_readable(daemon.pidfd.get(), Seconds(0)).value_or(false);
+        return ended || serves.empty() || ::access(serves.c_str(), F_OK) == 0;
+    });
+    if (ended) {
+        REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));
+        return fail(ErrorKind::system,
+                    fmt::format("the daemon ended before it served ({}): {}",
+                                exit ? to_string(*exit) : "no status", last_words(plan.daemon_log)));
+    }
+    if (!there) {
+        return fail(ErrorKind::timed_out,
+                    fmt::format("{} did not appear within {} of the daemon's start: {}", serves,
+                                to_string(foreign_ready_time), last_words(plan.daemon_log)));
+    }
+    return Started{.serves = serves, .device = {}};
+}
+
+void replace_all(std::string& text, std::string_view word, std::string_view by) {
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + by.size())) {
+        text.replace(at, word.size(), by);
+    }
 }
 
 }  // namespace
@@ -61,38 +133,60 @@ Status await_ready_line(Child& daemon, int fd, const std::string& log) {
 Status format_image(const Plan& plan, const std::string& image) {
     SpawnOptions options;
     options.cgroup_procs = {plan.helper_cgroup_procs};
-    REFLUX_TRY(
-        const auto result,
-        run_command({plan.refluxd, "format", image, "--size", to_string(plan.upper_size), "--zone-size",
-                     to_string(plan.zone_size), "--conventional", std::to_string(plan.conventional_zones)},
-                    format_time, options));
+    std::vector<std::string> command{plan.refluxd,
+                                     "format",
+                                     image,
+                                     "--size",
+                                     to_string(plan.upper_size),
+                                     "--zone-size",
+                                     to_string(plan.zone_size),
+                                     "--conventional",
+                                     std::to_string(plan.conventional_zones),
+                                     "--model",
+                                     plan.zone_model == "host-aware" ? "host-aware" : "host-managed"};
+    if (plan.zone_model == "translated") {
+        command.emplace_back("--translate");
+    }
+    REFLUX_TRY(const auto result, run_command(command, format_time, options));
     if (!result.exit || !result.exit->ok()) {
         return fail(ErrorKind::system, fmt::format("refluxd format: {}", trimmed(result.output)));
     }
     return {};
 }
 
-Result<Child> start_daemon(const Plan& plan, const std::string& image, const std::string& mount_point,
-                           const std::string& control_socket, journal::Journal& journal) {
-    REFLUX_CHECK(journal.intend(journal::Kind::file, control_socket));
-    REFLUX_CHECK(journal.intend(journal::Kind::mount, mount_point));
-    REFLUX_TRY(const auto id, journal.intend(journal::Kind::process, "refluxd"));
+Status make_plain_file(const std::string& path, Bytes size) {
+    return call_bounded("make " + path, Seconds(20), [&]() -> Status {
+        REFLUX_TRY(const auto fd, open_file(path, O_RDWR | O_CREAT | O_EXCL));
+        return ::ftruncate(fd.get(), static_cast<off_t>(size.value)) == 0
+                   ? Status{}
+                   : Status(fail_errno("ftruncate " + path));
+    });
+}
 
-    REFLUX_TRY(auto ready, make_pipe());
-    REFLUX_TRY(const auto log, open_file(plan.daemon_log, O_WRONLY | O_CREAT | O_APPEND, 0644));
-    SpawnOptions options;
-    options.cgroup_procs = {plan.daemon_cgroup_procs};
-    options.stdout_fd = ready.write_end.get();
-    options.stderr_fd = log.get();
-    options.die_with_parent = !plan.outlive_harness;
-    std::vector<std::string> command{plan.refluxd, "serve", image, mount_point, "--control", control_socket};
-    command.insert(command.end(), plan.serve_arguments.begin(), plan.serve_arguments.end());
-    REFLUX_TRY(auto daemon, spawn(command, options));
-    ready.write_end.reset();
-    REFLUX_TRY(const auto start, journal::process_start_time(daemon.pid));
-    REFLUX_CHECK(journal.note(id, fmt::format("{} {}", daemon.pid, start)));
-    REFLUX_CHECK(await_ready_line(daemon, ready.read_end.get(), plan.daemon_log));
-    return daemon;
+Status make_daemon_image(Building& building) {
+    const Plan& plan = building.plan;
+    if (!plan.foreign) {
+        return format_image(plan, building.image());
+    }
+    // A TCMU handler makes the file itself, in its own format.
+    return plan.foreign->config.empty() ? make_plain_file(building.image(), plan.upper_size) : Status{};
+}
+
+std::string device_name(const journal::Journal& journal) {
+    return "reflux-" + journal.folder().substr(journal.folder().rfind('/') + 1);
+}
+
+std::string filled(std::string text, const Building& building) {
+    replace_all(text, "{image}", building.image());
+    replace_all(text, "{size}", std::to_string(building.plan.upper_size.value));
+    replace_all(text, "{folder}", building.journal.folder());
+    replace_all(text, "{mount}", building.stack.fuse_mount);
+    replace_all(text, "{name}", device_name(building.journal));
+    return text;
+}
+
+Result<Started> daemon_up(Building& building, const std::vector<std::string>& refluxd_arguments) {
+    return building.plan.foreign ? foreign_up(building) : refluxd_up(building, refluxd_arguments);
 }
 
 }  // namespace reflux::stack

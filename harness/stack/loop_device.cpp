@@ -1,7 +1,5 @@
 #include "harness/stack/loop_device.h"
 
-#include "backend/base/kernel_file.h"
-
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
@@ -34,17 +32,14 @@ Result<BlockDevice> attach_loop(const std::string& backing_file, journal::Journa
         if (number < 0) {
             return fail_errno("LOOP_CTL_GET_FREE");
         }
-        BlockDevice device;
-        device.name = fmt::format("loop{}", number);
-        device.path = "/dev/" + device.name;
+        const std::string name = fmt::format("loop{}", number);
+        const std::string path = "/dev/" + name;
         REFLUX_TRY(const auto id, journal.intend(journal::Kind::loop, backing_file));
-        const auto attached = call_bounded("attach " + device.path, attach_time,
-                                           [&] { return configure(device.path, backing_file); });
+        const auto attached =
+            call_bounded("attach " + path, attach_time, [&] { return configure(path, backing_file); });
         if (attached) {
             REFLUX_CHECK(journal.note(id, std::to_string(number)));
-            REFLUX_TRY(const auto text, read_file(fmt::format("/sys/block/{}/dev", device.name)));
-            device.number = trimmed(text);
-            return device;
+            return block_device(name);
         }
         if (attached.error().errnum != EBUSY || attempt == attempts) {
             return fail(attached.error());

@@ -1,6 +1,9 @@
 #include "harness/stack/mounts.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/stack/zonefs.h"
+
+#include <algorithm>
 
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -11,11 +14,49 @@ namespace {
 constexpr Seconds mount_time{60};
 constexpr Seconds mkfs_time{120};
 
-std::vector<std::string> mkfs_command(const std::string& type, const std::string& device) {
-    if (type == "ext4") {
-        return {"mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", device};
+// What is known of a filesystem: a row of its own adds one.
+struct Filesystem {
+    std::string_view type;
+    std::vector<std::string> mkfs;           // the device comes last
+    std::vector<std::string> on_zoned = {};  // more for mkfs, on a zoned device
+    Status (*make)(const std::string& device, const std::string& cgroup_procs) = nullptr;  // in mkfs' place
+    std::string_view mount_options = {};
+};
+
+const std::vector<Filesystem>& filesystems() {
+    static const std::vector<Filesystem> rows{
+        {.type = "ext4",
+         .mkfs = {"mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1"},
+         .mount_options = "noinit_itable"},
+        {.type = "xfs", .mkfs = {"mkfs.xfs", "-q", "-f", "-K"}},
+        // Of what is duplicated on a zoned device only newer kernels know.
+        {.type = "btrfs",
+         .mkfs = {"mkfs.btrfs", "-q", "-f", "-K"},
+         .on_zoned = {"-d", "single", "-m", "single"}},
+        // By discards it also empties the zones.
+        {.type = "f2fs",
+         .mkfs = {"mkfs.f2fs", "-q", "-f", "-t", "0"},
+         .on_zoned = {"-m", "-t", "1"},
+         .mount_options = "background_gc=off"},
+        {.type = "zonefs", .mkfs = {}, .make = format_zonefs},
+    };
+    return rows;
+}
+
+Result<const Filesystem*> filesystem(const std::string& type) {
+    const auto& rows = filesystems();
+    const auto found =
+        std::find_if(rows.begin(), rows.end(), [&](const Filesystem& row) { return row.type == type; });
+    if (found == rows.end()) {
+        return fail(ErrorKind::invalid_input, fmt::format("no filesystem '{}' is known here", type));
     }
-    return {"mkfs." + type, "-q", "-f", "-K", device};
+    return &*found;
+}
+
+bool is_zoned(const std::string& device) {
+    const auto name = device.substr(device.rfind('/') + 1);
+    const auto model = read_file(fmt::format("/sys/class/block/{}/queue/zoned", name));
+    return model && trimmed(*model) != "none";
 }
 
 }  // namespace
@@ -61,9 +102,19 @@ Status make_private_root(const std::string& path, journal::Journal& journal) {
 
 Status make_filesystem(const std::string& type, const std::string& device,
                        const std::string& helper_cgroup_procs) {
-    const auto command = mkfs_command(type, device);
+    REFLUX_TRY(const auto* const row, filesystem(type));
+    if (row->make != nullptr) {
+        return row->make(device, helper_cgroup_procs);
+    }
+    auto command = row->mkfs;
+    if (is_zoned(device)) {
+        command.insert(command.end(), row->on_zoned.begin(), row->on_zoned.end());
+    }
+    command.push_back(device);
     SpawnOptions options;
-    options.cgroup_procs = {helper_cgroup_procs};
+    if (!helper_cgroup_procs.empty()) {
+        options.cgroup_procs = {helper_cgroup_procs};
+    }
     REFLUX_TRY(const auto result, run_command(command, mkfs_time, options));
     if (!result.exit) {
         return fail(ErrorKind::timed_out,
@@ -78,7 +129,8 @@ Status make_filesystem(const std::string& type, const std::string& device,
 }
 
 std::string mount_options(const std::string& type) {
-    return type == "ext4" ? "noinit_itable" : "";
+    const auto row = filesystem(type);
+    return row ? std::string((*row)->mount_options) : "";
 }
 
 }  // namespace reflux::stack

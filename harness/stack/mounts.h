@@ -22,7 +22,8 @@ Status make_directory(const std::string& path, journal::Journal& journal);
 Status mount_at(const MountPlan& plan, journal::Journal& journal);
 // Binds a directory onto itself and makes it a private mount.
 Status make_private_root(const std::string& path, journal::Journal& journal);
-// mkfs of `type` (ext4, xfs, btrfs), no discard, nothing left for the kernel to initialise later.
+// mkfs of `type` (ext4, xfs, btrfs, f2fs; zonefs on a zoned device, by our own hand), no discard, nothing
+// left for the kernel to initialise later. btrfs and f2fs are made for a zoned device where `device` is one.
 Status make_filesystem(const std::string& type, const std::string& device,
                        const std::string& helper_cgroup_procs);
 // Mount options that keep the filesystem from starting I/O of its own.

@@ -1,11 +1,15 @@
 #include "harness/stack/stack.h"
 
+#include "backend/base/kernel_file.h"
 #include "harness/journal/undo.h"
-#include "harness/stack/daemon_process.h"
+#include "harness/stack/dm_zoned.h"
+#include "harness/stack/front_end.h"
+#include "harness/stack/kernel_modules.h"
 #include "harness/stack/loop_device.h"
 #include "harness/stack/mounts.h"
 
 #include <algorithm>
+#include <array>
 
 namespace reflux::stack {
 namespace {
@@ -39,39 +43,28 @@ Result<BlockDevice> lower_up(const Plan& plan, Stack& stack, const std::string& 
     return device;
 }
 
-std::string image_of(const Stack& stack) {
-    return stack.lower_mount + "/disk.img";
-}
-
-// The file on which the upper device is set: what refluxd serves, or a plain file of the lower filesystem.
-std::string served_file(const Plan& plan, const Stack& stack) {
-    return plan.with_daemon ? stack.fuse_mount + "/disk" : image_of(stack);
-}
-
-Status make_image(const Plan& plan, const Stack& stack, journal::Journal& journal, const Narrator& say) {
-    const std::string image = image_of(stack);
-    if (plan.with_daemon) {
-        REFLUX_CHECK(make_directory(stack.fuse_mount, journal));
-        return format_image(plan, image);
+// The mapping between the served disk and the upper filesystem, new or as it was left.
+Result<BlockDevice> map_up(Building& building, bool is_new) {
+    const BlockDevice& served = building.stack.served_device;
+    if (building.plan.map.empty()) {
+        return served;
     }
-    say("no daemon: upper device straight on a lower file");
-    return call_bounded("make " + image, Seconds(20), [&]() -> Status {
-        REFLUX_TRY(const auto fd, open_file(image, O_RDWR | O_CREAT | O_EXCL));
-        return ::ftruncate(fd.get(), static_cast<off_t>(plan.upper_size.value)) == 0
-                   ? Status{}
-                   : Status(fail_errno("ftruncate " + image));
-    });
+    building.say(fmt::format("{} on {}", building.plan.map, served.path));
+    REFLUX_CHECK(load_module("dm-zoned", building.journal));
+    if (is_new) {
+        REFLUX_CHECK(format_dm_zoned(served.path));
+    }
+    return dm_zoned_up(served.path, device_name(building.journal), building.journal);
 }
 
 // Daemon, if there is one, and upper device on an image that exists.
-Status device_up(const Plan& plan, Stack& stack, journal::Journal& journal, const Narrator& say) {
-    if (plan.with_daemon) {
-        say(fmt::format("refluxd serves {}", stack.fuse_mount));
-        REFLUX_TRY(stack.daemon,
-                   start_daemon(plan, image_of(stack), stack.fuse_mount, stack.control_socket, journal));
-        REFLUX_TRY(stack.fuse_connection, journal::fuse_connection_at(stack.fuse_mount));
+Status devices_up(Building& building, bool is_new) {
+    const FrontEnd* front_end = find_front_end(building.plan.front_end);
+    for (const auto module : front_end->modules) {
+        REFLUX_CHECK(load_module(module, building.journal));
     }
-    REFLUX_TRY(stack.upper_device, attach_loop(served_file(plan, stack), journal));
+    REFLUX_CHECK(front_end->up(building));
+    REFLUX_TRY(building.stack.upper_device, map_up(building, is_new));
     return {};
 }
 
@@ -85,21 +78,39 @@ MountPlan upper_mount_plan(const Plan& plan, const Stack& stack) {
 
 }  // namespace
 
+Result<BlockDevice> block_device(const std::string& name) {
+    REFLUX_TRY(const auto number, read_file(fmt::format("/sys/block/{}/dev", name)));
+    return BlockDevice{.path = "/dev/" + name, .name = name, .number = trimmed(number)};
+}
+
+Result<Bytes> size_of(const BlockDevice& device) {
+    REFLUX_TRY(const auto sectors, read_number(fmt::format("/sys/block/{}/size", device.name)));
+    return Bytes{sectors * sector_size};
+}
+
 Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& say) {
+    const FrontEnd* front_end = find_front_end(plan.front_end);
+    if (front_end == nullptr) {
+        return fail(ErrorKind::invalid_input, "there is no front end " + plan.front_end);
+    }
     const std::string& folder = journal.folder();
     const std::string mounts = folder + "/m";
     Stack stack;
     stack.lower_mount = mounts + "/lower";
     stack.fuse_mount = mounts + "/fuse";
     stack.upper_mount = mounts + "/upper";
-    stack.control_socket = plan.with_daemon ? folder + "/control" : "";
+    stack.control_socket = front_end->has_daemon && !plan.foreign ? folder + "/control" : "";
+    Building building{.plan = plan, .stack = stack, .journal = journal, .say = say};
     REFLUX_CHECK(make_directory(mounts, journal));
     REFLUX_CHECK(make_private_root(mounts, journal));
     stack.fusectl = mount_pseudo("fusectl", mounts, journal, say);
     stack.tracefs = mount_pseudo("tracefs", mounts, journal, say);
-    REFLUX_TRY(stack.lower_device, lower_up(plan, stack, folder, journal, say));
-    REFLUX_CHECK(make_image(plan, stack, journal, say));
-    REFLUX_CHECK(device_up(plan, stack, journal, say));
+    if (front_end->make_image != nullptr) {
+        REFLUX_TRY(stack.lower_device, lower_up(plan, stack, folder, journal, say));
+        REFLUX_CHECK(front_end->make_image(building));
+    }
+    stack.first_above_image = journal.next_id();
+    REFLUX_CHECK(devices_up(building, true));
     say(fmt::format("upper {} on {}", plan.upper_fs, stack.upper_device.path));
     REFLUX_CHECK(make_filesystem(plan.upper_fs, stack.upper_device.path, plan.helper_cgroup_procs));
     REFLUX_CHECK(mount_at(upper_mount_plan(plan, stack), journal));
@@ -112,22 +123,24 @@ Status remount_upper(const Plan& plan, const Stack& stack, journal::Journal& jou
 }
 
 Status set_up_again(const Plan& plan, Stack& stack, journal::Journal& journal, const Narrator& say) {
-    const std::vector<std::string> names{stack.upper_mount, served_file(plan, stack), stack.fuse_mount,
-                                         stack.control_socket};
+    using journal::Kind;
+    // What observes and what mitigates stays.
+    static constexpr std::array kept{Kind::trace_instance, Kind::trace_probes, Kind::setting, Kind::cgroup,
+                                     Kind::subtree_control};
     const auto above_lower = [&](const journal::Object& object) {
-        return object.kind == journal::Kind::process ||
-               (object.kind != journal::Kind::directory &&
-                std::find(names.begin(), names.end(), object.name) != names.end());
+        return object.id >= stack.first_above_image && std::ranges::find(kept, object.kind) == kept.end();
     };
     say("taking down what stands on the lower filesystem");
     const auto report = journal::undo(journal, journal::Mode::escape, above_lower);
     stack.daemon = {};
     stack.fuse_connection.reset();
+    stack.abort.reset();
     if (!report.leftovers.empty()) {
         return fail(ErrorKind::system,
                     fmt::format("could not be taken down: {}", fmt::join(report.leftovers, ", ")));
     }
-    REFLUX_CHECK(device_up(plan, stack, journal, say));
+    Building building{.plan = plan, .stack = stack, .journal = journal, .say = say};
+    REFLUX_CHECK(devices_up(building, false));
     say(fmt::format("upper {} on {}, its journal is recovered", plan.upper_fs, stack.upper_device.path));
     return mount_at(upper_mount_plan(plan, stack), journal);
 }

@@ -1,7 +1,7 @@
 // The stack under test, built from the bottom up: an own lower image on a loop device, the lower filesystem,
-// refluxd on a file of it (or nothing, for the loopback control), a loop device on what it serves, the upper
-// filesystem. Each piece is journalled before it is made; taking down is journal::undo, for an orderly end
-// and for a hung one.
+// a daemon on a file of it (or none, for the controls), the block device that comes out of what it serves, a
+// mapping on that if one is wanted, the upper filesystem. Each piece is journalled before it is made; taking
+// down is journal::undo, for an orderly end and for a hung one.
 //
 // Everything is mounted below RUN/m, which is bound onto itself with private propagation, so that no other
 // mount namespace gets to hold it. Threads: one, single-threaded process (children are forked).
@@ -16,22 +16,35 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace reflux::stack {
+
+// A daemon that is not refluxd. In each text {image}, {size} (bytes), {folder} (the run's own, for sockets),
+// {mount} (an empty directory) and {name} (of this run's device) are replaced.
+struct ForeignDaemon {
+    std::string command;  // run by sh, in the foreground
+    std::string serves;   // path that appears when it serves: a file, a socket or a block device
+    std::string config;   // dev_config of a TCMU device: names the handler
+};
 
 // What to build.
 struct Plan {
     std::string lower_fs;  // ext4 | xfs | btrfs
     std::string upper_fs;
-    bool with_daemon = true;  // false: upper on loop straight on a lower file
+    std::string front_end = "fuse";  // a name of front_end.h
+    std::string map;                 // what is between served disk and upper filesystem: "" | "dm-zoned"
     Bytes lower_size;
-    Bytes upper_size;
+    Bytes upper_size;  // of the disk that is served
     Bytes zone_size;
     unsigned conventional_zones = 0;
+    std::string zone_model;    // host-aware | host-managed | translated
     std::string image_folder;  // where the lower image is made; needs lower_size of free space
     std::string refluxd;       // path of the program
     std::vector<std::string> serve_arguments;  // for `refluxd serve`: engine and what mitigations add
+    std::optional<ForeignDaemon> foreign;      // instead of refluxd
+    std::vector<std::string> exec_prefix;      // command that starts a foreign daemon; empty: as it is
     std::string daemon_cgroup_procs;           // the daemon enters it before exec
     std::string helper_cgroup_procs;           // mkfs, mount and the like enter it
     std::string daemon_log;                    // file that takes the daemon's stderr
@@ -44,19 +57,32 @@ struct BlockDevice {
     std::string name;    // "loop3"
     std::string number;  // "7:3"
 };
+// By its name in /sys/block.
+Result<BlockDevice> block_device(const std::string& name);
+Result<Bytes> size_of(const BlockDevice& device);
+
+// How everything that the daemon owes is failed, so that who waits for it goes on. Neither may block.
+struct Abort {
+    std::string what;                                              // "connection" | "ring of …", for people
+    std::vector<std::pair<std::string, std::string>> writes = {};  // file and text, in this order
+    std::vector<std::string> command = {};                         // run in the background
+};
 
 // What stands.
 struct Stack {
-    BlockDevice lower_device;
-    BlockDevice upper_device;
+    BlockDevice lower_device;   // empty: the front end has no file below
+    BlockDevice served_device;  // what the front end gives
+    BlockDevice upper_device;   // what the upper filesystem is on: the same, or a mapping on it
     std::string lower_mount;
     std::string upper_mount;
     std::string fuse_mount;
-    std::string fusectl;  // own mount of fusectl, or empty: the kernel has none
-    std::string tracefs;  // likewise
-    std::string control_socket;
+    std::string fusectl;         // own mount of fusectl, or empty: the kernel has none
+    std::string tracefs;         // likewise
+    std::string control_socket;  // refluxd's; empty: there is no refluxd
     std::optional<std::uint64_t> fuse_connection;
-    Child daemon;  // pid -1: none
+    std::optional<Abort> abort;               // nullopt: there is no way
+    Child daemon;                             // pid -1: none
+    journal::ObjectId first_above_image = 0;  // of what stands on the lower filesystem's file
 };
 
 // Called with one line for each step that is about to be taken ("mkfs.xfs on /dev/loop2").
@@ -69,8 +95,8 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
 // Bounded.
 Status remount_upper(const Plan& plan, const Stack& stack, journal::Journal& journal);
 
-// Takes down what stands above the lower filesystem, in whatever state it is, by the escape: the FUSE
-// connection is aborted, memory limits are lifted, what runs in the run's cgroups is killed. Then serves the
+// Takes down what stands above the lower filesystem, in whatever state it is, by the escape: what the daemon
+// owes is aborted, memory limits are lifted, what runs in the run's cgroups is killed. Then serves the
 // image that is left with a new daemon (in plan.daemon_cgroup_procs) and mounts the upper filesystem, which
 // recovers its journal. Bounded. On an error what stands is left to journal::undo.
 Status set_up_again(const Plan& plan, Stack& stack, journal::Journal& journal, const Narrator& say);

@@ -20,8 +20,7 @@ namespace {
 
 // What the connection serves: the upper device, or the file under it.
 std::size_t served_node(const Evidence& evidence, WaitGraph& graph) {
-    return graph.node(NodeKind::resource, fmt::format("what connection {} serves",
-                                                      number_or_unknown(evidence.devices.fuse_connection)));
+    return graph.node(NodeKind::resource, fmt::format("what {} serves", connection_words(evidence.devices)));
 }
 
 // "folio writeback inside memcg reclaim"
@@ -89,9 +88,11 @@ std::vector<WaitEdge> followers(const Evidence& evidence, const std::vector<Watc
 void add_service(const Evidence& evidence, const Owed& owed, const std::vector<std::size_t>& served,
                  WaitGraph& graph) {
     const std::vector<std::string> facts = owed_facts(owed);
-    const std::string fact = facts.empty() ? "no request is known to be owed to the upper device"
-                                           : fmt::format("it is served by the daemon ({}); {}",
-                                                         evidence.devices.front_end, join(facts, ", "));
+    const std::string fact =
+        facts.empty() ? "no request is known to be owed to the upper device"
+                      : fmt::format("it is served by the daemon ({}{}); {}", evidence.devices.front_end,
+                                    evidence.devices.map.empty() ? "" : ", under " + evidence.devices.map,
+                                    join(facts, ", "));
     if (facts.empty() && !graph.blocked.empty()) {
         graph.missing.push_back(fact);
     }
@@ -163,12 +164,14 @@ void add_answers(const Evidence& evidence, const Owed& owed, const std::vector<W
                  WaitGraph& graph) {
     const std::vector<int>& blocked = graph.blocked;
     const std::vector<int> others = other_takers(evidence, blocked, tasks);
-    std::string way = blocked.empty() ? std::string() : way_out(owed, others, blocked, tasks);
+    const bool foreign = has_foreign_daemon(evidence.devices);
+    std::string way = blocked.empty() ? std::string() : way_out(owed, others, blocked, tasks, foreign);
     const bool closes = !blocked.empty() && way.empty();
-    const std::string fact = others.empty()
-                                 ? "all daemon threads that take requests are blocked"
-                                 : fmt::format("{} idle with nothing left to take",
-                                               thread_list(others) + (others.size() == 1 ? " is" : " are"));
+    const std::string fact =
+        others.empty()
+            ? "all daemon threads that take requests are blocked"
+            : fmt::format("{} idle {}", thread_list(others) + (others.size() == 1 ? " is" : " are"),
+                          foreign ? "and not woken once in the stall" : "with nothing left to take");
     std::vector<std::size_t> takers;
     for (const Watched& task : tasks) {
         if (!is_daemon(evidence, task.last)) {

@@ -60,7 +60,8 @@ DaemonWait by_event(const Evidence& evidence, const Watched& task, const OpenRec
                     const std::vector<Watched>& tasks) {
     const TraceEvent& event = *open.last_event;
     const evidence::Devices& devices = evidence.devices;
-    if (devices.upper_device.empty() || event.device != devices.upper_device) {
+    const bool is_served = !devices.served_device.empty() && event.device == devices.served_device;
+    if (devices.upper_device.empty() || (event.device != devices.upper_device && !is_served)) {
         return {.target = event.device == devices.lower_device ? Target::lower_device : Target::unknown,
                 .fact = fmt::format("its last trace event, {}, names device {}, not the upper device {}",
                                     event.event, event.device, text_or(devices.upper_device, "(unknown)"))};
@@ -91,7 +92,8 @@ DaemonWait by_event(const Evidence& evidence, const Watched& task, const OpenRec
         fact += fmt::format("; {} of the upper filesystem waits for {}", name_of(holder->last),
                             to_string(*holder->classified.wait));
     }
-    return {.target = Target::upper_device, .fact = std::move(fact)};
+    const bool is_upper = event.device == devices.upper_device;
+    return {.target = is_upper ? Target::upper_device : Target::served, .fact = std::move(fact)};
 }
 
 }  // namespace

@@ -19,6 +19,23 @@ std::string describe(const Request& request) {
     return fmt::format("request {} ({})", request.id, shape_of(request));
 }
 
+// Of a daemon that tells nothing: a thread that has slept, idle, through the whole stall without being woken
+// once has no request in hand, and takes none of those that have waited all that time.
+std::string awake_taker(const std::vector<int>& others, const std::vector<Watched>& tasks) {
+    for (const int tid : others) {
+        const auto task =
+            std::ranges::find_if(tasks, [tid](const Watched& it) { return it.last.tid == tid; });
+        if (task == tasks.end()) {
+            return fmt::format("daemon thread {} was not sampled, so it might answer", tid);
+        }
+        if (task->classified.wait != Wait::idle || task->samples < 2 || task->switches > 0) {
+            return fmt::format("{} is neither blocked likewise nor asleep throughout, so it might answer",
+                               name_of(task->last));
+        }
+    }
+    return "";
+}
+
 }  // namespace
 
 Owed owed_requests(const Evidence& evidence) {
@@ -28,7 +45,8 @@ Owed owed_requests(const Evidence& evidence) {
         owed.in_flight = evidence.stall->daemon.in_flight;
     }
     if (const ProgressPoint* point = counters_in_stall(evidence); point != nullptr) {
-        owed.waiting = point->fuse_waiting;
+        owed.waiting = waiting_of(*point);
+        owed.by_device = !point->fuse_waiting;
         owed.device_in_flight = point->device_in_flight;
     }
     return owed;
@@ -40,7 +58,8 @@ std::vector<std::string> owed_facts(const Owed& owed) {
         facts.push_back(fmt::format("the daemon holds {}", counted(owed.in_flight.size(), "request")));
     }
     if (owed.waiting.value_or(0) > 0) {
-        facts.push_back(fmt::format("the connection counts {} waiting", *owed.waiting));
+        facts.push_back(owed.by_device ? fmt::format("the device below has {} I/O in flight", *owed.waiting)
+                                       : fmt::format("the connection counts {} waiting", *owed.waiting));
     }
     if (owed.device_in_flight > 0) {
         facts.push_back(fmt::format("the device has {} I/O in flight", owed.device_in_flight));
@@ -77,7 +96,7 @@ std::vector<int> other_takers(const Evidence& evidence, const std::vector<int>& 
 }
 
 std::string way_out(const Owed& owed, const std::vector<int>& others, const std::vector<int>& blocked,
-                    const std::vector<Watched>& tasks) {
+                    const std::vector<Watched>& tasks, bool foreign) {
     for (const Request& request : owed.in_flight) {
         if (request.tid != 0 && !contains(blocked, request.tid) && !contains(others, request.tid)) {
             return fmt::format("{} is in the hands of thread {}, which is not blocked likewise",
@@ -86,6 +105,9 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
     }
     if (others.empty()) {
         return "";
+    }
+    if (!owed.answered && foreign) {
+        return awake_taker(others, tasks);
     }
     if (!owed.answered) {
         return fmt::format("the daemon did not tell which thread holds which request, so {} might answer",

@@ -16,6 +16,7 @@ struct Owed {
     bool answered = false;  // the daemon's own list is known
     std::vector<evidence::Request> in_flight;
     std::optional<std::uint64_t> waiting;  // the connection's count
+    bool by_device = false;                // it is that of the served device's I/O in flight
     std::uint64_t device_in_flight = 0;
 };
 // `evidence.stall` must be set.
@@ -31,8 +32,9 @@ const evidence::Request* request_of(const Owed& owed, int tid);
 // The daemon threads that take requests, or may, and are not blocked.
 std::vector<int> other_takers(const evidence::Evidence& evidence, const std::vector<int>& blocked,
                               const std::vector<Watched>& tasks);
-// Why a thread that is not blocked could still answer; empty: none can.
+// Why a thread that is not blocked could still answer; empty: none can. `foreign`: the daemon is one that
+// does not tell what it holds.
 std::string way_out(const Owed& owed, const std::vector<int>& others, const std::vector<int>& blocked,
-                    const std::vector<Watched>& tasks);
+                    const std::vector<Watched>& tasks, bool foreign);
 
 }  // namespace reflux::verdict

@@ -177,7 +177,7 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
 }  // namespace
 
 RecursionFinding judge_recursion(const Evidence& evidence, const std::vector<Watched>& tasks) {
-    if (evidence.devices.front_end == "loop") {
+    if (!evidence.devices.front_end.empty() && !evidence::has_daemon(evidence.devices)) {
         return {.recursion = Recursion::none,
                 .reasons = {
                     "recursion none: there is no daemon in this stack, the kernel serves the upper device"}};

@@ -15,10 +15,6 @@ using evidence::TraceEvent;
 
 namespace {
 
-bool has_daemon(const Evidence& evidence) {
-    return evidence.devices.front_end != "loop";
-}
-
 bool holds_request(const Stall& stall, int tid) {
     return stall.daemon.answered && std::ranges::any_of(stall.daemon.in_flight, [tid](const auto& request) {
                return request.tid == tid;
@@ -54,7 +50,7 @@ bool is_live(const Evidence& evidence, const Watched& task) {
         return false;
     }
     const bool bounded = task.classified.wait && is_bounded(*task.classified.wait);
-    if (!has_daemon(evidence)) {
+    if (!evidence::has_daemon(evidence.devices)) {
         return bounded && (task.last.role == "workload" || task.last.role == "upper");
     }
     const bool answers = contains(evidence.daemon_io_tids, task.last.tid) ||
@@ -148,8 +144,8 @@ const Watched* suspect(const Evidence& evidence, const std::vector<Watched>& tas
     const Watched* best = nullptr;
     int best_rank = 0;
     for (const Watched& task : tasks) {
-        const bool concerned =
-            has_daemon(evidence) ? is_daemon(evidence, task.last) : task.last.role != "other";
+        const bool concerned = evidence::has_daemon(evidence.devices) ? is_daemon(evidence, task.last)
+                                                                      : task.last.role != "other";
         const int rank = task.stuck()                         ? 3
                          : task.last.state == 'D'             ? 2
                          : task.classified.wait != Wait::idle ? 1
@@ -184,7 +180,7 @@ void judge_undecided(const Evidence& evidence, const std::vector<Watched>& tasks
             "{}, but {} has a request in hand and sleeps in code of its own, not in the kernel's: "
             "what it waits for is not shown",
             stall_sentence(evidence), name_of(holder->last)));
-    } else if (task == nullptr && has_daemon(evidence)) {
+    } else if (task == nullptr && evidence::has_daemon(evidence.devices)) {
         verdict.reasons.push_back(
             stall_sentence(evidence) +
             ", but every daemon thread that was sampled is idle: the stall is above the daemon");

@@ -49,7 +49,7 @@ void WaitGraph::add(WaitEdge edge) {
 
 WaitGraph wait_graph(const Evidence& evidence, const std::vector<Watched>& tasks) {
     WaitGraph graph;
-    const bool has_daemon = !evidence.devices.front_end.empty() && evidence.devices.front_end != "loop";
+    const bool has_daemon = evidence::has_daemon(evidence.devices);
     if (!evidence.stall || !has_daemon) {
         graph.missing.emplace_back("no daemon serves the upper device, so no cycle can go through one");
     }

@@ -22,7 +22,8 @@
 //
 //     T2 -> T. T2 is a daemon thread in D throughout, without a context switch, at the lock of a write
 //     function that T, for which one of the above holds, is inside of (the lock of the image's inode).
-//  2. D -> connection. devices.front_end is served by the daemon ("fuse"), and I/O is owed: the daemon holds
+//  2. D -> connection. devices.front_end is served by the daemon ("fuse", "tcmu", …), and I/O is owed: the
+//  daemon holds
 //     a request, the connection's `waiting` counts one, or D has I/O in flight. D -> loop worker ->
 //     connection beside it, where a loop worker of D is seen waiting for a FUSE answer.
 //  3. connection -> request -> T: the daemon holds the request, unanswered, and T works on it. connection ->
@@ -32,7 +33,8 @@
 //     blocked and hold what is taken; or if each of the others is idle with no request in hand, while every
 //     request that is owed is in the hands of blocked threads: none is queued in the daemon (tid 0), and the
 //     connection's `waiting` does not exceed what the daemon holds, so there is nothing that an idle thread
-//     could still take.
+//     could still take. Of a daemon that is not refluxd, and tells nothing: or if each of the others sat in
+//     an idle wait in all samples without one context switch, while requests waited all that time.
 // The other edges (waiting_tasks.h) show who waits beside; none of them leads from the daemon or the devices
 // to somewhere else, so no claim rests on them.
 #pragma once

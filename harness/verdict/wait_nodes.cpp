@@ -51,13 +51,25 @@ std::size_t lower_device_node(const Evidence& evidence, WaitGraph& graph) {
 }
 
 std::size_t connection_node(const Evidence& evidence, WaitGraph& graph) {
-    const std::size_t node =
-        graph.node(NodeKind::connection, "connection " + number_or_unknown(evidence.devices.fuse_connection));
-    if (const ProgressPoint* point = counters_in_stall(evidence); point != nullptr && point->fuse_waiting) {
+    const std::size_t node = graph.node(NodeKind::connection, connection_words(evidence.devices));
+    if (const ProgressPoint* point = counters_in_stall(evidence); point != nullptr && waiting_of(*point)) {
         graph.nodes[node].note =
-            fmt::format("{}, {} waiting", evidence.devices.front_end, *point->fuse_waiting);
+            fmt::format("{}, {} waiting", evidence.devices.front_end, *waiting_of(*point));
     }
     return node;
+}
+
+std::string connection_words(const evidence::Devices& devices) {
+    if (devices.front_end == "fuse") {
+        return "connection " + number_or_unknown(devices.fuse_connection);
+    }
+    return fmt::format(
+        "{} device {}", devices.front_end,
+        text_or(devices.served_device.empty() ? devices.upper_device : devices.served_device, "(unknown)"));
+}
+
+std::optional<std::uint64_t> waiting_of(const ProgressPoint& point) {
+    return point.fuse_waiting ? point.fuse_waiting : point.served_in_flight;
 }
 
 std::size_t pause_node(Wait wait, WaitGraph& graph) {

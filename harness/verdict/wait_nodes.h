@@ -9,6 +9,10 @@ namespace reflux::verdict {
 
 std::size_t task_node(const evidence::Evidence& evidence, const evidence::TaskSample& task, WaitGraph& graph);
 std::size_t upper_device_node(const evidence::Evidence& evidence, WaitGraph& graph);
+// By which the daemon's answers come: "connection 43", "tcmu device 8:0".
+std::string connection_words(const evidence::Devices& devices);
+// What waits for the daemon there, where that is counted apart from the upper device.
+std::optional<std::uint64_t> waiting_of(const evidence::ProgressPoint& point);
 std::size_t lower_device_node(const evidence::Evidence& evidence, WaitGraph& graph);
 std::size_t connection_node(const evidence::Evidence& evidence, WaitGraph& graph);
 // A wait that ends by time.

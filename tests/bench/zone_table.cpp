@@ -1,5 +1,6 @@
 // What the zone model costs at a million zones (docs/zone-model.md has figures):
-//   ninja -C build bench_zone_table && build/tests/bench_zone_table
+//   ninja -C build bench_zone_table && build/tests/bench_zone_table --benchmark_repetitions=20
+//       --benchmark_enable_random_interleaving=true --benchmark_min_time=0.05
 // A request is begin_write and record_write of 4 KiB at a zone's write pointer, or one command.
 #include "backend/zone/zone_table.h"
 
@@ -52,8 +53,8 @@ std::uint64_t write(ZoneTable& table, std::uint64_t id) {
     return written;
 }
 
-// What any of the following pays for a zone that no cache holds: one load of its write pointer, the address
-// of which comes out of the load before.
+// The floor of all that follows, for a zone that the nearest caches do not hold: one load of its write
+// pointer, the address of which comes out of the load before.
 void touch_any(benchmark::State& state) {
     const auto table = table_of(ZoneModel::host_managed, 0);
     Dice dice;
@@ -65,14 +66,15 @@ void touch_any(benchmark::State& state) {
 }
 BENCHMARK(touch_any);
 
-// range(0): among how many zones a write finds its own, range(1): max_open.
-void write_any(benchmark::State& state, ZoneModel model) {
+// range(0): among how many zones a write finds its own, range(1): max_open. `waits`: where a request goes
+// hangs on what the one before it has read of its zone, so that no wait for memory hides behind another.
+void write_any(benchmark::State& state, ZoneModel model, bool waits) {
     auto table = table_of(model, static_cast<std::uint32_t>(state.range(1)));
     const auto among = static_cast<std::uint64_t>(state.range(0));
     Dice dice;
     std::uint64_t last = 0;
     for (auto _ : state) {
-        last = write(table, dice.zone(among, last));
+        last = write(table, dice.zone(among, waits ? last : 0));
     }
     benchmark::DoNotOptimize(last);
 }
@@ -80,8 +82,9 @@ void write_any(benchmark::State& state, ZoneModel model) {
 void which_zones(benchmark::internal::Benchmark* writes) {
     writes->Args({128, 128})->Args({sequential, 0})->Args({sequential, 128});
 }
-BENCHMARK_CAPTURE(write_any, host_managed, ZoneModel::host_managed)->Apply(which_zones);
-BENCHMARK_CAPTURE(write_any, host_aware, ZoneModel::host_aware)->Apply(which_zones);
+BENCHMARK_CAPTURE(write_any, host_managed, ZoneModel::host_managed, true)->Apply(which_zones);
+BENCHMARK_CAPTURE(write_any, host_aware, ZoneModel::host_aware, true)->Apply(which_zones);
+BENCHMARK_CAPTURE(write_any, host_managed_no_wait, ZoneModel::host_managed, false)->Apply(which_zones);
 
 // All zones in turn. range(0): max_open; with 128 every write opens its zone and closes another.
 void write_in_turn(benchmark::State& state) {

@@ -65,7 +65,7 @@ void check_table(const ZonedGeometry& geometry, std::string_view input) {
         require(!table_block_sequence(sound, i + 1), "and only in its place");
         decode_table_block(sound, part);
     }
-    const auto table = ZoneTable::restore(geometry, std::move(zones));
+    const auto table = ZoneTable::restore(geometry, zones);
     if (!table) {
         return;
     }

@@ -170,7 +170,7 @@ class Oracle {
   private:
     std::uint64_t below(std::uint64_t limit) { return dice_() % limit; }
     Bytes start() const { return table_.geometry().start_of(id_); }
-    const Zone& zone() const { return table_.zone(id_); }
+    Zone zone() const { return table_.zone(id_); }
 
     // Some zones are worked on more than others, or none would become full.
     void pick_zone() {

@@ -115,7 +115,7 @@ class CrashSession {
         data_offset_ = opened->image.superblock().data_offset.value;
         ledger_ = std::make_unique<Ledger>(opened->zones, before, data_offset_);
         for (std::uint64_t id = 0; id < opened->zones.geometry().zone_count(); ++id) {
-            const Zone& zone = opened->zones.zone({id});
+            const Zone zone = opened->zones.zone({id});
             planned_.push_back(zone.written.value / sector_bytes);
         }
         auto engine = std::make_unique<ShuffledEngine>(file_, random_);

@@ -1,5 +1,6 @@
 // Loss of power at every moment of a translated disk's work: the log of all writes to the image file, cut
 // after an event, with any part of what no sync has covered.
+#include "backend/translated_check.h"
 #include "tests/support/seed.h"
 #include "tests/unit/backend/translated_session.h"
 
@@ -27,6 +28,22 @@ PagedFile new_disk() {
     return file;
 }
 
+// What fsck has against the translation's metadata; of the image's own, copies may well be torn.
+std::string fsck(const PagedFile& left) {
+    PagedFile file = left;
+    ImageFindings of_image;
+    const auto contents = read_image(file, of_image);
+    if (!contents) {
+        return contents.error().message;
+    }
+    ImageFindings found;
+    if (const auto read = check_translation(file, contents->superblock, contents->zones, found); !read) {
+        return read.error().message;
+    }
+    found.fatal.insert(found.fatal.end(), found.repairable.begin(), found.repairable.end());
+    return found.fatal.empty() ? "" : found.fatal.front();
+}
+
 TEST(TranslatedCrash, NothingFlushedIsLostAndNothingStaleIsShown) {
     const std::uint64_t seed = test::new_seed();
     std::printf("REFLUX_SEED=%lu\n", seed);
@@ -51,6 +68,7 @@ TEST(TranslatedCrash, NothingFlushedIsLostAndNothingStaleIsShown) {
              events += 1 + test::below(random, stride), ++states) {
             crash.advance(events);
             const PagedFile left = test::chance(random, 0.1) ? crash.all() : crash.some(random);
+            ASSERT_EQ(fsck(left), "") << "after event " << events;
             const TranslatedStack stack(TranslatedSession::copy_of(left));
             ASSERT_NE(stack.translated, nullptr) << "after event " << events << ": " << stack.error;
             ASSERT_EQ(session.broken_promise(crash.tick(), stack.contents()), "") << "after event " << events;

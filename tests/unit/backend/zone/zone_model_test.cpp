@@ -276,7 +276,7 @@ class Pair {
     void compare() {
         for (std::size_t id = 0; id < disk_.zones.size(); ++id) {
             const RefZone& wanted = disk_.zones[id];
-            const Zone& zone = table().zone({id});
+            const Zone zone = table().zone({id});
             if (letter_of(zone.condition) != wanted.condition ||
                 zone.written.value != wanted.pointer * disk_.block_size ||
                 zone.non_sequential != wanted.non_seq || zone.reset_recommended != wanted.reset) {

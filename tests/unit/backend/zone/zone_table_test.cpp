@@ -34,6 +34,8 @@ TEST(ZonedGeometry, RefusesWhatIsNoDisk) {
     EXPECT_THAT(message(mebibytes(1), kibibytes(96), 0), HasSubstr("power of two"));
     EXPECT_THAT(message(mebibytes(1), kibibytes(32), 0), HasSubstr("at least 64KiB"));
     EXPECT_THAT(message(mebibytes(1), {0}, 0), HasSubstr("power of two"));
+    EXPECT_THAT(message(mebibytes(1), gibibytes(512 * 1024), 0), HasSubstr("at most 256TiB"));
+    EXPECT_EQ(message(mebibytes(1), gibibytes(256 * 1024), 0), "accepted");
     EXPECT_THAT(message(mebibytes(1), zone_size, 17), HasSubstr("17 conventional zones on a disk of 16"));
     EXPECT_THAT(message({std::uint64_t{1} << 62U}, zone_size, 0), HasSubstr("larger zones"));
     EXPECT_EQ(message(mebibytes(1), zone_size, 16), "accepted");
@@ -259,7 +261,7 @@ TEST(ZoneTable, RestoresOnlyWhatCanBe) {
     const auto message = [&](std::size_t index, const Zone& zone) {
         auto changed = zones;
         changed[index] = zone;
-        const auto restored = ZoneTable::restore(geometry, std::move(changed));
+        const auto restored = ZoneTable::restore(geometry, changed);
         return restored ? std::string("accepted") : restored.error().message;
     };
     EXPECT_THAT(message(0, fresh_zone(preferred)), HasSubstr("zone 0 is impossible"));

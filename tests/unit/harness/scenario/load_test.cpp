@@ -126,12 +126,14 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
          "s.toml:3: unknown key 'judge.verdict'; [judge] has stall_window, "
          "time_budget, rung_time"},
         {"[stack]\nupper = \"zfs\"",
-         "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs, found the text 'zfs'"},
+         "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found the text 'zfs'"},
         {"[stack]\nupper = 4",
-         "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs, found the number 4"},
-        {"[stack.upper]\nx = 1", "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs, found a table"},
+         "s.toml:3: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found the number 4"},
+        {"[stack.upper]\nx = 1",
+         "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found a table"},
         {"stack = 3",
-         "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, lower_size, "
+         "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, map, "
+         "lower_size, "
          "upper_size"},
         {"[stack]\nlower_size = 1536",
          "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
@@ -244,6 +246,29 @@ TEST_F(LoadTest, KeysThatContradictEachOtherAreErrors) {
          "s.toml:5: daemon.threads has no effect with stack.front_end = loop, which runs no daemon; remove "
          "one "
          "of them"},
+        {"[stack]\nfront_end = \"nbd\"",
+         "s.toml:3: stack.front_end = nbd needs a daemon that is not refluxd: daemon.kind and "
+         "daemon.command"},
+        {"[daemon]\nkind = \"nbd\"\ncommand = \"nbdkit\"\nserves = \"x\"",
+         "s.toml:3: daemon.kind = nbd goes with stack.front_end = nbd, not fuse"},
+        {"[daemon]\nkind = \"fuse-file\"\nserves = \"x\"",
+         "s.toml:3: daemon.kind = fuse-file needs daemon.command, which starts it"},
+        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"",
+         "s.toml:3: daemon.kind = fuse-file needs daemon.serves, the path that appears when it serves"},
+        {"[stack]\nfront_end = \"tcmu\"\n[daemon]\nkind = \"tcmu\"\ncommand = \"x\"",
+         "s.toml:5: daemon.kind = tcmu needs daemon.config, the device's dev_config"},
+        {"[daemon]\ncommand = \"x\"",
+         "s.toml:3: daemon.command has no effect with daemon.kind = refluxd; remove one of them"},
+        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"y\"\nengine = \"threads\"",
+         "s.toml:6: daemon.engine has no effect with daemon.kind = fuse-file; remove one of them"},
+        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"y\"\n[fault]\nkind = \"delay\"",
+         "s.toml:7: fault.kind = delay is refluxd's own; a foreign daemon takes kill and stop"},
+        {"[stack]\nmap = \"dm-zoned\"",
+         "s.toml:3: stack.map = dm-zoned needs a host-managed disk: daemon.zone_model = host-managed and a "
+         "stack.front_end that shows its zones (tcmu, ublk, null_blk, scsi_debug)"},
+        {"[daemon]\nzone_model = \"host-managed\"",
+         "s.toml:3: daemon.zone_model = host-managed: ext4 cannot write to it through stack.front_end = fuse "
+         "and stack.map = none; translated, or dm-zoned"},
         {"[stack]\nfront_end = \"loop\"\n[mitigation]\napply = [\"io_flusher\"]",
          "s.toml:5: mitigation.apply has no effect with stack.front_end = loop: mitigations are applied to "
          "the "
@@ -325,9 +350,10 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
     EXPECT_EQ(
         error_of(question, {{"nothing", "other"}}),
         "--set nothing=other: unknown key 'nothing'; known: question, because, source, control, baseline, "
-        "needs, stack.lower, stack.upper, stack.front_end, stack.lower_size, stack.upper_size, "
+        "needs, stack.lower, stack.upper, stack.front_end, stack.map, stack.lower_size, stack.upper_size, "
         "daemon.engine, "
-        "daemon.threads, daemon.zone_size, daemon.conventional_zones, memcg.limit, memcg.placement, "
+        "daemon.threads, daemon.zone_size, daemon.conventional_zones, daemon.zone_model, daemon.kind, "
+        "daemon.command, daemon.serves, daemon.config, memcg.limit, memcg.placement, "
         "memcg.daemon_limit, workload.seed, workload.workers, workload.work, workload.small_file, "
         "workload.large_file, workload.append_every, mitigation.apply, fault.kind, fault.options, "
         "fault.after, fault.time, "

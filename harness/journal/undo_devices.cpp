@@ -1,0 +1,142 @@
+#include "harness/journal/undo_devices.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+
+#include <filesystem>
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace reflux::journal {
+namespace {
+
+constexpr Seconds orderly_time{60};
+constexpr Seconds escape_time{20};
+constexpr Seconds write_time{5};
+
+Status run(const std::vector<std::string>& command) {
+    REFLUX_TRY(const auto result, run_command(command, escape_time));
+    const auto name = fmt::format("{}", fmt::join(command, " "));
+    if (!result.exit) {
+        return fail(ErrorKind::timed_out,
+                    fmt::format("{} did not end within {}", name, reflux::to_string(escape_time)));
+    }
+    return result.exit->ok() ? Status{}
+                             : fail(ErrorKind::system, fmt::format("{}: {}", name, trimmed(result.output)));
+}
+
+// May wait for locks of the device: in a child, and what comes of it is seen by the undoing.
+void write_if_there(const std::string& path, const std::string& text) {
+    if (::access(path.c_str(), F_OK) == 0) {
+        static_cast<void>(call_bounded("write " + path, write_time, [&] { return write_file(path, text); }));
+    }
+}
+
+// All that the ring of a TCMU device holds; of any other folder nothing.
+void fail_ring(const std::string& device) {
+    write_if_there(device + "/action/reset_ring", "2");
+}
+
+Status gone_by(int (*call)(const char*), const std::string& path, const std::string& what) {
+    return call(path.c_str()) == 0 || errno == ENOENT ? Status{} : Status(fail_errno(what));
+}
+
+// Taking a disk away sends it a last SYNCHRONIZE CACHE. In an escape nobody is left to answer, so what the
+// ring holds is failed again and again until the disk is gone.
+Status unlink_lun(const std::string& link, Mode mode) {
+    const std::string what = "unlink " + link;
+    std::error_code none;
+    const auto device = std::filesystem::read_symlink(link, none).string();
+    REFLUX_TRY(auto child, fork_call([&] { return gone_by(::unlink, link, what); }));
+    constexpr Seconds between_resets{0.5};
+    const auto end = std::chrono::steady_clock::now() + (mode == Mode::orderly ? orderly_time : escape_time);
+    while (std::chrono::steady_clock::now() < end) {
+        REFLUX_TRY(const auto exit, wait_for(child, between_resets));
+        if (exit) {
+            return exit->ok() ? Status{}
+                              : fail(ErrorKind::system, fmt::format("{}: {}", what, to_string(*exit)));
+        }
+        if (mode == Mode::escape) {
+            fail_ring(device);
+        }
+    }
+    static_cast<void>(send_signal(child, SIGKILL));
+    return fail(ErrorKind::timed_out, what + " did not end in its time");
+}
+
+bool is_connected(const std::string& nbd) {
+    return ::access(fmt::format("/sys/block{}/pid", nbd.substr(nbd.rfind('/'))).c_str(), F_OK) == 0;
+}
+
+}  // namespace
+
+Status remove_configfs(const Object& object, Mode mode) {
+    struct stat status {};
+    if (::lstat(object.name.c_str(), &status) != 0) {
+        return errno == ENOENT ? Status{} : Status(fail_errno("stat " + object.name));
+    }
+    if (S_ISLNK(status.st_mode)) {
+        return unlink_lun(object.name, mode);
+    }
+    const std::string what = "rmdir " + object.name;
+    return call_bounded(what, mode == Mode::orderly ? orderly_time : escape_time,
+                        [&] { return gone_by(::rmdir, object.name, what); });
+}
+
+Status disconnect_nbd(const Object& object) {
+    return is_connected(object.name) ? run({"nbd-client", "-d", object.name}) : Status{};
+}
+
+Status delete_ublk(const Object& object) {
+    const auto words = split(object.note, ' ');
+    if (words.size() != 2 || ::access(("/dev/ublkc" + words[0]).c_str(), F_OK) != 0) {
+        return {};  // not made, or gone with its daemon
+    }
+    return run({words[1], "ublk", "delete", words[0]});
+}
+
+void abort_fuse_connections(const Journal& journal) {
+    std::vector<std::string> roots{"/sys/fs/fuse/connections"};
+    for (const auto& object : journal.objects()) {
+        if (object.kind == Kind::mount && object.name.ends_with("/fusectl")) {
+            roots.push_back(object.name);
+        }
+    }
+    for (const auto& object : journal.objects()) {
+        if (object.kind != Kind::mount) {
+            continue;
+        }
+        const auto connection = fuse_connection_at(object.name);
+        for (const auto& root : connection ? roots : std::vector<std::string>{}) {
+            // Missing where that fusectl is not mounted.
+            static_cast<void>(write_file(fmt::format("{}/{}/abort", root, *connection), "1"));
+        }
+    }
+}
+
+void fail_block_devices(const Journal& journal) {
+    for (const auto& object : journal.objects()) {
+        if (object.kind == Kind::nbd_device) {
+            static_cast<void>(disconnect_nbd(object));
+        } else if (object.kind == Kind::configfs) {
+            // A port of tcm_loop: what comes from now on fails at once.
+            if (const auto address = read_file(object.name + "/address")) {
+                write_if_there(fmt::format("/sys/bus/scsi/devices/{}:0/state", trimmed(*address)),
+                               "offline\n");
+            }
+        }
+    }
+    for (const auto& object : journal.objects()) {
+        if (object.kind == Kind::configfs) {
+            // Twice: what found no room in the ring moves up when it is emptied.
+            fail_ring(object.name);
+            fail_ring(object.name);
+        }
+    }
+}
+
+}  // namespace reflux::journal

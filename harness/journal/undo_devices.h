@@ -1,0 +1,18 @@
+// Undoing block devices that a daemon stands behind, and the kernel objects that make them.
+#pragma once
+
+#include "harness/journal/undo.h"
+
+namespace reflux::journal {
+
+// A folder or a link of configfs. Bounded: the kernel flushes a disk, or asks its daemon, before it lets go.
+Status remove_configfs(const Object& object, Mode mode);
+Status disconnect_nbd(const Object& object);
+Status delete_ublk(const Object& object);
+
+// Parts of break_hang(): fail what daemons owe, and what is still to come. What cannot be failed is left to
+// the undoing to find.
+void abort_fuse_connections(const Journal& journal);
+void fail_block_devices(const Journal& journal);
+
+}  // namespace reflux::journal

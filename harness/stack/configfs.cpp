@@ -1,0 +1,45 @@
+#include "harness/stack/configfs.h"
+
+#include "backend/base/child.h"
+#include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
+#include "harness/stack/mounts.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace reflux::stack {
+namespace {
+
+constexpr Seconds configfs_time{30};
+
+Status make_object(const std::string& what, const std::string& path, journal::Journal& journal,
+                   const std::function<int()>& make) {
+    REFLUX_CHECK(journal.intend(journal::Kind::configfs, path));
+    return call_bounded(what, configfs_time,
+                        [&]() -> Status { return make() == 0 ? Status{} : Status(fail_errno(what)); });
+}
+
+}  // namespace
+
+Status mount_configfs(journal::Journal& journal) {
+    REFLUX_TRY(const bool mounted, journal::is_mounted(configfs_root));
+    return mounted ? Status{}
+                   : mount_at({.source = "configfs", .target = configfs_root, .type = "configfs"}, journal);
+}
+
+Status make_configfs_folder(const std::string& path, journal::Journal& journal) {
+    return make_object("mkdir " + path, path, journal, [&] { return ::mkdir(path.c_str(), 0755); });
+}
+
+Status make_configfs_link(const std::string& target, const std::string& path, journal::Journal& journal) {
+    return make_object("link " + path, path, journal,
+                       [&] { return ::symlink(target.c_str(), path.c_str()); });
+}
+
+Status write_configfs(const std::string& path, const std::string& text) {
+    return call_bounded(fmt::format("{} to {}", text, path), configfs_time,
+                        [&] { return write_file(path, text); });
+}
+
+}  // namespace reflux::stack

@@ -1,0 +1,23 @@
+// dm-zoned on a zoned block device: formatted (dm_zoned_format.h has the layout) and mapped.
+#pragma once
+
+#include "backend/base/result.h"
+#include "harness/journal/journal.h"
+#include "harness/stack/dm_zoned_format.h"
+#include "harness/stack/stack.h"
+
+#include <string>
+
+namespace reflux::stack {
+
+// Resets the sequential zones of `device` and writes both sets of metadata; what it held is lost. Refused
+// (EBUSY) while it is mounted or mapped, and where dm_zoned_layout() refuses it. Bounded.
+Status format_dm_zoned(const std::string& device, const DmZonedOptions& options = {});
+
+// Maps a formatted `device` as /dev/dm-N, which the kernel calls `name` (at most 120 bytes, and no mapping on
+// this machine may have it). Journalled first, as Kind::dm_device. unsupported: no device mapper; the module
+// dm-zoned is loaded by the kernel itself. Bounded.
+Result<BlockDevice> dm_zoned_up(const std::string& device, const std::string& name,
+                                journal::Journal& journal);
+
+}  // namespace reflux::stack

@@ -1,0 +1,32 @@
+#include "harness/stack/front_end.h"
+
+#include "harness/stack/daemon_process.h"
+
+#include <algorithm>
+#include <array>
+
+namespace reflux::stack {
+namespace {
+
+const std::vector<FrontEnd>& front_ends() {
+    static const std::vector<FrontEnd> list{fuse_front_end(),     loop_front_end(),      tcmu_front_end(),
+                                            ublk_front_end(),     nbd_front_end(),       block_front_end(),
+                                            null_blk_front_end(), scsi_debug_front_end()};
+    return list;
+}
+
+}  // namespace
+
+const FrontEnd* find_front_end(std::string_view name) {
+    const auto found = std::ranges::find(front_ends(), name, &FrontEnd::name);
+    return found == front_ends().end() ? nullptr : &*found;
+}
+
+std::vector<std::string> front_end_names() {
+    std::vector<std::string> names;
+    std::ranges::transform(front_ends(), std::back_inserter(names),
+                           [](const FrontEnd& row) { return std::string(row.name); });
+    return names;
+}
+
+}  // namespace reflux::stack

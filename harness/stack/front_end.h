@@ -1,0 +1,65 @@
+// How a disk reaches the kernel as a block device: one row a way, one file each (front_end_*.cpp). Nothing
+// else is edited for a new one but the list of names in scenario/front_ends.h and the list in front_end.cpp.
+#pragma once
+
+#include "harness/stack/stack.h"
+
+#include <string_view>
+
+namespace reflux::stack {
+
+// What a front end works on while the stack is built. Alive for the call.
+struct Building {
+    const Plan& plan;
+    Stack& stack;
+    journal::Journal& journal;
+    const Narrator& say;
+
+    // File of the lower filesystem that the daemon serves.
+    [[nodiscard]] std::string image() const { return stack.lower_mount + "/disk.img"; }
+};
+
+struct FrontEnd {
+    std::string_view name;
+    // Modules that the kernel must have, loaded for the time of the run where they are neither loaded nor
+    // built in.
+    std::vector<std::string_view> modules = {};
+    bool has_daemon = true;
+    // What the disk is kept in; null: in no file of the lower filesystem, which is not built then.
+    Status (*make_image)(Building& building) = nullptr;
+    // Starts the daemon, if there is one, and sets stack.served_device, stack.daemon and stack.abort.
+    Status (*up)(Building& building) = nullptr;
+};
+
+// Null: there is none of that name.
+const FrontEnd* find_front_end(std::string_view name);
+std::vector<std::string> front_end_names();
+
+// The rows, each defined in the file of its name.
+FrontEnd fuse_front_end();
+FrontEnd loop_front_end();
+FrontEnd tcmu_front_end();
+FrontEnd ublk_front_end();
+FrontEnd nbd_front_end();
+FrontEnd block_front_end();
+FrontEnd null_blk_front_end();
+FrontEnd scsi_debug_front_end();
+
+// Shared by rows.
+
+// Of what this run makes where names are the machine's: "reflux-" and the run's id.
+std::string device_name(const journal::Journal& journal);
+// A text of ForeignDaemon with its words in braces replaced.
+std::string filled(std::string text, const Building& building);
+// Sparse, in a child with a deadline.
+Status make_plain_file(const std::string& path, Bytes size);
+// The image that refluxd formats, or a sparse file for a foreign daemon.
+Status make_daemon_image(Building& building);
+// refluxd with the arguments of its front end, or the foreign daemon; returns when it serves.
+struct Started {
+    std::string serves;  // what the foreign daemon's `serves` names; empty for refluxd
+    std::string device;  // "device" of refluxd's ready line; may be empty
+};
+Result<Started> daemon_up(Building& building, const std::vector<std::string>& refluxd_arguments);
+
+}  // namespace reflux::stack

@@ -1,0 +1,56 @@
+// The kernel's NBD client on the socket of a daemon.
+#include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
+#include "harness/stack/front_end.h"
+
+#include <unistd.h>
+
+namespace reflux::stack {
+namespace {
+
+constexpr Seconds connect_time{30};
+
+Result<std::string> free_device() {
+    for (unsigned number = 0;; ++number) {
+        std::string name = fmt::format("nbd{}", number);
+        if (::access(("/sys/block/" + name).c_str(), F_OK) != 0) {
+            return fail(ErrorKind::unsupported, "every /dev/nbd device is in use");
+        }
+        if (::access(fmt::format("/sys/block/{}/pid", name).c_str(), F_OK) != 0) {
+            return name;
+        }
+    }
+}
+
+// No timeout: it would end a stall with I/O errors.
+Status connect(const std::string& socket, const std::string& device) {
+    REFLUX_TRY(const auto result, run_command({"nbd-client", "-unix", socket, device}, connect_time));
+    if (!result.exit || !result.exit->ok()) {
+        return fail(ErrorKind::system, fmt::format("nbd-client {}: {}", device, trimmed(result.output)));
+    }
+    return {};
+}
+
+Status up(Building& building) {
+    REFLUX_TRY(const auto started, daemon_up(building, {}));
+    REFLUX_TRY(const auto name, free_device());
+    const auto device = "/dev/" + name;
+    REFLUX_CHECK(building.journal.intend(journal::Kind::nbd_device, device));
+    REFLUX_CHECK(connect(started.serves, device));
+    building.stack.abort = Abort{.what = "connection", .command = {"nbd-client", "-d", device}};
+    const bool sized = journal::wait_until(
+        connect_time, [&] { return read_number(fmt::format("/sys/block/{}/size", name)).value_or(0) > 0; });
+    if (!sized) {
+        return fail(ErrorKind::timed_out, device + " has no size: the server does not answer");
+    }
+    REFLUX_TRY(building.stack.served_device, block_device(name));
+    return {};
+}
+
+}  // namespace
+
+FrontEnd nbd_front_end() {
+    return {.name = "nbd", .modules = {"nbd"}, .make_image = make_daemon_image, .up = up};
+}
+
+}  // namespace reflux::stack
