@@ -29,6 +29,22 @@ bool is_management(DeviceOperation operation) {
     return operation >= DeviceOperation::open_zone;
 }
 
+// Puts the zones that a daemon which was killed has left in the place of those of the last flush; of each the
+// length of its last write. Nothing, where there are none.
+std::vector<Bytes> take_kept(const ZoneMemory& memory, Image::Opened& opened) {
+    auto kept = opened.image.was_unclean() ? memory.kept(opened.image.superblock()) : std::nullopt;
+    if (!kept) {
+        return {};
+    }
+    auto zones = ZoneTable::restore(opened.zones.geometry(), kept->zones);
+    if (!zones) {
+        return {};
+    }
+    zones->power_cycle();
+    opened.zones = *std::move(zones);
+    return std::move(kept->last_writes);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
@@ -38,7 +54,21 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
                                                              .threads = options.threads,
                                                              .direct = options.direct,
                                                              .calls = options.calls}));
-    return start(std::move(opened), std::move(engine));
+    if (options.zone_memory.empty()) {
+        return start(std::move(opened), std::move(engine));
+    }
+    REFLUX_TRY(auto memory, ZoneMemory::open(options.zone_memory, opened.image.superblock()));
+    auto last_writes = take_kept(*memory, opened);
+    // Before the superblock says so: killed in between, the next daemon finds all of this.
+    memory->begin(opened.zones, opened.image.superblock().sequence + 1);
+    REFLUX_TRY(auto device, start(std::move(opened), std::move(engine)));
+    device->memory_ = std::move(memory);
+    device->repeatable_ = std::move(last_writes);
+    if (device->zones_were_kept()) {
+        const std::lock_guard lock(device->table_mutex_);
+        device->table_.mark_changed({0}, {device->geometry_.zone_count() - 1});
+    }
+    return device;
 }
 
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::start(Image::Opened opened,
@@ -177,7 +207,8 @@ ZoneError ZonedDevice::check_and_open(DeviceRequest& request) {
         case DeviceOperation::read:
             return zones_.check_read(data_extent(request));
         case DeviceOperation::write:
-            return zones_.begin_write(data_extent(request));
+            request.work_.comes_again = takes_again(request);
+            return request.work_.comes_again ? ZoneError::none : zones_.begin_write(data_extent(request));
         case DeviceOperation::discard:
             return zones_.check_discard(data_extent(request));
         case DeviceOperation::flush:
@@ -285,7 +316,7 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
 
 int ZonedDevice::end_write(DeviceRequest& request, int error) {
     const Extent extent = data_extent(request);
-    if (extent.length == Bytes{0}) {
+    if (extent.length == Bytes{0} || request.work_.comes_again) {
         return error;
     }
     const std::lock_guard lock(table_mutex_);
@@ -295,6 +326,7 @@ int ZonedDevice::end_write(DeviceRequest& request, int error) {
     }
     if (zones_.record_write(extent)) {
         table_.mark_changed(geometry_.zone_of(extent.offset), geometry_.zone_of(extent.end() - Bytes{1}));
+        geometry_.for_each_piece(extent, [&](const ZonePiece& piece) { keep(piece.zone, piece.length); });
     }
     geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
         if (request.refusal == ZoneError::none) {
@@ -324,7 +356,11 @@ Status ZonedDevice::close() {
     if (const int error = table_.make_whole(); error != 0) {
         return fail_errno("write the zone table of " + image_.path(), error);
     }
-    return image_.close();
+    REFLUX_CHECK(image_.close());
+    if (memory_) {
+        memory_->remove();
+    }
+    return {};
 }
 
 DeviceCounters ZonedDevice::counters() const {
@@ -352,10 +388,10 @@ ZoneSummary ZonedDevice::zone_summary() const {
     return zones_.summary();
 }
 
-std::size_t ZonedDevice::report(ZoneId first, std::span<ZoneDescriptor> out) const {
+ReportAnswer ZonedDevice::report_matching(const ReportRequest& request, std::span<ZoneDescriptor> out) const {
     reports_.fetch_add(1, std::memory_order_relaxed);
     const std::lock_guard lock(table_mutex_);
-    return zones_.report(first, out);
+    return zones_.report_matching(request, out);
 }
 
 ZoneDescriptor ZonedDevice::describe(ZoneId zone) const {

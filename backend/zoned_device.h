@@ -22,6 +22,7 @@
 #include "backend/io/engine.h"
 #include "backend/io/error_counts.h"
 #include "backend/io/fault.h"
+#include "backend/zone_memory.h"
 #include "backend/zone_turns.h"
 
 #include <atomic>
@@ -38,6 +39,9 @@ struct DeviceOptions {
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
     io::CallOptions calls;            // around and with each read and write
+    // Where the zones are kept for the daemon after this one, should it be killed (zone_memory.h), "/run";
+    // empty: write pointers are as of the last flush then.
+    std::string zone_memory;
 };
 
 class ZonedDevice final : public Disk {
@@ -61,6 +65,8 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] bool is_translated() const { return image_.superblock().translated; }
     [[nodiscard]] const Superblock& superblock() const { return image_.superblock(); }
     [[nodiscard]] bool image_was_unclean() const { return image_.was_unclean(); }
+    // It was not closed, but its zones are those that the daemon before left, all of them.
+    [[nodiscard]] bool zones_were_kept() const { return !repeatable_.empty(); }
     // What was found damaged in the image's metadata and made good from a copy; a line each.
     [[nodiscard]] const std::vector<std::string>& image_findings() const { return findings_; }
     [[nodiscard]] std::size_t max_in_flight() const override { return engine_->max_in_flight(); }
@@ -87,7 +93,10 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] ZoneSummary zone_summary() const;
     // Describes zones from `first` on until `out` is full; returns how many. One lock a call: ask in
     // portions.
-    std::size_t report(ZoneId first, std::span<ZoneDescriptor> out) const;
+    std::size_t report(ZoneId first, std::span<ZoneDescriptor> out) const {
+        return report_matching({.first = first}, out).filled;
+    }
+    ReportAnswer report_matching(const ReportRequest& request, std::span<ZoneDescriptor> out) const;
     // One zone of the disk; counts as no report.
     [[nodiscard]] ZoneDescriptor describe(ZoneId zone) const;
 
@@ -110,6 +119,12 @@ class ZonedDevice final : public Disk {
     void finish(DeviceRequest& request, int error);
 
     // Under table_mutex_, the functions up to manage_one.
+    // The last write before the daemon that served the disk before this was killed, of which its sender may
+    // not have been told, and which then comes again.
+    [[nodiscard]] bool takes_again(DeviceRequest& request);
+    // For the daemon after this one. `last_write`: bytes by which a write has moved the pointer.
+    void keep(ZoneId zone, Bytes last_write);
+    void keep_managed(const DeviceRequest& request);
     [[nodiscard]] bool claim_zones(DeviceRequest& request) const;
     [[nodiscard]] bool reaches_beyond_pointer(Extent extent) const;
     // Whether the disk takes it; what is about to be written is implicitly open then.
@@ -164,6 +179,9 @@ class ZonedDevice final : public Disk {
     ImageTable table_;
     ZoneTurns turns_;
     std::span<const std::byte> offered_memory_;  // under table_mutex_ too
+    std::unique_ptr<ZoneMemory> memory_;         // null: not wanted
+    // Of each zone the length of the write that may come again; 0: none. Empty where none can.
+    std::vector<Bytes> repeatable_;
     std::vector<std::string> findings_;
     InFlightTable in_flight_;
     AtomicCounters counters_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace reflux {
 namespace {
@@ -70,8 +71,41 @@ ZoneError ZonedDevice::check_zone_named(const DeviceRequest& request) const {
 
 ZoneError ZonedDevice::manage(const DeviceRequest& request) {
     mark_managed(request);
-    return request.all_zones ? manage_all(request.operation)
-                             : manage_one(request.operation, geometry_.zone_of({request.offset}));
+    const ZoneError error = request.all_zones
+                                ? manage_all(request.operation)
+                                : manage_one(request.operation, geometry_.zone_of({request.offset}));
+    keep_managed(request);
+    return error;
+}
+
+bool ZonedDevice::takes_again(DeviceRequest& request) {
+    const Extent extent = data_extent(request);
+    if (repeatable_.empty() || extent.length == Bytes{0} || !geometry_.contains(extent)) {
+        return false;
+    }
+    const ZoneId id = geometry_.zone_of(extent.offset);
+    const Zone zone = zones_.zone(id);
+    // Whatever comes first in the zone ends the doubt.
+    const Bytes last = std::exchange(repeatable_[id.value], Bytes{0});
+    return zone.type == ZoneType::sequential_write_required && check_available(zone) == ZoneError::none &&
+           extent.length == last && extent.end() == geometry_.start_of(id) + zone.written;
+}
+
+void ZonedDevice::keep(ZoneId zone, Bytes last_write) {
+    if (!repeatable_.empty()) {
+        repeatable_[zone.value] = {};
+    }
+    if (memory_) {
+        memory_->put(zone, zones_.zone(zone), last_write);
+    }
+}
+
+// Open and closed zones are the same to the next daemon.
+void ZonedDevice::keep_managed(const DeviceRequest& request) {
+    if (request.operation == DeviceOperation::finish_zone ||
+        request.operation == DeviceOperation::reset_zone) {
+        for_each_zone(request, [&](ZoneId id) { keep(id, {}); });
+    }
 }
 
 // Open and closed zones come out of a power cycle as the same: only the others have to be written.
@@ -200,6 +234,7 @@ ZoneError ZonedDevice::change_zone(ZoneId zone, Change change) {
     const ZoneError error = change(zones_.zone(zone));
     if (error == ZoneError::none) {
         table_.mark_changed(zone, zone);
+        keep(zone, {});
     }
     return error;
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/fuse/fuse_front_end.h"
 #include "daemon/fuse/mount_point.h"
+#include "daemon/tcmu/tcmu_front_end.h"
 
 #include <algorithm>
 #include <array>
@@ -19,13 +20,21 @@ Result<std::unique_ptr<FrontEnd>> make_fuse(const ServeOptions& options, const S
     return fuse::make_fuse_front_end(served.disk(), served.device, options.mountpoint);
 }
 
+Status prepare_tcmu(ServeOptions& options) {
+    return tcmu::check_name(options.name);
+}
+
+Result<std::unique_ptr<FrontEnd>> make_tcmu(const ServeOptions& options, const Served& served) {
+    return tcmu::make_tcmu_front_end(served.disk(), served.device, options.name);
+}
+
 struct Row {
     std::string_view name;
     Status (*prepare)(ServeOptions& options);
     Result<std::unique_ptr<FrontEnd>> (*make)(const ServeOptions& options, const Served& served);
 };
 
-constexpr std::array rows{Row{"fuse", prepare_fuse, make_fuse}};
+constexpr std::array rows{Row{"fuse", prepare_fuse, make_fuse}, Row{"tcmu", prepare_tcmu, make_tcmu}};
 
 Result<const Row*> find_row(const std::string& name) {
     const auto* const row = std::ranges::find(rows, name, &Row::name);

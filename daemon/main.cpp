@@ -106,13 +106,17 @@ Status serve(ServeOptions options, ReadyLine& ready) {
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
-    REFLUX_TRY(const auto device, ZonedDevice::open(options.image, {.engine = options.engine,
-                                                                    .threads = options.threads,
-                                                                    .direct = options.direct,
-                                                                    .calls = options.calls}));
+    REFLUX_TRY(const auto device,
+               ZonedDevice::open(options.image, {.engine = options.engine,
+                                                 .threads = options.threads,
+                                                 .direct = options.direct,
+                                                 .calls = options.calls,
+                                                 // The disk of a FUSE daemon goes with it.
+                                                 .zone_memory = options.front_end == "fuse" ? "" : "/run"}));
     if (device->image_was_unclean()) {
-        log_line(
-            fmt::format("{} was not closed cleanly: write pointers are as of the last flush", options.image));
+        log_line(fmt::format(
+            "{} was not closed cleanly: write pointers are as of the {}", options.image,
+            device->zones_were_kept() ? "last write: the daemon before was killed" : "last flush"));
     }
     for (const auto& finding : device->image_findings()) {
         log_line(fmt::format("{}: {}", options.image, finding));

@@ -166,6 +166,8 @@ void describe_front_end(CLI::App& serve, ServeOptions& options) {
                     words_help("How the disk is presented to the kernel:", front_end_list()))
         ->check(CLI::IsMember(names_of(front_end_list())))
         ->capture_default_str();
+    serve.add_option("--name", options.name,
+                     "Of the front end tcmu: serves the device of LIO whose dev_config is reflux/NAME");
 }
 
 void describe_serve(CLI::App& serve, RawOptions& raw) {
@@ -244,6 +246,10 @@ Status check_front_end(const ServeOptions& options) {
         return fail(ErrorKind::invalid_input,
                     fmt::format("{}: the front end {} mounts nothing; leave the MOUNTPOINT out",
                                 options.mountpoint, options.front_end));
+    }
+    if (options.name.empty() == (options.front_end == "tcmu")) {
+        return fail(ErrorKind::invalid_input, options.name.empty() ? "the front end tcmu needs --name"
+                                                                   : "--name is for the front end tcmu");
     }
     return {};
 }
@@ -329,8 +335,8 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
 
 const std::vector<FrontEndInfo>& front_end_list() {
     static const std::vector<FrontEndInfo> list{
-        {.name = "fuse",
-         .description = "a file in a FUSE filesystem; a loop device makes it a block device"}};
+        {.name = "fuse", .description = "a file in a FUSE filesystem; a loop device makes it a block device"},
+        {.name = "tcmu", .description = "a SCSI disk of LIO, the kernel's target, by TCM-User"}};
     return list;
 }
 

@@ -24,6 +24,7 @@ struct ServeOptions {
     std::string image;
     std::string front_end = "fuse";
     std::string mountpoint;  // of the front end fuse; empty for all others
+    std::string name;        // of the front end tcmu; empty for all others
     std::string engine = "sync";
     std::optional<unsigned> threads;  // not set: what the engine thinks right
     bool direct = false;

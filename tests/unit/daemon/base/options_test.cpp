@@ -202,6 +202,18 @@ TEST(Options, ReportAndFsckTakeAnImage) {
     EXPECT_THAT(help_of({"--help"}), testing::AllOf(HasSubstr("report"), HasSubstr("fsck")));
 }
 
+TEST(Options, TheFrontEndTcmuHasANameAndNoMountpoint) {
+    const auto command = parse({"serve", "image", "--front-end", "tcmu", "--name", "disk"});
+    ASSERT_TRUE(command);
+    EXPECT_EQ(std::get<ServeOptions>(*command).front_end, "tcmu");
+    EXPECT_EQ(std::get<ServeOptions>(*command).name, "disk");
+    EXPECT_THAT(error_of({"serve", "image", "--front-end", "tcmu"}), HasSubstr("--name"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--front-end", "tcmu", "--name", "disk"}),
+                HasSubstr("MOUNTPOINT"));
+    EXPECT_THAT(error_of({"serve", "image", "mnt", "--name", "disk"}), HasSubstr("tcmu"));
+    EXPECT_THAT(help_of({"serve", "--help"}), testing::AllOf(HasSubstr("tcmu"), HasSubstr("--name")));
+}
+
 TEST(Options, ListHasAFrontEnd) {
     const auto command = parse({"list"});
     ASSERT_TRUE(command);

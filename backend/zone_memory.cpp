@@ -1,0 +1,140 @@
+#include "backend/zone_memory.h"
+
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+
+namespace reflux {
+namespace {
+
+constexpr std::size_t header_size = 64;
+
+// Written bytes, condition and flags in one word, for the process may be killed between two stores.
+constexpr unsigned condition_shift = 56;
+constexpr std::uint64_t written_mask = (std::uint64_t{1} << condition_shift) - 1;
+constexpr std::uint64_t non_sequential_bit = std::uint64_t{1} << 60U;
+constexpr std::uint64_t reset_recommended_bit = std::uint64_t{1} << 61U;
+
+std::uint64_t word_of(const Zone& zone) {
+    return (zone.written.value & written_mask) |
+           static_cast<std::uint64_t>(zone.condition) << condition_shift |
+           (zone.non_sequential ? non_sequential_bit : 0) |
+           (zone.reset_recommended ? reset_recommended_bit : 0);
+}
+
+Zone zone_of(std::uint64_t word, ZoneType type) {
+    return {.written = {word & written_mask},
+            .type = type,
+            .condition = static_cast<ZoneCondition>(word >> condition_shift & 0xfU),
+            .non_sequential = (word & non_sequential_bit) != 0,
+            .reset_recommended = (word & reset_recommended_bit) != 0};
+}
+
+std::string file_name(const Superblock& superblock) {
+    std::string name = "refluxd-";
+    for (const std::uint8_t byte : superblock.uuid) {
+        name += fmt::format("{:02x}", byte);
+    }
+    return name + ".zones";
+}
+
+Status check_in_memory(int fd, const std::string& path) {
+    struct statfs status {};
+    if (::fstatfs(fd, &status) != 0) {
+        return fail_errno("statfs " + path);
+    }
+    if (status.f_type != TMPFS_MAGIC && status.f_type != RAMFS_MAGIC) {
+        ::unlink(path.c_str());
+        return fail(ErrorKind::unsupported, path + " would lie in no memory filesystem");
+    }
+    return {};
+}
+
+}  // namespace
+
+void ZoneMemory::MappingTraits::release(Mapping mapping) noexcept {
+    ::munmap(mapping.address, mapping.length);
+}
+
+Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& folder,
+                                                     const Superblock& superblock) {
+    std::string path = folder + "/" + file_name(superblock);
+    REFLUX_TRY(const auto fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
+    REFLUX_CHECK(check_in_memory(fd.get(), path));
+    const std::size_t size = header_size + superblock.geometry.zone_count() * sizeof(Record);
+    // All of it now: a store into memory that cannot be had would end the process.
+    if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size)); error != 0) {
+        return fail_errno(fmt::format("allocate {} bytes for {}", size, path), error);
+    }
+    void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd.get(), 0);
+    if (address == MAP_FAILED) {
+        return fail_errno("mmap " + path);
+    }
+    return std::unique_ptr<ZoneMemory>(new ZoneMemory(
+        std::move(path), Owner<MappingTraits>({.address = address, .length = size}), superblock));
+}
+
+ZoneMemory::ZoneMemory(std::string path, Owner<MappingTraits> mapping, const Superblock& superblock)
+    : path_(std::move(path)),
+      mapping_(std::move(mapping)),
+      geometry_(superblock.geometry),
+      uuid_(superblock.uuid) {
+    static_assert(sizeof(Header) <= header_size && std::atomic<std::uint64_t>::is_always_lock_free);
+}
+
+ZoneMemory::Header& ZoneMemory::header() const {
+    return *static_cast<Header*>(mapping_.get().address);
+}
+
+std::span<ZoneMemory::Record> ZoneMemory::records() const {
+    auto* const first = static_cast<std::byte*>(mapping_.get().address) + header_size;
+    return {reinterpret_cast<Record*>(first), geometry_.zone_count()};
+}
+
+// A session holds the sequence number of its own superblock before that is written: it may have died before.
+std::optional<ZoneMemory::Kept> ZoneMemory::kept(const Superblock& superblock) const {
+    const std::uint64_t of = header().sequence.load();
+    const bool is_of_this = of == superblock.sequence || of == superblock.sequence + 1;
+    if (of == 0 || !is_of_this || header().uuid != superblock.uuid ||
+        header().zone_count != geometry_.zone_count()) {
+        return std::nullopt;
+    }
+    Kept kept;
+    kept.zones.reserve(geometry_.zone_count());
+    kept.last_writes.reserve(geometry_.zone_count());
+    for (const Record& record : records()) {
+        kept.zones.push_back(zone_of(record.state.load(), geometry_.type_of({kept.zones.size()})));
+        kept.last_writes.push_back({record.last_write.load()});
+    }
+    return kept;
+}
+
+void ZoneMemory::begin(const ZoneTable& zones, std::uint64_t sequence) {
+    if (header().sequence.load() + 1 < sequence) {
+        header().sequence.store(0);  // what was left here is of an older session
+    }
+    for (std::uint64_t id = 0; id < geometry_.zone_count(); ++id) {
+        const Zone zone = zones.zone({id});
+        Record& record = records()[id];
+        if (record.state.load() != word_of(zone)) {
+            record.state.store(word_of(zone));
+        }
+    }
+    header().uuid = uuid_;
+    header().zone_count = geometry_.zone_count();
+    header().sequence.store(sequence);
+}
+
+void ZoneMemory::put(ZoneId id, const Zone& zone, Bytes last_write) {
+    Record& record = records()[id.value];
+    // The length first: with an old pointer it says nothing that a check would take.
+    record.last_write.store(last_write.value, std::memory_order_release);
+    record.state.store(word_of(zone), std::memory_order_release);
+}
+
+void ZoneMemory::remove() {
+    header().sequence.store(0);
+    ::unlink(path_.c_str());
+}
+
+}  // namespace reflux

@@ -1,0 +1,79 @@
+// The zones of an open image as they are at each moment, in a file of a memory filesystem: what outlives the
+// process that serves the disk, and not the machine. For front ends whose disk stays when the daemon is
+// killed (TCMU, ublk): it has acknowledged writes whose data is in the page cache, and which no flush has
+// been asked for; the next daemon must know their write pointers. A power failure takes both, as it does a
+// disk's cache.
+//
+// A record is a word, stored after the write that it speaks of and before the answer to it; so it may speak
+// of a write that nobody was told of, and which comes again (ZonedDevice takes it).
+#pragma once
+
+#include "backend/base/owner.h"
+#include "backend/base/unique_fd.h"
+#include "backend/image_format.h"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace reflux {
+
+class ZoneMemory {
+  public:
+    // Opens or makes the file of this image below `folder`, mapped and in memory. unsupported: it is in no
+    // memory filesystem.
+    static Result<std::unique_ptr<ZoneMemory>> open(const std::string& folder, const Superblock& superblock);
+    ZoneMemory(const ZoneMemory&) = delete;
+    ZoneMemory& operator=(const ZoneMemory&) = delete;
+    ZoneMemory(ZoneMemory&&) = delete;
+    ZoneMemory& operator=(ZoneMemory&&) = delete;
+    ~ZoneMemory() = default;
+
+    // The zones that a daemon which died has left, if no other one has had the image since. Their types are
+    // the geometry's. Beside each the length of the last write that moved its pointer.
+    struct Kept {
+        std::vector<Zone> zones;
+        std::vector<Bytes> last_writes;
+    };
+    [[nodiscard]] std::optional<Kept> kept(const Superblock& superblock) const;
+    // Holds these zones from now on, for the session in which the superblock will have this sequence number.
+    void begin(const ZoneTable& zones, std::uint64_t sequence);
+    void put(ZoneId id, const Zone& zone, Bytes last_write);
+    // At a clean end.
+    void remove();
+
+  private:
+    struct Header {
+        std::array<std::uint8_t, 16> uuid;
+        std::uint64_t zone_count;
+        std::atomic<std::uint64_t> sequence;  // 0: nothing is held
+    };
+    struct Record {
+        std::atomic<std::uint64_t> state;
+        std::atomic<std::uint64_t> last_write;
+    };
+    struct Mapping {
+        void* address = nullptr;
+        std::size_t length = 0;
+        bool operator==(const Mapping&) const = default;
+    };
+    struct MappingTraits {
+        using Handle = Mapping;
+        static Mapping none() noexcept { return {}; }
+        static void release(Mapping mapping) noexcept;
+    };
+
+    ZoneMemory(std::string path, Owner<MappingTraits> mapping, const Superblock& superblock);
+    [[nodiscard]] Header& header() const;
+    [[nodiscard]] std::span<Record> records() const;
+
+    std::string path_;
+    Owner<MappingTraits> mapping_;
+    ZonedGeometry geometry_;
+    std::array<std::uint8_t, 16> uuid_;
+};
+
+}  // namespace reflux
