@@ -31,7 +31,7 @@ send() {
     esac
     : >"$2.$3.data"
     # shellcheck disable=SC2086  # the CDB is several words
-    sg_raw -t 20 "${more[@]}" "/dev/$1" $6 2>&1 | grep -E "SCSI Status|sense" >"$2.$3"
+    sg_raw -t 20 "${more[@]}" "/dev/$1" $6 2>&1 | grep -E "SCSI Status|Sense key|Additional sense:" >"$2.$3"
 }
 
 # present NAME DEV_CONFIG FILE: the commands to a disk of that device.
