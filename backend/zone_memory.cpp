@@ -1,7 +1,6 @@
 #include "backend/zone_memory.h"
 
 #include <linux/magic.h>
-#include <sys/mman.h>
 #include <sys/vfs.h>
 
 namespace reflux {
@@ -52,10 +51,6 @@ Status check_in_memory(int fd, const std::string& path) {
 
 }  // namespace
 
-void ZoneMemory::MappingTraits::release(Mapping mapping) noexcept {
-    ::munmap(mapping.address, mapping.length);
-}
-
 Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& folder,
                                                      const Superblock& superblock) {
     std::string path = folder + "/" + file_name(superblock);
@@ -70,11 +65,11 @@ Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& folder,
     if (address == MAP_FAILED) {
         return fail_errno("mmap " + path);
     }
-    return std::unique_ptr<ZoneMemory>(new ZoneMemory(
-        std::move(path), Owner<MappingTraits>({.address = address, .length = size}), superblock));
+    return std::unique_ptr<ZoneMemory>(
+        new ZoneMemory(std::move(path), Mapping({.address = address, .length = size}), superblock));
 }
 
-ZoneMemory::ZoneMemory(std::string path, Owner<MappingTraits> mapping, const Superblock& superblock)
+ZoneMemory::ZoneMemory(std::string path, Mapping mapping, const Superblock& superblock)
     : path_(std::move(path)),
       mapping_(std::move(mapping)),
       geometry_(superblock.geometry),
@@ -83,12 +78,12 @@ ZoneMemory::ZoneMemory(std::string path, Owner<MappingTraits> mapping, const Sup
 }
 
 ZoneMemory::Header& ZoneMemory::header() const {
-    return *static_cast<Header*>(mapping_.get().address);
+    return *reinterpret_cast<Header*>(bytes_of(mapping_).data());
 }
 
 std::span<ZoneMemory::Record> ZoneMemory::records() const {
-    auto* const first = static_cast<std::byte*>(mapping_.get().address) + header_size;
-    return {reinterpret_cast<Record*>(first), geometry_.zone_count()};
+    auto* const first = reinterpret_cast<Record*>(bytes_of(mapping_).subspan(header_size).data());
+    return {first, geometry_.zone_count()};
 }
 
 // A session holds the sequence number of its own superblock before that is written: it may have died before.

@@ -8,7 +8,7 @@
 // of a write that nobody was told of, and which comes again (ZonedDevice takes it).
 #pragma once
 
-#include "backend/base/owner.h"
+#include "backend/base/mapping.h"
 #include "backend/base/unique_fd.h"
 #include "backend/image_format.h"
 
@@ -55,23 +55,12 @@ class ZoneMemory {
         std::atomic<std::uint64_t> state;
         std::atomic<std::uint64_t> last_write;
     };
-    struct Mapping {
-        void* address = nullptr;
-        std::size_t length = 0;
-        bool operator==(const Mapping&) const = default;
-    };
-    struct MappingTraits {
-        using Handle = Mapping;
-        static Mapping none() noexcept { return {}; }
-        static void release(Mapping mapping) noexcept;
-    };
-
-    ZoneMemory(std::string path, Owner<MappingTraits> mapping, const Superblock& superblock);
+    ZoneMemory(std::string path, Mapping mapping, const Superblock& superblock);
     [[nodiscard]] Header& header() const;
     [[nodiscard]] std::span<Record> records() const;
 
     std::string path_;
-    Owner<MappingTraits> mapping_;
+    Mapping mapping_;
     ZonedGeometry geometry_;
     std::array<std::uint8_t, 16> uuid_;
 };

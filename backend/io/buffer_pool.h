@@ -2,7 +2,7 @@
 // faults.
 #pragma once
 
-#include "backend/base/owner.h"
+#include "backend/base/mapping.h"
 #include "backend/base/result.h"
 
 #include <cstddef>
@@ -21,24 +21,13 @@ class BufferPool {
     // of its own number.
     [[nodiscard]] std::span<std::byte> buffer(std::size_t index) const;
     // All of them, one behind the other.
-    [[nodiscard]] std::span<std::byte> all() const;
+    [[nodiscard]] std::span<std::byte> all() const { return bytes_of(memory_); }
 
   private:
-    struct Mapping {
-        void* address = nullptr;
-        std::size_t length = 0;
-        bool operator==(const Mapping&) const = default;
-    };
-    struct MappingTraits {
-        using Handle = Mapping;
-        static Mapping none() noexcept { return {}; }
-        static void release(Mapping mapping) noexcept;
-    };
-
-    BufferPool(Owner<MappingTraits> memory, std::size_t size, std::size_t count)
+    BufferPool(Mapping memory, std::size_t size, std::size_t count)
         : memory_(std::move(memory)), size_(size), count_(count) {}
 
-    Owner<MappingTraits> memory_;
+    Mapping memory_;
     std::size_t size_;
     std::size_t count_;
 };

@@ -4,8 +4,6 @@
 
 #include <charconv>
 
-#include <sys/mman.h>
-
 namespace reflux::tcmu {
 namespace {
 
@@ -95,14 +93,6 @@ Status ConfigfsDevice::unblock() const {
     return write_file(folder_ + "/action/block_dev", "0");
 }
 
-void UioDevice::Unmap::release(Handle mapping) noexcept {
-    ::munmap(mapping.address, mapping.length);
-}
-
-std::span<std::byte> UioDevice::memory() const {
-    return {static_cast<std::byte*>(mapping_.get().address), mapping_.get().length};
-}
-
 Result<UioDevice> UioDevice::open(std::uint32_t minor) {
     const std::string size_path = fmt::format("/sys/class/uio/uio{}/maps/map0/size", minor);
     REFLUX_TRY(const auto text, read_file(size_path));
@@ -117,7 +107,7 @@ Result<UioDevice> UioDevice::open(std::uint32_t minor) {
     if (address == MAP_FAILED) {
         return fail_errno("mmap " + path);
     }
-    return UioDevice(std::move(fd), Owner<Unmap>({.address = address, .length = *size}));
+    return UioDevice(std::move(fd), Mapping({.address = address, .length = *size}));
 }
 
 }  // namespace reflux::tcmu

@@ -1,7 +1,7 @@
 // A TCM-User device as LIO has it: its UIO device, and its folder in configfs.
 #pragma once
 
-#include "backend/base/owner.h"
+#include "backend/base/mapping.h"
 #include "backend/base/result.h"
 #include "backend/base/unique_fd.h"
 
@@ -58,24 +58,13 @@ class UioDevice {
     static Result<UioDevice> open(std::uint32_t minor);
 
     [[nodiscard]] int fd() const { return fd_.get(); }
-    [[nodiscard]] std::span<std::byte> memory() const;
+    [[nodiscard]] std::span<std::byte> memory() const { return bytes_of(mapping_); }
 
   private:
-    struct Mapping {
-        void* address = nullptr;
-        std::size_t length = 0;
-        bool operator==(const Mapping&) const = default;
-    };
-    struct Unmap {
-        using Handle = Mapping;
-        static Handle none() noexcept { return {}; }
-        static void release(Handle mapping) noexcept;
-    };
-
-    UioDevice(UniqueFd fd, Owner<Unmap> mapping) : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
+    UioDevice(UniqueFd fd, Mapping mapping) : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
 
     UniqueFd fd_;
-    Owner<Unmap> mapping_;
+    Mapping mapping_;
 };
 
 }  // namespace reflux::tcmu

@@ -43,12 +43,11 @@ void prefault(std::span<const std::byte> memory) {
     }
 }
 
-Status begin_afresh(const ConfigfsDevice& configfs) {
-    if (auto status = configfs.begin_afresh(); !status) {
+void begin_afresh(const ConfigfsDevice& configfs) {
+    if (const auto status = configfs.begin_afresh(); !status) {
         // Before 4.19 there is no such thing; and a device that is just being enabled has nothing to reset.
         log_line(fmt::format("{}: the ring is gone on with as it is", status.error().message));
     }
-    return {};
 }
 
 }  // namespace
@@ -70,7 +69,7 @@ Result<std::unique_ptr<Session>> Session::open(const FoundDevice& device, const 
                                                bool is_old) {
     const ConfigfsDevice configfs(device.name);
     if (is_old) {
-        REFLUX_CHECK(begin_afresh(configfs));
+        begin_afresh(configfs);
     }
     REFLUX_TRY(auto unit, unit_of(served, configfs));
     REFLUX_TRY(auto uio, UioDevice::open(device.minor));
@@ -106,7 +105,7 @@ void Session::work() {
     }
 }
 
-// False: stopped.
+// False: stopped, or the device is gone.
 bool Session::wait() const {
     std::array<pollfd, 3> fds{pollfd{.fd = stopped_.get(), .events = POLLIN, .revents = 0},
                               pollfd{.fd = uio_.fd(), .events = POLLIN, .revents = 0},
@@ -117,7 +116,7 @@ bool Session::wait() const {
         std::uint64_t taken = 0;
         [[maybe_unused]] const auto was_there = ::read(wake_up_.get(), &taken, sizeof(taken));
     }
-    return fds[0].revents == 0;
+    return fds[0].revents == 0 && (fds[1].revents & ~POLLIN) == 0;
 }
 
 // The kernel's event wakes one thread: who sees it first takes it.

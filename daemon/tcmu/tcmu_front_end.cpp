@@ -61,7 +61,14 @@ std::optional<FoundDevice> TcmuFrontEnd::ours(const DeviceEvent& event) const {
 }
 
 Status TcmuFrontEnd::enter(const FoundDevice& device, bool is_old) {
-    REFLUX_TRY(session_, Session::open(device, served_, is_old));
+    auto session = Session::open(device, served_, is_old);
+    if (!session) {
+        if (is_old) {
+            static_cast<void>(ConfigfsDevice(device.name).unblock());  // as it was found
+        }
+        return fail(std::move(session).error());
+    }
+    session_ = *std::move(session);
     crew_.attach(*session_);
     session_->let_in();
     return {};

@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
 # In a guest: refluxd is killed again and again while fio writes to its disk, and started again; I/O goes on, and
-# fio finds all that it wrote. Prints a line a kill, "fio: STATUS" and "refluxd: STATUS".
-# usage: kill.sh REFLUXD ENGINE TIMES
+# fio finds all that it wrote. Prints a line a kill, and what else is asserted of it; then the next engine.
+# usage: kill.sh REFLUXD TIMES ENGINE...
 set -u
 # shellcheck source=tests/vm/tcmu/lio.sh
 source "$(dirname "$0")/lio.sh"
 refluxd=$1
-engine=$2
-times=$3
-work=$(mktemp -d -p /run/scratch)
-ready=$work/ready
+times=$2
+shift 2
 
 fail() {
     echo "kill: $*"
@@ -19,27 +17,19 @@ fail() {
 }
 
 serve() {
-    : >"$ready"
-    "$refluxd" serve "$work/image" --front-end tcmu --name disk --engine "$engine" >"$ready" 2>>"$work/log" &
+    : >"$work/ready"
+    "$refluxd" serve "$work/image" --front-end tcmu --name disk --engine "$engine" >"$work/ready" 2>>"$work/log" &
     daemon=$!
-    wait_until 60 grep -q ready "$ready" || fail "refluxd is not ready"
+    wait_until 60 grep -q ready "$work/ready" || fail "refluxd is not ready"
 }
 
 writes() { awk '{ print $5 }' "/sys/block/$disk/stat"; }
 # goes_on FROM: a hundred more writes have ended.
 goes_on() { [ "$(writes)" -ge "$(($1 + 100))" ]; }
 
-lio_prepare
-"$refluxd" format "$work/image" --size 1GiB --zone-size 4MiB --conventional 16 --model host-managed --max-open 16 ||
-    fail format
-serve
-lio_device 1 disk $((1 << 30)) reflux/disk || fail "no device"
-disk=$(lio_lun 1 disk) || fail "no disk"
-# Commands may have to wait for the next daemon.
-echo 300 >"/sys/block/$disk/device/timeout"
-
-mib=$((24 + 8 * times))
-cat >"$work/job" <<FIO
+# In sequential zones at their pointers, in conventional ones anywhere; each block once, so that all is read back.
+write_job() {
+    cat >"$work/job" <<FIO
 [global]
 filename=/dev/$disk
 direct=1
@@ -61,26 +51,54 @@ iodepth=8
 offset=0
 size=24m
 FIO
-fio "$work/job" --output="$work/fio" &
-fio=$!
-for i in $(seq "$times"); do
-    wait_until 60 goes_on "$(writes)" || fail "no I/O before kill $i"
-    [ -d "/proc/$fio" ] || fail "fio was done before kill $i"
+}
+
+kill_and_restart() {
+    local begin
+    wait_until 60 goes_on "$(writes)" || fail "no I/O before kill $1"
+    [ -d "/proc/$fio" ] || fail "fio was done before kill $1"
     kill -9 "$daemon"
     wait "$daemon" 2>/dev/null
     begin=$(writes)
     serve
-    wait_until 60 goes_on "$begin" || fail "no I/O after kill $i"
-    echo "killed $i times: I/O goes on"
+    wait_until 60 goes_on "$begin" || fail "no I/O after kill $1"
+    echo "$engine: killed $1 times, I/O goes on"
+}
+
+# In a shell of its own: `fail` ends it.
+run_engine() {
+    local status
+    engine=$1
+    work=$(mktemp -d -p /run/scratch)
+    mib=$((24 + 8 * times))
+    "$refluxd" format "$work/image" --size 1GiB --zone-size 4MiB --conventional 16 --model host-managed \
+        --max-open 16 || fail format
+    serve
+    lio_device 1 disk $((1 << 30)) reflux/disk || fail "no device"
+    disk=$(lio_lun 1 disk) || fail "no disk"
+    # Commands may have to wait for the next daemon.
+    echo 300 >"/sys/block/$disk/device/timeout"
+    write_job
+    fio "$work/job" --output="$work/fio" &
+    fio=$!
+    for i in $(seq "$times"); do
+        kill_and_restart "$i"
+    done
+    wait "$fio"
+    status=$?
+    echo "$engine: fio ended with $status"
+    [ "$status" = 0 ] || fail "fio found what it should not"
+    grep -c "the daemon before was killed" "$work/log" | sed "s/^/$engine: write pointers kept: /"
+    grep -v -e "the daemon before was killed" -e "taken away from outside" "$work/log" | sed "s/^/$engine: log: /"
+    blkzone report -o $((64 * 2048)) -c $((mib / 4)) "/dev/$disk" | grep -c "(fu)" | sed "s/^/$engine: full zones: /"
+    lio_remove 1 disk
+    wait "$daemon"
+    echo "$engine: refluxd ended with $?"
+    find /run -maxdepth 1 -name "refluxd-*.zones" | sed "s/^/$engine: left: /"
+    rm -rf "$work"
+}
+
+lio_prepare
+for engine in "$@"; do
+    (run_engine "$engine") || exit 1
 done
-wait "$fio"
-status=$?
-echo "fio: $status"
-[ "$status" = 0 ] || fail "fio found what it should not"
-grep -c "the daemon before was killed" "$work/log" | sed 's/^/kept: /'
-grep -v "the daemon before was killed" "$work/log" | sed 's/^/log: /'
-blkzone report -o $((64 * 2048)) -c $((mib / 4 + 1)) "/dev/$disk" | grep -c "(fu)" | sed 's/^/full zones: /'
-lio_remove 1 disk
-wait "$daemon"
-echo "refluxd: $?"
-find /run -maxdepth 1 -name "refluxd-*.zones" | sed 's/^/left: /'
