@@ -129,11 +129,12 @@ std::vector<std::string> disks_below(const std::string& device) {
     return states;
 }
 
-// A disk that has gone meanwhile has no state any more.
+// A disk that has gone meanwhile has no state any more. `state` with its newline, without which the kernel
+// takes none.
 void set_state(const std::vector<std::string>& disks, std::string_view state) {
     for (const auto& disk : disks) {
-        static_cast<void>(call_bounded(fmt::format("making {} {}", disk, state), state_time,
-                                       [&] { return write_file(disk, state); }));
+        static_cast<void>(
+            call_bounded("writing to " + disk, state_time, [&] { return write_file(disk, state); }));
     }
 }
 
@@ -178,10 +179,10 @@ Status remove_mapping(const Object& object, Mode mode) {
     const auto disks = disks_below(*device);
     auto removed = wait_for_removal(name, *device, remove_time, DM_DEFERRED_REMOVE);
     if (!removed && !disks.empty()) {
-        set_state(disks, "offline");
+        set_state(disks, "offline\n");
         removed = wait_for_removal(name, *device, escape_time, DM_DEFERRED_REMOVE);
         if (removed) {
-            set_state(disks, "running");
+            set_state(disks, "running\n");
         }
     }
     return removed;
