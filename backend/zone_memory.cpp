@@ -37,12 +37,16 @@ std::string file_name(const Superblock& superblock) {
     return name + ".zones";
 }
 
+bool is_in_memory(const struct statfs& status) {
+    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
+}
+
 Status check_in_memory(int fd, const std::string& path) {
     struct statfs status {};
     if (::fstatfs(fd, &status) != 0) {
         return fail_errno("statfs " + path);
     }
-    if (status.f_type != TMPFS_MAGIC && status.f_type != RAMFS_MAGIC) {
+    if (!is_in_memory(status)) {
         ::unlink(path.c_str());
         return fail(ErrorKind::unsupported, path + " would lie in no memory filesystem");
     }
@@ -50,6 +54,16 @@ Status check_in_memory(int fd, const std::string& path) {
 }
 
 }  // namespace
+
+std::string zone_memory_folder() {
+    for (const char* const folder : {"/run", "/dev/shm"}) {
+        struct statfs status {};
+        if (::statfs(folder, &status) == 0 && is_in_memory(status)) {
+            return folder;
+        }
+    }
+    return "";
+}
 
 Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& folder,
                                                      const Superblock& superblock) {

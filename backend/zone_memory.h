@@ -21,6 +21,9 @@
 
 namespace reflux {
 
+// Where the files lie: the first of /run and /dev/shm that is a memory filesystem; empty: none is.
+std::string zone_memory_folder();
+
 class ZoneMemory {
   public:
     // Opens or makes the file of this image below `folder`, mapped and in memory. unsupported: it is in no

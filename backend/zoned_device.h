@@ -39,7 +39,7 @@ struct DeviceOptions {
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
     io::CallOptions calls;            // around and with each read and write
-    // Where the zones are kept for the daemon after this one, should it be killed (zone_memory.h), "/run";
+    // Where the zones are kept for the daemon after this one, should it be killed (zone_memory_folder());
     // empty: write pointers are as of the last flush then.
     std::string zone_memory;
 };

@@ -100,19 +100,32 @@ Status serve_device(const ServeOptions& options, const Served& served, ReadyLine
     return closed;
 }
 
+// The disk of a FUSE daemon goes with it; others stay, and what they have acknowledged must.
+std::string zone_memory_of(const ServeOptions& options) {
+    if (options.front_end == "fuse") {
+        return "";
+    }
+    std::string folder = zone_memory_folder();
+    if (folder.empty()) {
+        log_line(
+            "neither /run nor /dev/shm is a memory filesystem: after a kill of this daemon write pointers "
+            "are as of the "
+            "last flush");
+    }
+    return folder;
+}
+
 Status serve(ServeOptions options, ReadyLine& ready) {
     REFLUX_CHECK(protect_at_start(options.protection));  // before any thread exists
     REFLUX_CHECK(prepare_front_end(options));
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
-    REFLUX_TRY(const auto device,
-               ZonedDevice::open(options.image, {.engine = options.engine,
-                                                 .threads = options.threads,
-                                                 .direct = options.direct,
-                                                 .calls = options.calls,
-                                                 // The disk of a FUSE daemon goes with it.
-                                                 .zone_memory = options.front_end == "fuse" ? "" : "/run"}));
+    REFLUX_TRY(const auto device, ZonedDevice::open(options.image, {.engine = options.engine,
+                                                                    .threads = options.threads,
+                                                                    .direct = options.direct,
+                                                                    .calls = options.calls,
+                                                                    .zone_memory = zone_memory_of(options)}));
     if (device->image_was_unclean()) {
         log_line(fmt::format(
             "{} was not closed cleanly: write pointers are as of the {}", options.image,

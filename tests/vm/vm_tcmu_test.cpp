@@ -62,7 +62,7 @@ TEST_F(VmTcmuTest, DisksOfEachKindAsTheKernelAndToolsSeeThem) {
                              "zone 6: em 0x000000",
                              "bytes after the discard: 0",
                              "managed: refluxd ended with 0",
-                             "aware: host-aware 64 zones, write back, blocks of 4096",
+                             "blocks of 4096",
                              "aware: refluxd ended with 0",
                              "translated: none",
                              "ext4: alike",
