@@ -205,7 +205,7 @@ void describe_fsck(CLI::App& fsck, FsckOptions& options) {
         "Prints a line for each problem. Reads metadata only, that of a translation too, and changes nothing "
         "without --repair.\n"
         "Exit status: 0 nothing is wrong, or all of it was repaired; 1 copies of metadata are damaged, and "
-        "intact ones\nstand in for them: nothing is lost, serving or --repair mends it; 2 the image cannot "
+        "intact ones\nstand in for them: a line tells what is lost, if anything is; serving or --repair mends it; 2 the image cannot "
         "be "
         "opened, with the reasons,\nor usage; 4 other failure.");
 }
