@@ -44,6 +44,7 @@ struct DeviceRequest {
         std::size_t slot = 0;
         bool has_turn = false;
         bool beyond_pointer = false;  // a read that is to give zeroes there
+        bool repeats = false;         // a write whose data may be there already
     };
     Work work_;
 };

@@ -38,13 +38,48 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
                                                              .threads = options.threads,
                                                              .direct = options.direct,
                                                              .calls = options.calls}));
-    return start(std::move(opened), std::move(engine));
+    REFLUX_TRY(auto kept, keep_zones(opened, options.keep));
+    const bool taken_over = options.keep == DeviceOptions::Keep::take_over;
+    return start(std::move(opened), std::move(engine), std::move(kept), taken_over);
+}
+
+Result<std::optional<KeptZones>> ZonedDevice::keep_zones(Image::Opened& opened, DeviceOptions::Keep keep) {
+    const Superblock& superblock = opened.image.superblock();
+    if (keep == DeviceOptions::Keep::no || superblock.translated) {
+        return std::optional<KeptZones>();
+    }
+    REFLUX_TRY(const std::string folder, KeptZones::default_folder());
+    if (keep == DeviceOptions::Keep::fresh) {
+        REFLUX_TRY(auto kept, KeptZones::make(folder, superblock));
+        return std::optional(std::move(kept));
+    }
+    REFLUX_TRY(auto kept, KeptZones::take_over(folder, superblock));
+    REFLUX_TRY(opened.zones, ZoneTable::restore(superblock.geometry, kept.zones(superblock.geometry)));
+    return std::optional(std::move(kept));
 }
 
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::start(Image::Opened opened,
                                                         std::unique_ptr<io::Engine> engine) {
+    return start(std::move(opened), std::move(engine), std::nullopt, false);
+}
+
+Result<std::unique_ptr<ZonedDevice>> ZonedDevice::start(Image::Opened opened,
+                                                        std::unique_ptr<io::Engine> engine,
+                                                        std::optional<KeptZones> kept, bool taken_over) {
     REFLUX_CHECK(opened.image.mark_in_use());
-    return std::unique_ptr<ZonedDevice>(new ZonedDevice(std::move(opened), std::move(engine)));
+    std::unique_ptr<ZonedDevice> device(new ZonedDevice(std::move(opened), std::move(engine)));
+    if (kept) {
+        kept->begin_session();
+        device->zones_.keep_in(kept->words());
+        device->kept_ = std::move(kept);
+    }
+    if (taken_over) {
+        const std::uint64_t count = device->geometry_.zone_count();
+        device->may_repeat_.assign(count, true);
+        // The image's table is behind them.
+        device->table_.mark_changed({0}, {count - 1});
+    }
+    return device;
 }
 
 ZonedDevice::ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engine)
@@ -92,6 +127,7 @@ void ZonedDevice::submit(DeviceRequest& request) {
 bool ZonedDevice::claim_zones(DeviceRequest& request) const {
     auto& work = request.work_;
     work.beyond_pointer = false;
+    work.repeats = false;
     if (request.operation == DeviceOperation::flush) {
         return false;
     }
@@ -177,7 +213,8 @@ ZoneError ZonedDevice::check_and_open(DeviceRequest& request) {
         case DeviceOperation::read:
             return zones_.check_read(data_extent(request));
         case DeviceOperation::write:
-            return zones_.begin_write(data_extent(request));
+            request.work_.repeats = is_repetition(data_extent(request));
+            return request.work_.repeats ? ZoneError::none : begin_write(data_extent(request));
         case DeviceOperation::discard:
             return zones_.check_discard(data_extent(request));
         case DeviceOperation::flush:
@@ -285,7 +322,7 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
 
 int ZonedDevice::end_write(DeviceRequest& request, int error) {
     const Extent extent = data_extent(request);
-    if (extent.length == Bytes{0}) {
+    if (extent.length == Bytes{0} || request.work_.repeats) {
         return error;
     }
     const std::lock_guard lock(table_mutex_);
@@ -324,7 +361,11 @@ Status ZonedDevice::close() {
     if (const int error = table_.make_whole(); error != 0) {
         return fail_errno("write the zone table of " + image_.path(), error);
     }
-    return image_.close();
+    REFLUX_CHECK(image_.close());
+    if (kept_) {
+        kept_->remove();
+    }
+    return {};
 }
 
 DeviceCounters ZonedDevice::counters() const {

@@ -22,12 +22,14 @@
 #include "backend/io/engine.h"
 #include "backend/io/error_counts.h"
 #include "backend/io/fault.h"
+#include "backend/kept_zones.h"
 #include "backend/zone_turns.h"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,13 +40,19 @@ struct DeviceOptions {
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
     io::CallOptions calls;            // around and with each read and write
+    // Whether zones outlive a kill of this process (KeptZones); those of a translated disk never do.
+    enum class Keep : std::uint8_t {
+        no,
+        fresh,     // from now on
+        take_over  // and they are those that a killed process has left
+    } keep = Keep::no;
 };
 
 class ZonedDevice final : public Disk {
   public:
     // Opens the image and starts the engine's threads.
     static Result<std::unique_ptr<ZonedDevice>> open(const std::string& path, const DeviceOptions& options);
-    // The same with an image that is open and an engine that does I/O on its file.
+    // The same with an image that is open and an engine that does I/O on its file; nothing is kept.
     static Result<std::unique_ptr<ZonedDevice>> start(Image::Opened opened,
                                                       std::unique_ptr<io::Engine> engine);
     ZonedDevice(const ZonedDevice&) = delete;
@@ -101,6 +109,10 @@ class ZonedDevice final : public Disk {
 
   private:
     ZonedDevice(Image::Opened opened, std::unique_ptr<io::Engine> engine);
+    static Result<std::optional<KeptZones>> keep_zones(Image::Opened& opened, DeviceOptions::Keep keep);
+    static Result<std::unique_ptr<ZonedDevice>> start(Image::Opened opened,
+                                                      std::unique_ptr<io::Engine> engine,
+                                                      std::optional<KeptZones> kept, bool taken_over);
 
     // Gives a request that has its turn, if it needs one, and was checked to the engine; a refused one and
     // one that is done ends here.
@@ -114,9 +126,12 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] bool reaches_beyond_pointer(Extent extent) const;
     // Whether the disk takes it; what is about to be written is implicitly open then.
     ZoneError check_and_open(DeviceRequest& request);
+    ZoneError begin_write(Extent extent);
     ZoneError begin_append(DeviceRequest& request);
     // Append and zone management name a zone by its start.
     [[nodiscard]] ZoneError check_zone_named(const DeviceRequest& request) const;
+    [[nodiscard]] bool is_repetition(Extent extent) const;
+    void forget_repetitions(ZoneId zone);
     ZoneError manage(const DeviceRequest& request);
     ZoneError manage_all(DeviceOperation operation);
     ZoneError manage_one(DeviceOperation operation, ZoneId zone);
@@ -159,9 +174,12 @@ class ZonedDevice final : public Disk {
     Image image_;
     ZonedGeometry geometry_;
     std::uint64_t data_offset_;
-    mutable std::mutex table_mutex_;  // guards zones_, turns_ and what changed in table_
+    mutable std::mutex table_mutex_;  // guards zones_, may_repeat_, turns_ and what changed in table_
     ZoneTable zones_;
     ImageTable table_;
+    std::optional<KeptZones> kept_;
+    // Zones in which the next write may be one that a killed process has done and not answered; empty: none.
+    std::vector<bool> may_repeat_;
     ZoneTurns turns_;
     std::span<const std::byte> offered_memory_;  // under table_mutex_ too
     std::vector<std::string> findings_;

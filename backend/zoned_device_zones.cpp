@@ -51,6 +51,34 @@ int ZonedDevice::error_of_refusal(const DeviceRequest& request) {
     return has_no_discard ? EOPNOTSUPP : errno_of(request.refusal);
 }
 
+// A write which a killed process did and did not answer comes again; the host, which has one write under way
+// in a zone, asks for nothing else in it before. It ends where the write pointer is, and its data are written
+// where they are already.
+bool ZonedDevice::is_repetition(Extent extent) const {
+    if (may_repeat_.empty() || extent.length == Bytes{0} || !geometry_.contains(extent)) {
+        return false;
+    }
+    const ZonePiece piece = geometry_.first_piece(extent);
+    const Zone& zone = zones_.zone(piece.zone);
+    return may_repeat_[piece.zone.value] && zone.type == ZoneType::sequential_write_required &&
+           check_available(zone) == ZoneError::none && piece.length == extent.length &&
+           piece.offset_in_zone + piece.length == zone.written;
+}
+
+void ZonedDevice::forget_repetitions(ZoneId zone) {
+    if (!may_repeat_.empty()) {
+        may_repeat_[zone.value] = false;
+    }
+}
+
+ZoneError ZonedDevice::begin_write(Extent extent) {
+    const ZoneError error = zones_.begin_write(extent);
+    if (error == ZoneError::none && extent.length > Bytes{0}) {
+        forget_repetitions(geometry_.zone_of(extent.offset));
+    }
+    return error;
+}
+
 ZoneError ZonedDevice::begin_append(DeviceRequest& request) {
     const ZoneId zone = geometry_.zone_of({request.offset});
     const Placement placement = zones_.begin_append(zone, {request.buffer.size()});
@@ -105,6 +133,7 @@ ZoneError ZonedDevice::manage_all(DeviceOperation operation) {
 }
 
 ZoneError ZonedDevice::manage_one(DeviceOperation operation, ZoneId zone) {
+    forget_repetitions(zone);
     switch (operation) {
         case DeviceOperation::open_zone:
             return zones_.open(zone);

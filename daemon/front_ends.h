@@ -21,6 +21,9 @@ struct Served {
 // such as a path that was relative.
 Status prepare_front_end(ServeOptions& options);
 
+// Whether what the disk knows is to outlive a kill of this process.
+DeviceOptions::Keep keep_of(const ServeOptions& options);
+
 // Presents the disk to the kernel; `served` outlives it.
 Result<std::unique_ptr<FrontEnd>> make_front_end(const ServeOptions& options, const Served& served);
 

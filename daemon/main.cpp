@@ -9,8 +9,11 @@
 #include "daemon/control/server.h"
 #include "daemon/front_ends.h"
 #include "daemon/image_verbs.h"
+#include "daemon/ublk/verbs.h"
 
+#include <chrono>
 #include <exception>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -100,17 +103,31 @@ Status serve_device(const ServeOptions& options, const Served& served, ReadyLine
     return closed;
 }
 
+// A killed process is gone from the process list before the kernel has closed all its files.
+Result<std::unique_ptr<ZonedDevice>> open_device(const ServeOptions& options) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (;;) {
+        auto device = ZonedDevice::open(options.image, {.engine = options.engine,
+                                                        .threads = options.threads,
+                                                        .direct = options.direct,
+                                                        .calls = options.calls,
+                                                        .keep = keep_of(options)});
+        const bool waits = !device && options.recover && device.error().errnum == EWOULDBLOCK;
+        if (!waits || std::chrono::steady_clock::now() >= deadline) {
+            return device;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+}
+
 Status serve(ServeOptions options, ReadyLine& ready) {
     REFLUX_CHECK(protect_at_start(options.protection));  // before any thread exists
     REFLUX_CHECK(prepare_front_end(options));
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
-    REFLUX_TRY(const auto device, ZonedDevice::open(options.image, {.engine = options.engine,
-                                                                    .threads = options.threads,
-                                                                    .direct = options.direct,
-                                                                    .calls = options.calls}));
-    if (device->image_was_unclean()) {
+    REFLUX_TRY(const auto device, open_device(options));
+    if (device->image_was_unclean() && !options.recover) {
         log_line(
             fmt::format("{} was not closed cleanly: write pointers are as of the last flush", options.image));
     }
@@ -165,6 +182,14 @@ struct RunCommand {
     }
     Result<int> operator()(const FsckOptions& options) const { return check_image(options); }
     Result<int> operator()(const ListOptions& /*none*/) const { return print(to_line(list_json()) + "\n"); }
+    Result<int> operator()(const UblkOptions& options) const {
+        if (options.remove) {
+            REFLUX_CHECK(ublk::delete_device(*options.remove));
+            return 0;
+        }
+        REFLUX_TRY(const auto devices, ublk::list_devices());
+        return print(to_line(devices) + "\n");
+    }
     Result<int> operator()(const HelpText& help) const { return print(help.text); }
 
     static Result<int> print(const std::string& text) {

@@ -1,13 +1,8 @@
 #include "backend/io/buffer_pool.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace reflux::io {
-
-void BufferPool::MappingTraits::release(Mapping mapping) noexcept {
-    ::munmap(mapping.address, mapping.length);
-}
 
 Result<BufferPool> BufferPool::make(std::size_t size, std::size_t count) {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -17,7 +12,7 @@ Result<BufferPool> BufferPool::make(std::size_t size, std::size_t count) {
     if (address == MAP_FAILED) {
         return fail_errno(fmt::format("mmap {} buffers of {} bytes", count, size));
     }
-    return BufferPool(Owner<MappingTraits>({.address = address, .length = size * count}), size, count);
+    return BufferPool(UniqueMapping({.address = address, .length = size * count}), size, count);
 }
 
 std::span<std::byte> BufferPool::all() const {

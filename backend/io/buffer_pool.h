@@ -2,7 +2,7 @@
 // faults.
 #pragma once
 
-#include "backend/base/owner.h"
+#include "backend/base/mapping.h"
 #include "backend/base/result.h"
 
 #include <cstddef>
@@ -24,21 +24,10 @@ class BufferPool {
     [[nodiscard]] std::span<std::byte> all() const;
 
   private:
-    struct Mapping {
-        void* address = nullptr;
-        std::size_t length = 0;
-        bool operator==(const Mapping&) const = default;
-    };
-    struct MappingTraits {
-        using Handle = Mapping;
-        static Mapping none() noexcept { return {}; }
-        static void release(Mapping mapping) noexcept;
-    };
-
-    BufferPool(Owner<MappingTraits> memory, std::size_t size, std::size_t count)
+    BufferPool(UniqueMapping memory, std::size_t size, std::size_t count)
         : memory_(std::move(memory)), size_(size), count_(count) {}
 
-    Owner<MappingTraits> memory_;
+    UniqueMapping memory_;
     std::size_t size_;
     std::size_t count_;
 };

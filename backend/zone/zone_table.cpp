@@ -1,5 +1,7 @@
 #include "backend/zone/zone_table.h"
 
+#include "backend/zone/zone_word.h"
+
 #include <utility>
 
 namespace reflux {
@@ -198,6 +200,9 @@ bool ZoneTable::change(ZoneId id, Change apply) {
     }
     reserved_ += is_reserved(zone) ? 1 : 0;
     reserved_ -= is_reserved(before) ? 1 : 0;
+    if (!words_.empty()) {
+        words_[id.value].store(word_of_zone(zone), std::memory_order_relaxed);
+    }
     return zone != before;
 }
 
@@ -369,6 +374,11 @@ void ZoneTable::recommend_reset(ZoneId id) {
 
 bool ZoneTable::power_cycle() {
     return change_all(reflux::power_cycle);
+}
+
+void ZoneTable::keep_in(std::span<std::atomic<std::uint64_t>> words) {
+    words_ = words;
+    change_all([](Zone& /*zone*/) {});
 }
 
 }  // namespace reflux

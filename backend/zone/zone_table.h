@@ -14,6 +14,7 @@
 #include "backend/zone/zoned_geometry.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -111,6 +112,10 @@ class ZoneTable {
     // Power cycle of all zones; true when any changed.
     bool power_cycle();
 
+    // From now on each zone's state stands in its word, too (zone_word.h). One for each zone; they outlive
+    // this.
+    void keep_in(std::span<std::atomic<std::uint64_t>> words);
+
   private:
     ZoneTable(const ZonedGeometry& geometry, std::vector<Zone> zones);
     template <class Change>
@@ -132,6 +137,7 @@ class ZoneTable {
 
     ZonedGeometry geometry_;
     std::vector<Zone> zones_;
+    std::span<std::atomic<std::uint64_t>> words_;  // empty: none are kept
     ZoneSummary summary_;
     OpenQueue implicitly_open_;
     std::uint64_t reserved_ = 0;  // zones that are empty with a write in flight: active as soon as it ends

@@ -28,6 +28,7 @@ struct RawOptions {
     std::string sync_range;
     ReportOptions report;
     FsckOptions fsck;
+    std::uint32_t ublk_id = 0;
 };
 
 // The text, and a line for each word that the option takes.
@@ -166,6 +167,20 @@ void describe_front_end(CLI::App& serve, ServeOptions& options) {
                     words_help("How the disk is presented to the kernel:", front_end_list()))
         ->check(CLI::IsMember(names_of(front_end_list())))
         ->capture_default_str();
+    serve
+        .add_option("--recover", options.recover,
+                    "Of the front end ublk: take over device ID, whose daemon was killed; its I/O goes on")
+        ->type_name("ID");
+}
+
+void describe_ublk(CLI::App& ublk, RawOptions& raw) {
+    ublk.require_subcommand(1);
+    ublk.add_subcommand("list", "Print the ublk devices of this machine as JSON");
+    auto* remove = ublk.add_subcommand(
+        "delete",
+        "Delete a ublk device whose daemon is gone or stuck. A daemon that does not let go of it within "
+        "seconds is\nkilled; what is written to the device meanwhile fails");
+    remove->add_option("ID", raw.ublk_id, "Number of the device: N of /dev/ublkbN")->required();
 }
 
 void describe_serve(CLI::App& serve, RawOptions& raw) {
@@ -244,6 +259,9 @@ Status check_front_end(const ServeOptions& options) {
                     fmt::format("{}: the front end {} mounts nothing; leave the MOUNTPOINT out",
                                 options.mountpoint, options.front_end));
     }
+    if (options.recover && options.front_end != "ublk") {
+        return fail(ErrorKind::invalid_input, "--recover is of --front-end ublk");
+    }
     return {};
 }
 
@@ -307,6 +325,8 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     describe_serve(*serve, raw);
     describe_report(*report, raw.report);
     describe_fsck(*fsck, raw.fsck);
+    auto* ublk = app.add_subcommand("ublk", "Look after the ublk devices of the front end ublk");
+    describe_ublk(*ublk, raw);
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));
     if (help) {
         return *help;
@@ -323,13 +343,18 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     if (list->parsed()) {
         return ListOptions{};
     }
+    if (ublk->parsed()) {
+        return ublk->got_subcommand("list") ? UblkOptions{} : UblkOptions{.remove = raw.ublk_id};
+    }
     return to_serve(raw);
 }
 
 const std::vector<FrontEndInfo>& front_end_list() {
     static const std::vector<FrontEndInfo> list{
-        {.name = "fuse",
-         .description = "a file in a FUSE filesystem; a loop device makes it a block device"}};
+        {.name = "fuse", .description = "a file in a FUSE filesystem; a loop device makes it a block device"},
+        {.name = "ublk",
+         .description = "a block device, zoned if host-managed; needs root and ublk_drv (Linux 6.5; zoned "
+                        "6.6)"}};
     return list;
 }
 

@@ -26,6 +26,7 @@ struct ThreadInfo {
 // Roles follow from the names that the threads give themselves.
 inline constexpr const char* io_thread_name = "refluxd-io";
 inline constexpr const char* front_end_thread_name = "refluxd-fuse";
+inline constexpr const char* ublk_thread_name = "refluxd-ublk";  // of the front end ublk; may be several
 inline constexpr const char* control_thread_name = "refluxd-ctl";
 inline constexpr const char* translation_thread_name = "refluxd-map";
 inline constexpr const char* reclaim_thread_name = "refluxd-reclaim";
