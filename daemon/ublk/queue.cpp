@@ -22,7 +22,10 @@ constexpr std::size_t most_unsent_bytes = 64 << 10;
 }  // namespace
 
 Result<std::unique_ptr<Queue>> Queue::make(const QueueSetting& setting) {
-    REFLUX_TRY(auto ring, io::Ring::make(setting.depth + 2));  // a command each, the two below
+    auto ring = io::Ring::make(setting.depth + 2);  // a command each, the two below
+    if (!ring) {
+        return fail(ring.error().within("front end ublk"));
+    }
     UniqueFd event(::eventfd(0, EFD_CLOEXEC));
     if (!event) {
         return fail_errno("eventfd");
@@ -36,7 +39,7 @@ Result<std::unique_ptr<Queue>> Queue::make(const QueueSetting& setting) {
     }
     UniqueMapping descriptors({.address = address, .length = length});
     return std::unique_ptr<Queue>(
-        new Queue(setting, std::move(ring), std::move(event), std::move(descriptors)));
+        new Queue(setting, std::move(*ring), std::move(event), std::move(descriptors)));
 }
 
 Queue::Queue(const QueueSetting& setting, io::Ring ring, UniqueFd event, UniqueMapping descriptors)

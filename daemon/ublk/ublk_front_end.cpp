@@ -17,8 +17,10 @@
 namespace reflux::ublk {
 namespace {
 
-// Of commands that wait for requests, which may wait for anything: the end comes from outside (kill).
-constexpr Seconds unbounded{24.0 * 3600};
+// Of a start, which reads zones and partitions.
+constexpr Seconds start_limit{120};
+// A stop waits for requests, which may wait for anything: the end comes from outside (kill).
+constexpr Seconds stop_limit{24.0 * 3600};
 
 // A command to the driver that needs the queues to be served meanwhile.
 class Background {
@@ -206,7 +208,7 @@ void UblkFrontEnd::begin_stop() {
     stopping_.start(
         [this] {
             flush_block_device(info_.id);
-            return control_.stop(info_.id, unbounded);
+            return control_.stop(info_.id, stop_limit);
         },
         [] {});
 }
@@ -258,8 +260,8 @@ Result<ServeEnd> UblkFrontEnd::serve(StopSource& stop, const std::function<Statu
     }
     starting_.start(
         [this] {
-            return recovers_ ? control_.end_recovery(info_.id, unbounded)
-                             : control_.start(info_.id, unbounded);
+            return recovers_ ? control_.end_recovery(info_.id, start_limit)
+                             : control_.start(info_.id, start_limit);
         },
         [&first] { first.wake(); });
     note_failure(first.run([&] { on_wake(stop, ready); }));

@@ -1,9 +1,11 @@
 #!/bin/sh
 # The front end ublk in a guest, as root: each case, run by the loop at the end, prints "ublk ok: NAME" or "ublk FAILED: NAME:
-# what". Usage: ublk_guest.sh FOLDER_OF_REFLUXD CYCLES, the second one how often the daemon is killed under load.
+# what". Usage: ublk_guest.sh FOLDER_OF_REFLUXD CYCLES [CASE...]; CYCLES: how often the daemon is killed under load.
 set -u
 refluxd=$1/refluxd
 cycles=$2
+shift 2
+cases=$*
 cd "$(mktemp -d /run/scratch/ublk.XXXXXX)" || exit 1
 case_name=start
 daemon=
@@ -77,8 +79,6 @@ goes_on() {
 
 # Zones of 4 MiB, of which 3 can be written, two conventional ones.
 zoned() {
-    "$refluxd" format zoned.img --size 256MiB --zone-size 4MiB --zone-capacity 3MiB --conventional 2 \
-        --model host-managed --max-open 8
     serve zoned.img
     [ "$(cat "/sys/block/ublkb$id/queue/zoned")" = host-managed ] || fail "no zoned disk"
     [ "$(cat "/sys/block/ublkb$id/queue/max_open_zones")" = 8 ] || fail "another limit of open zones"
@@ -258,9 +258,10 @@ deletion() {
 }
 
 modprobe ublk_drv || (fail "no ublk_drv")
-for case_name in zoned many_zones zbd recovery another_image_does_not_recover filesystems translated queues deletion; do
+"$refluxd" format zoned.img --size 256MiB --zone-size 4MiB --zone-capacity 3MiB --conventional 2 --model host-managed --max-open 8
+for case_name in ${cases:-zoned many_zones zbd recovery another_image_does_not_recover filesystems translated queues deletion}; do
     : >daemon.err
-    ($case_name && echo "ublk ok: $case_name")
+    ($case_name && echo "ublk ok: $case_name ($(cut -d ' ' -f 1 /proc/uptime) s)")
 done
 if dmesg | grep -E 'WARNING|BUG|blocked for more'; then
     echo "ublk FAILED: the kernel complains"
