@@ -102,8 +102,8 @@ Result<KeptZones> KeptZones::take_over(const std::string& folder, const Superblo
     const std::string path = folder + "/" + file_name(identity_of(superblock));
     const auto refuse = [&path](std::string_view why) {
         return fail(ErrorKind::invalid_input,
-                    fmt::format("{}: {}; what the killed daemon knew is lost, and its device can only be "
-                                "deleted",
+                    fmt::format("{} {}; only of an image whose daemon was killed, and that was not served "
+                                "since, can another daemon take over the device",
                                 path, why));
     };
     auto opened = open_file(path, O_RDWR);
@@ -129,7 +129,7 @@ Result<KeptZones> KeptZones::take_over(const std::string& folder, const Superblo
     }
     const bool is_next = header.next != 0 && superblock.sequence == header.next;
     if (superblock.clean || (superblock.sequence != header.sequence && !is_next)) {
-        return refuse("the image was in use since");
+        return refuse("is of before the image was in use again");
     }
     header.next = superblock.sequence + 1;
     return kept;

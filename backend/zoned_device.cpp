@@ -53,9 +53,12 @@ Result<std::optional<KeptZones>> ZonedDevice::keep_zones(Image::Opened& opened, 
         REFLUX_TRY(auto kept, KeptZones::make(folder, superblock));
         return std::optional(std::move(kept));
     }
-    REFLUX_TRY(auto kept, KeptZones::take_over(folder, superblock));
-    REFLUX_TRY(opened.zones, ZoneTable::restore(superblock.geometry, kept.zones(superblock.geometry)));
-    return std::optional(std::move(kept));
+    auto kept = KeptZones::take_over(folder, superblock);
+    if (!kept) {
+        return fail(kept.error().within(opened.image.path()));
+    }
+    REFLUX_TRY(opened.zones, ZoneTable::restore(superblock.geometry, kept->zones(superblock.geometry)));
+    return std::optional(std::move(*kept));
 }
 
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::start(Image::Opened opened,

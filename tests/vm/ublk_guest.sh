@@ -119,7 +119,7 @@ many_zones() {
 # fio's own idea of a zoned disk, and threads with their roles.
 zbd() {
     serve zoned.img --engine threads --control control.sock
-    fio --name=zbd --filename="$disk" --direct=1 --zonemode=zbd --rw=randwrite --bs=4k-128k --offset=8M --size=200M \
+    fio --name=zbd --filename="$disk" --direct=1 --zonemode=zbd --rw=randwrite --bsrange=4k-128k --offset=8M --size=200M \
         --io_size=64M --max_open_zones=6 --verify=crc32c --ioengine=libaio --iodepth=16 >fio.out 2>&1 ||
         fail "$(cat fio.out)"
     grep -q refluxd-ublk "/proc/$daemon/comm" || fail "main thread is $(cat "/proc/$daemon/comm")"
@@ -136,12 +136,13 @@ zbd() {
 recovery() {
     "$refluxd" format load.img --size 2GiB --zone-size 8MiB --conventional 1 --model host-managed --max-open 12
     serve load.img
-    fio --name=load --filename="$disk" --direct=1 --zonemode=zbd --rw=randwrite --bs=4k-128k --offset=8M --size=2000M \
-        --io_size=$((cycles * 16 + 32))M --max_open_zones=6 --verify=crc32c --ioengine=libaio --iodepth=16 --rate=24M \
+    fio --name=load --filename="$disk" --direct=1 --zonemode=zbd --rw=randwrite --bsrange=4k-128k --offset=8M --size=2000M \
+        --io_size=$((cycles * 40 + 32))M --max_open_zones=6 --verify=crc32c --ioengine=libaio --iodepth=16 --rate=12M \
         >fio.out 2>&1 &
     load=$!
     for cycle in $(seq "$cycles"); do
         until_true has_written $(($(sectors_written) + 16384))
+        kill -0 $load || fail "fio ended before the kill: $(cat fio.out)"
         kill_hard
         case $((cycle % 3)) in
             0) engine=sync ;;
@@ -149,7 +150,6 @@ recovery() {
             2) engine=uring ;;
         esac
         serve load.img --recover "$id" --engine "$engine"
-        kill -0 $load || fail "fio ended before it was done: $(cat fio.out)"
     done
     wait $load || fail "$(cat fio.out)"
     stop
@@ -225,11 +225,11 @@ queues() {
     "$refluxd" format aware.img --size 256MiB --zone-size 4MiB --conventional 2
     serve aware.img --threads 2
     grep -q '"queues":2' ready || fail "$(cat ready)"
-    fio --name=queues --filename="$disk" --direct=1 --rw=randwrite --bs=4k-128k --size=256M --io_size=48M --verify=crc32c \
+    fio --name=queues --filename="$disk" --direct=1 --rw=randwrite --bsrange=4k-128k --size=256M --io_size=48M --verify=crc32c \
         --ioengine=libaio --iodepth=32 >fio.out 2>&1 || fail "$(cat fio.out)"
     kill_hard
     serve aware.img --threads 2 --recover "$id"
-    fio --name=queues --filename="$disk" --direct=1 --rw=randwrite --bs=4k-128k --size=256M --io_size=48M --verify=crc32c \
+    fio --name=queues --filename="$disk" --direct=1 --rw=randwrite --bsrange=4k-128k --size=256M --io_size=48M --verify=crc32c \
         --ioengine=libaio --iodepth=32 --verify_only >fio.out 2>&1 || fail "$(cat fio.out)"
     stop
 }

@@ -153,7 +153,7 @@ TEST_P(KeptZonesTest, AnotherSessionsAreRefused) {
     const auto device = try_open(Keep::take_over);
     ASSERT_FALSE(device);
     EXPECT_EQ(device.error().kind, ErrorKind::invalid_input);
-    EXPECT_THAT(device.error().message, HasSubstr("in use since"));
+    EXPECT_THAT(device.error().message, HasSubstr("in use again"));
 }
 
 TEST_P(KeptZonesTest, NoneAreRefused) {
