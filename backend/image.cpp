@@ -48,7 +48,9 @@ Status lock(int fd, const std::string& path, int how) {
         return {};
     }
     if (errno == EWOULDBLOCK) {
-        return fail(ErrorKind::invalid_input, path + " is in use by another refluxd; end that one first");
+        return fail({.kind = ErrorKind::invalid_input,
+                     .message = path + " is in use by another refluxd; end that one first",
+                     .errnum = EWOULDBLOCK});
     }
     return fail_errno("flock " + path);
 }

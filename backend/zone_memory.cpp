@@ -1,7 +1,11 @@
 #include "backend/zone_memory.h"
 
+#include "backend/base/kernel_file.h"
+
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 namespace reflux {
 namespace {
@@ -29,12 +33,15 @@ Zone zone_of(std::uint64_t word, ZoneType type) {
             .reset_recommended = (word & reset_recommended_bit) != 0};
 }
 
+constexpr std::string_view prefix = "refluxd-";
+constexpr std::string_view suffix = ".zones";
+
 std::string file_name(const Superblock& superblock) {
-    std::string name = "refluxd-";
+    std::string name(prefix);
     for (const std::uint8_t byte : superblock.uuid) {
         name += fmt::format("{:02x}", byte);
     }
-    return name + ".zones";
+    return name.append(suffix);
 }
 
 bool is_in_memory(const struct statfs& status) {
@@ -65,9 +72,28 @@ std::string zone_memory_folder() {
     return "";
 }
 
-Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& folder,
-                                                     const Superblock& superblock) {
-    std::string path = folder + "/" + file_name(superblock);
+std::uint64_t image_identity(const Superblock& superblock) {
+    std::uint64_t identity = 0;
+    for (std::size_t i = 0; i < sizeof(identity); ++i) {
+        identity = identity << 8U | superblock.uuid.at(i);
+    }
+    return identity;
+}
+
+void discard_zone_memory(const std::string& folder, std::uint64_t identity) {
+    const auto beginning = fmt::format("{}{:016x}", prefix, identity);
+    const auto names = list_directory(folder);
+    for (const auto& name : names ? *names : std::vector<std::string>{}) {
+        if (name.starts_with(beginning) && name.ends_with(suffix)) {
+            ::unlink(fmt::format("{}/{}", folder, name).c_str());
+        }
+    }
+}
+
+Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& place, const Superblock& superblock) {
+    struct stat status {};
+    const bool is_folder = ::stat(place.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+    std::string path = is_folder ? place + "/" + file_name(superblock) : place;
     REFLUX_TRY(const auto fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
     REFLUX_CHECK(check_in_memory(fd.get(), path));
     const std::size_t size = header_size + superblock.geometry.zone_count() * sizeof(Record);

@@ -24,11 +24,16 @@ namespace reflux {
 // Where the files lie: the first of /run and /dev/shm that is a memory filesystem; empty: none is.
 std::string zone_memory_folder();
 
+// The first eight bytes of an image's uuid: what the kernel can keep of it beside a device.
+std::uint64_t image_identity(const Superblock& superblock);
+// What is left in `folder` of images with this identity, which nobody is going to take over.
+void discard_zone_memory(const std::string& folder, std::uint64_t identity);
+
 class ZoneMemory {
   public:
-    // Opens or makes the file of this image below `folder`, mapped and in memory. unsupported: it is in no
-    // memory filesystem.
-    static Result<std::unique_ptr<ZoneMemory>> open(const std::string& folder, const Superblock& superblock);
+    // Opens or makes the file `place`, or that of this image in the folder `place`, mapped and in memory.
+    // unsupported: it is in no memory filesystem.
+    static Result<std::unique_ptr<ZoneMemory>> open(const std::string& place, const Superblock& superblock);
     ZoneMemory(const ZoneMemory&) = delete;
     ZoneMemory& operator=(const ZoneMemory&) = delete;
     ZoneMemory(ZoneMemory&&) = delete;

@@ -39,8 +39,9 @@ struct DeviceOptions {
     std::optional<unsigned> threads;  // see io::EngineOptions
     bool direct = false;              // past the page cache where requests are aligned
     io::CallOptions calls;            // around and with each read and write
-    // Where the zones are kept for the daemon after this one, should it be killed (zone_memory_folder());
-    // empty: write pointers are as of the last flush then.
+    // Where the zones are kept for the daemon after this one, should it be killed: a file, or the folder for
+    // it (zone_memory_folder()); empty: write pointers are as of the last flush then. Those of a translated
+    // disk never are, for its map is as of the last flush too.
     std::string zone_memory;
 };
 

@@ -21,6 +21,9 @@ struct Served {
 // such as a path that was relative.
 Status prepare_front_end(ServeOptions& options);
 
+// The kernel keeps the disk when this process is killed, and another one may go on.
+bool outlives_a_kill(const ServeOptions& options);
+
 // Presents the disk to the kernel; `served` outlives it.
 Result<std::unique_ptr<FrontEnd>> make_front_end(const ServeOptions& options, const Served& served);
 

@@ -9,8 +9,11 @@
 #include "daemon/control/server.h"
 #include "daemon/front_ends.h"
 #include "daemon/image_verbs.h"
+#include "daemon/ublk/verbs.h"
 
+#include <chrono>
 #include <exception>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -100,19 +103,35 @@ Status serve_device(const ServeOptions& options, const Served& served, ReadyLine
     return closed;
 }
 
-// The disk of a FUSE daemon goes with it; others stay, and what they have acknowledged must.
+// What a disk that stays has acknowledged must stay too.
 std::string zone_memory_of(const ServeOptions& options) {
-    if (options.front_end == "fuse") {
+    if (!outlives_a_kill(options)) {
         return "";
     }
-    std::string folder = zone_memory_folder();
-    if (folder.empty()) {
+    std::string place = options.zone_memory.empty() ? zone_memory_folder() : options.zone_memory;
+    if (place.empty()) {
         log_line(
-            "neither /run nor /dev/shm is a memory filesystem: after a kill of this daemon write pointers "
-            "are as of the "
-            "last flush");
+            "neither /run nor /dev/shm is a memory filesystem: after a kill of this daemon write "
+            "pointers are as of the last flush; --zone-memory names another place");
     }
-    return folder;
+    return place;
+}
+
+// A killed process is gone from the process list before the kernel has closed all its files.
+Result<std::unique_ptr<ZonedDevice>> open_device(const ServeOptions& options) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (;;) {
+        auto device = ZonedDevice::open(options.image, {.engine = options.engine,
+                                                        .threads = options.threads,
+                                                        .direct = options.direct,
+                                                        .calls = options.calls,
+                                                        .zone_memory = zone_memory_of(options)});
+        const bool waits = !device && options.recover && device.error().errnum == EWOULDBLOCK;
+        if (!waits || std::chrono::steady_clock::now() >= deadline) {
+            return device;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
 }
 
 Status serve(ServeOptions options, ReadyLine& ready) {
@@ -121,11 +140,7 @@ Status serve(ServeOptions options, ReadyLine& ready) {
     if (!options.control.empty()) {
         REFLUX_CHECK(control::check_socket_path(options.control));
     }
-    REFLUX_TRY(const auto device, ZonedDevice::open(options.image, {.engine = options.engine,
-                                                                    .threads = options.threads,
-                                                                    .direct = options.direct,
-                                                                    .calls = options.calls,
-                                                                    .zone_memory = zone_memory_of(options)}));
+    REFLUX_TRY(const auto device, open_device(options));
     if (device->image_was_unclean()) {
         log_line(fmt::format(
             "{} was not closed cleanly: write pointers are as of the {}", options.image,
@@ -182,6 +197,14 @@ struct RunCommand {
     }
     Result<int> operator()(const FsckOptions& options) const { return check_image(options); }
     Result<int> operator()(const ListOptions& /*none*/) const { return print(to_line(list_json()) + "\n"); }
+    Result<int> operator()(const UblkOptions& options) const {
+        if (options.remove) {
+            REFLUX_CHECK(ublk::delete_device(*options.remove));
+            return 0;
+        }
+        REFLUX_TRY(const auto devices, ublk::list_devices());
+        return print(to_line(devices) + "\n");
+    }
     Result<int> operator()(const HelpText& help) const { return print(help.text); }
 
     static Result<int> print(const std::string& text) {

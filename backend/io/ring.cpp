@@ -34,11 +34,10 @@ tl::unexpected<Error> refused(int error) {
                   ? fmt::format("the sysctl kernel.io_uring_disabled is {}", disabled)
                   : "a seccomp filter (of a container?) or a security module forbids it";
     }
-    return fail(
-        {.kind = ErrorKind::unsupported,
-         .message = fmt::format("engine uring: {}{}{}; choose another engine",
-                                system_error("io_uring_setup", error).message, why.empty() ? "" : ": ", why),
-         .errnum = error});
+    return fail({.kind = ErrorKind::unsupported,
+                 .message = fmt::format("{}{}{}", system_error("io_uring_setup", error).message,
+                                        why.empty() ? "" : ": ", why),
+                 .errnum = error});
 }
 
 }  // namespace

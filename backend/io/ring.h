@@ -1,4 +1,4 @@
-// An io_uring as engine uring wants it; for uring.cpp only.
+// An io_uring of one thread: engine uring's, and that of a ublk queue.
 #pragma once
 
 #include "backend/base/result.h"

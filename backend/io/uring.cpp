@@ -344,7 +344,13 @@ Result<std::unique_ptr<Engine>> make_uring_engine(const EngineOptions& options) 
     REFLUX_TRY(auto file, LowerFile::make(options));
     REFLUX_TRY(const auto flags, parse_call_flags(options.calls.flags));
     REFLUX_CHECK(try_call_flags(options.fd, flags, options.calls.flags));
-    REFLUX_TRY(auto ring, Ring::make(2 * depth));
+    auto made = Ring::make(2 * depth);
+    if (!made) {
+        Error refusal = made.error().within("engine uring");
+        refusal.message += "; choose another engine";
+        return fail(std::move(refusal));
+    }
+    Ring ring = std::move(*made);
     const std::array<int, 2> fds{file.buffered(), file.direct()};  // -1: an empty place
     REFLUX_CHECK(ring.register_files(fds));
     REFLUX_CHECK(ring.limit_workers(workers));

@@ -28,6 +28,7 @@ struct RawOptions {
     std::string sync_range;
     ReportOptions report;
     FsckOptions fsck;
+    std::uint32_t ublk_id = 0;
 };
 
 // The text, and a line for each word that the option takes.
@@ -168,6 +169,27 @@ void describe_front_end(CLI::App& serve, ServeOptions& options) {
         ->capture_default_str();
     serve.add_option("--name", options.name,
                      "Of the front end tcmu: serves the device of LIO whose dev_config is reflux/NAME");
+    serve
+        .add_option(
+            "--zone-memory", options.zone_memory,
+            "File, or folder for it, in a memory filesystem, where the zones of a disk that outlives a "
+            "killed daemon are kept for the next one; by default in /run or /dev/shm. Not of the front "
+            "end fuse")
+        ->type_name("PATH");
+    serve
+        .add_option("--recover", options.recover,
+                    "Of the front end ublk: take over device ID, whose daemon was killed; its I/O goes on")
+        ->type_name("ID");
+}
+
+void describe_ublk(CLI::App& ublk, RawOptions& raw) {
+    ublk.require_subcommand(1);
+    ublk.add_subcommand("list", "Print the ublk devices of this machine as JSON");
+    auto* remove = ublk.add_subcommand(
+        "delete",
+        "Delete a ublk device whose daemon is gone or stuck. A daemon that does not let go of it within "
+        "seconds is\nkilled; what is written to the device meanwhile fails");
+    remove->add_option("ID", raw.ublk_id, "Number of the device: N of /dev/ublkbN")->required();
 }
 
 void describe_serve(CLI::App& serve, RawOptions& raw) {
@@ -205,7 +227,8 @@ void describe_fsck(CLI::App& fsck, FsckOptions& options) {
         "Prints a line for each problem. Reads metadata only, that of a translation too, and changes nothing "
         "without --repair.\n"
         "Exit status: 0 nothing is wrong, or all of it was repaired; 1 copies of metadata are damaged, and "
-        "intact ones\nstand in for them: a line tells what is lost, if anything is; serving or --repair mends it; 2 the image cannot "
+        "intact ones\nstand in for them: a line tells what is lost, if anything is; serving or --repair "
+        "mends it; 2 the image cannot "
         "be "
         "opened, with the reasons,\nor usage; 4 other failure.");
 }
@@ -250,6 +273,9 @@ Status check_front_end(const ServeOptions& options) {
     if (options.name.empty() == (options.front_end == "tcmu")) {
         return fail(ErrorKind::invalid_input, options.name.empty() ? "the front end tcmu needs --name"
                                                                    : "--name is for the front end tcmu");
+    }
+    if (options.recover && options.front_end != "ublk") {
+        return fail(ErrorKind::invalid_input, "--recover is of --front-end ublk");
     }
     return {};
 }
@@ -314,6 +340,8 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     describe_serve(*serve, raw);
     describe_report(*report, raw.report);
     describe_fsck(*fsck, raw.fsck);
+    auto* ublk = app.add_subcommand("ublk", "Look after the ublk devices of the front end ublk");
+    describe_ublk(*ublk, raw);
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));
     if (help) {
         return *help;
@@ -330,13 +358,19 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     if (list->parsed()) {
         return ListOptions{};
     }
+    if (ublk->parsed()) {
+        return ublk->got_subcommand("list") ? UblkOptions{} : UblkOptions{.remove = raw.ublk_id};
+    }
     return to_serve(raw);
 }
 
 const std::vector<FrontEndInfo>& front_end_list() {
     static const std::vector<FrontEndInfo> list{
         {.name = "fuse", .description = "a file in a FUSE filesystem; a loop device makes it a block device"},
-        {.name = "tcmu", .description = "a SCSI disk of LIO, the kernel's target, by TCM-User"}};
+        {.name = "tcmu", .description = "a SCSI disk of LIO, the kernel's target, by TCM-User"},
+        {.name = "ublk",
+         .description = "a block device, zoned if host-managed; needs root and ublk_drv (Linux 6.5; zoned "
+                        "6.6)"}};
     return list;
 }
 

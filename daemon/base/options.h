@@ -23,8 +23,10 @@ struct FormatOptions {
 struct ServeOptions {
     std::string image;
     std::string front_end = "fuse";
-    std::string mountpoint;  // of the front end fuse; empty for all others
-    std::string name;        // of the front end tcmu; empty for all others
+    std::string mountpoint;                // of the front end fuse; empty for all others
+    std::string name;                      // of the front end tcmu; empty for all others
+    std::string zone_memory;               // DeviceOptions::zone_memory; empty: a default
+    std::optional<std::uint32_t> recover;  // of the front end ublk: a device to take over
     std::string engine = "sync";
     std::optional<unsigned> threads;  // not set: what the engine thinks right
     bool direct = false;
@@ -46,12 +48,17 @@ struct FsckOptions {
 
 struct ListOptions {};
 
+struct UblkOptions {
+    std::optional<std::uint32_t> remove;  // not set: list all
+};
+
 // --help or --version was asked for: print the text and end well.
 struct HelpText {
     std::string text;
 };
 
-using Command = std::variant<FormatOptions, ServeOptions, ReportOptions, FsckOptions, ListOptions, HelpText>;
+using Command =
+    std::variant<FormatOptions, ServeOptions, ReportOptions, FsckOptions, ListOptions, UblkOptions, HelpText>;
 
 // A mistake is invalid_input and says what to do.
 Result<Command> parse_command_line(int argc, const char* const* argv);

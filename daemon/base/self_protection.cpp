@@ -23,7 +23,7 @@ std::string role_of(const TaskStat& stat) {
     if (name == control_thread_name) {
         return "control";
     }
-    if (name == front_end_thread_name || name == tcmu_thread_name) {
+    if (name == front_end_thread_name || name == tcmu_thread_name || name == ublk_thread_name) {
         return "front_end";
     }
     if (name == reclaim_thread_name) {

@@ -27,6 +27,7 @@ struct ThreadInfo {
 inline constexpr const char* io_thread_name = "refluxd-io";
 inline constexpr const char* front_end_thread_name = "refluxd-fuse";
 inline constexpr const char* tcmu_thread_name = "refluxd-tcmu";  // a front end's, too
+inline constexpr const char* ublk_thread_name = "refluxd-ublk";  // of the front end ublk; may be several
 inline constexpr const char* control_thread_name = "refluxd-ctl";
 inline constexpr const char* translation_thread_name = "refluxd-map";
 inline constexpr const char* reclaim_thread_name = "refluxd-reclaim";

@@ -39,6 +39,15 @@ class RefluxdRefusals : public RefluxdTest {
     }
 };
 
+TEST_F(RefluxdRefusals, SaysWhatToDoWithoutUblk) {
+    if (files::exists("/dev/ublk-control")) {
+        GTEST_SKIP() << "this machine has ublk";
+    }
+    expect_refused({"serve", image_, "--front-end", "ublk"}, 3, "modprobe ublk_drv");
+    expect_refused({"ublk", "list"}, 3, "modprobe ublk_drv");
+    expect_refused({"ublk", "delete", "0"}, 3, "modprobe ublk_drv");
+}
+
 TEST_F(RefluxdRefusals, RefusesBadImages) {
     const auto expect = [&](const std::string& part) {
         expect_refused({"serve", image_, mountpoint_, "--control", socket_}, 2, part);

@@ -77,11 +77,12 @@ void RefluxTest::TearDown() {
     }
 }
 
-std::string RefluxTest::events_in_guest(const std::string& command, Seconds time) const {
+std::string RefluxTest::events_in_guest(const std::string& command, Seconds time,
+                                        const std::string& kernel) const {
     const Ran ran = run_shell(
         fmt::format("exec \"$REFLUX\" run fuse-ext4-own-cgroup --json --out {} --set workload.work=16MiB "
                     "--set 'vm.setup={}' --vm {}",
-                    out(), command, vm_kernel()),
+                    out(), command, kernel),
         time);
     EXPECT_EQ(ran.code, 0) << ran.output << ran.errors;
     const auto folder = text_of(ran.verdict()["run_dir"]);

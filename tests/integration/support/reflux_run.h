@@ -52,7 +52,8 @@ class RefluxTest : public testing::Test {
     // Runs a shell command in a guest; what happened there, with what it printed. A run is how a command
     // comes into a guest, as vm.setup: of the run itself as little as can be. No single quotes in `command`;
     // when it fails, so does the test.
-    [[nodiscard]] std::string events_in_guest(const std::string& command, Seconds time) const;
+    [[nodiscard]] std::string events_in_guest(const std::string& command, Seconds time,
+                                              const std::string& kernel = vm_kernel()) const;
 
     TemporaryFolder folder_;
 

@@ -222,5 +222,24 @@ TEST(Options, ListHasAFrontEnd) {
     EXPECT_EQ(front_end_list().front().name, "fuse");
 }
 
+TEST(Options, UblkDevicesAreServedTakenOverListedAndDeleted) {
+    const auto served = parse({"serve", "image", "--front-end", "ublk", "--recover", "3"});
+    ASSERT_TRUE(served) << served.error().message;
+    EXPECT_EQ(std::get<ServeOptions>(*served).recover, 3U);
+    EXPECT_THAT(error_of({"serve", "image", "mountpoint", "--recover", "3"}), HasSubstr("--front-end ublk"));
+    EXPECT_THAT(error_of({"serve", "image", "--front-end", "ublk", "--recover", "-1"}), HasSubstr("recover"));
+    EXPECT_THAT(error_of({"serve", "image", "mountpoint", "--front-end", "ublk"}), HasSubstr("MOUNTPOINT"));
+    const auto removal = parse({"ublk", "delete", "7"});
+    ASSERT_TRUE(removal) << removal.error().message;
+    EXPECT_EQ(std::get<UblkOptions>(*removal).remove, 7U);
+    const auto list = parse({"ublk", "list"});
+    ASSERT_TRUE(list) << list.error().message;
+    EXPECT_FALSE(std::get<UblkOptions>(*list).remove);
+    EXPECT_THAT(error_of({"ublk"}), HasSubstr("--help"));
+    EXPECT_THAT(error_of({"ublk", "delete"}), HasSubstr("ID"));
+    EXPECT_THAT(help_of({"serve", "--help"}), testing::AllOf(HasSubstr("--recover"), HasSubstr("ublk")));
+    EXPECT_THAT(help_of({"ublk", "--help"}), testing::AllOf(HasSubstr("delete"), HasSubstr("list")));
+}
+
 }  // namespace
 }  // namespace reflux
