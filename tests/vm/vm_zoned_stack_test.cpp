@@ -1,6 +1,5 @@
-// What stands on zoned block devices in a guest, without a daemon below: dm-zoned and filesystems that know
-// zones, both by the harness' own functions, and the answers of the kernel's devices to unmodified tools. The
-// scripts beside this say what is done. REFLUX_VM_KERNEL names another kernel than 6.1.
+// dm-zoned by the harness' own functions on zoned block devices of the kernel, without a daemon below, in a
+// guest. The script beside this says what is done. REFLUX_VM_KERNEL names another kernel than 6.1.
 #include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 
@@ -45,12 +44,6 @@ TEST_F(VmZonedStackTest, DmZonedIsFormattedMappedAndUndone) {
                     "escape, the device below stuck: undone, escaped",
                     AllOf(StartsWith("orderly, the device below stuck: "), HasSubstr("undone")),
                     "escape, the disk below fails and no zone is free"));
-}
-
-TEST_F(VmZonedStackTest, FilesystemsThatKnowZonesAndTheKernelsDevices) {
-    EXPECT_THAT(held({"zoned_filesystems.sh", "zoned_conformance.sh"}, Seconds(580)),
-                ElementsAre("zonefs on a zoned device", "f2fs on a zoned device", "btrfs on a zoned device",
-                            StartsWith("scsi_debug answers as null_blk does")));
 }
 
 }  // namespace

@@ -65,4 +65,12 @@ write_files() {
     (cd "$folder" && sha256sum file*) >/run/sums
 }
 
+# append FILE SIZE: to the end of a zone's file in zonefs, read back by its checksums. Asynchronously: in Debian's
+# 6.1.0-56 each synchronous write, which that zonefs makes a zone append, fails with "Corrupted write pointer" though the
+# device wrote where it should (null_blk and scsi_debug alike); 6.12 has no such path.
+append() {
+    fio --name=append --filename="$1" --size="$2" --rw=write --bs=64k --direct=1 --ioengine=libaio --create_on_open=1 \
+        --verify=crc32c >/run/fio 2>&1 || { grep -m 1 -i "err" /run/fio; return 1; }
+}
+
 check_files() { (cd "$1" && sha256sum --quiet -c /run/sums); }
