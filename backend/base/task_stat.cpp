@@ -47,6 +47,7 @@ Result<TaskStat> parse_task_stat(std::string_view text) {
     };
     return TaskStat{.name = std::string(text.substr(open + 1, close - open - 1)),
                     .state = fields[0][0],
+                    .parent = static_cast<int>(number(4)),
                     .flags = number(9),
                     .cpu_ticks = number(14) + number(15),
                     .start_time = number(22)};

@@ -13,6 +13,7 @@ namespace reflux {
 struct TaskStat {
     std::string name;              // field 2, without its parentheses
     char state = '?';              // 3
+    int parent = 0;                // 4: pid
     std::uint64_t flags = 0;       // 9: PF_* of the kernel
     std::uint64_t cpu_ticks = 0;   // 14 + 15: user and system time, clock ticks
     std::uint64_t start_time = 0;  // 22: clock ticks since boot

@@ -14,6 +14,9 @@ namespace {
 
 constexpr const char* control_path = "/dev/mapper/control";
 constexpr Seconds remove_time{20};  // what dm-zoned writes when it goes, on an emulated machine
+constexpr Seconds state_time{5};
+// As loop_gone_time of undo.cpp: a lazily unmounted filesystem first fails whatever it had dirty.
+constexpr Seconds escape_time{60};
 
 std::string uuid_of(const std::string& name) {
     return "reflux-" + name;
@@ -87,6 +90,54 @@ Status load_and_start(const std::string& name, const Target& target) {
     return started ? resume(name) : started;
 }
 
+// While it goes, its attributes cannot be read any more, but its folder is there.
+bool is_there(const std::string& name, const std::string& device) {
+    const auto uuid = read_file(fmt::format("/sys/block/{}/dm/uuid", device));
+    return uuid ? trimmed(*uuid) == uuid_of(name) : uuid.error().errnum != ENOENT;
+}
+
+Status wait_for_removal(const std::string& name, const std::string& device, Seconds time,
+                        std::uint32_t flags) {
+    Status removed = fail(ErrorKind::system, "not tried");
+    const bool gone = wait_until(time, [&] {
+        if (!is_there(name, device)) {
+            return true;
+        }
+        if (!removed) {
+            removed = call_bounded("removing the mapping " + name, time, [&] { return remove(name, flags); });
+        }
+        return !removed && removed.error().errnum != EBUSY;
+    });
+    if (!is_there(name, device)) {
+        return {};
+    }
+    return gone || !removed
+               ? removed
+               : fail(ErrorKind::timed_out, fmt::format("the mapping {} ({}) is still there", name, device));
+}
+
+// The SCSI disks right below: the files that say in which state they are.
+std::vector<std::string> disks_below(const std::string& device) {
+    std::vector<std::string> states;
+    const auto below = list_directory(fmt::format("/sys/block/{}/slaves", device));
+    for (const auto& name : below ? *below : std::vector<std::string>{}) {
+        const auto state = fmt::format("/sys/class/block/{}/device/state", name);
+        if (::access(state.c_str(), W_OK) == 0) {
+            states.push_back(state);
+        }
+    }
+    return states;
+}
+
+// A disk that has gone meanwhile has no state any more. `state` with its newline, without which the kernel
+// takes none.
+void set_state(const std::vector<std::string>& disks, std::string_view state) {
+    for (const auto& disk : disks) {
+        static_cast<void>(
+            call_bounded("writing to " + disk, state_time, [&] { return write_file(disk, state); }));
+    }
+}
+
 }  // namespace
 
 Status make_mapping(const std::string& name, Seconds time, const std::function<Result<Target>()>& target) {
@@ -122,25 +173,19 @@ Status remove_mapping(const Object& object, Mode mode) {
     if (!device) {
         return {};
     }
-    // While it goes, its attributes cannot be read any more, but its folder is there.
-    const auto there = [&] {
-        const auto uuid = read_file(fmt::format("/sys/block/{}/dm/uuid", *device));
-        return uuid ? trimmed(*uuid) == uuid_of(name) : uuid.error().errnum != ENOENT;
-    };
-    const auto flags = mode == Mode::escape ? std::uint32_t{DM_DEFERRED_REMOVE} : 0;
-    Status removed;
-    const bool gone = wait_until(remove_time, [&] {
-        if (!there()) {
-            return true;
-        }
-        removed =
-            call_bounded("removing the mapping " + name, remove_time, [&] { return remove(name, flags); });
-        return !removed && removed.error().errnum != EBUSY;
-    });
-    if (gone && !there()) {
-        return {};
+    if (mode == Mode::orderly) {
+        return wait_for_removal(name, *device, remove_time, 0);
     }
-    return removed ? fail(ErrorKind::timed_out, fmt::format("the mapping {} is still there", name)) : removed;
+    const auto disks = disks_below(*device);
+    auto removed = wait_for_removal(name, *device, remove_time, DM_DEFERRED_REMOVE);
+    if (!removed && !disks.empty()) {
+        set_state(disks, "offline\n");
+        removed = wait_for_removal(name, *device, escape_time, DM_DEFERRED_REMOVE);
+        if (removed) {
+            set_state(disks, "running\n");
+        }
+    }
+    return removed;
 }
 
 }  // namespace reflux::journal

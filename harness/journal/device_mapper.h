@@ -30,7 +30,9 @@ std::optional<std::string> mapping_device(const std::string& name);
 
 // Kind::dm_device. Orderly: what is mounted on it must be gone. Escape: it goes when the last one closes it,
 // and when the device below has completed or failed what is in flight, which no call to the device mapper can
-// do in its place; docs/dm-zoned.md has what was tried.
+// do in its place. Where errors alone do not end it (dm-zoned waits for a free zone until the disk below is
+// dead, dmz_check_bdev()), a SCSI disk right below is offline for as long as it takes. docs/dm-zoned.md has
+// what was tried.
 Status remove_mapping(const Object& object, Mode mode);
 
 }  // namespace reflux::journal

@@ -30,7 +30,7 @@ enum class Kind {
     setting,          // path of a kernel file that we write; note: the text that it had before
     kernel_module,    // its name, as lsmod shows it; note: module_for_others, or nothing
     configfs,         // path of a folder or a symbolic link there
-    nbd_device,       // path of the connected device
+    nbd_device,       // path of the connected device; note: pid and start time of its server
     ublk_device,      // note: "ID PATH_OF_REFLUXD"
     dm_device,        // name of a mapping of make_mapping(); note: the device, "dm-3"
 };

@@ -5,6 +5,7 @@
 #include "backend/base/mountinfo.h"
 #include "harness/journal/device_mapper.h"
 #include "harness/journal/undo_devices.h"
+#include "harness/journal/undo_trace.h"
 
 #include <algorithm>
 #include <charconv>
@@ -204,47 +205,6 @@ Status disable_memory(const std::string& subtree_control) {
     return written || written.error().errnum == EBUSY ? Status{} : written;
 }
 
-// Takes locks of the kernel's tracing and waits for RCU. Busy for as long as somebody, a helper that was
-// given up on for example, holds a file of it open.
-Status remove_trace_instance(const Object& object) {
-    Status removed;
-    wait_until(gone_time, [&] {
-        removed = call_bounded("rmdir " + object.name, gone_time,
-                               [&] { return remove_path(object, ::rmdir, "rmdir"); });
-        return removed || removed.error().errnum != EBUSY;
-    });
-    return removed;
-}
-
-// Takes each event of the group off the machine's one list of probe events, and no other. The folder of the
-// group goes with the last of them. Busy for as long as an instance has one of them on.
-Status remove_trace_probes(const Object& object) {
-    const auto events = object.name.rfind("/events/");
-    if (events == std::string::npos) {
-        return fail(ErrorKind::invalid_input, object.name + " is no group of trace events");
-    }
-    const auto list = object.name.substr(0, events) + "/kprobe_events";
-    const auto group = object.name.substr(events + 8);
-    Status removed;
-    const bool gone = wait_until(gone_time, [&] {
-        const auto names = list_directory(object.name);
-        if (!names) {
-            removed = names.error().errnum == ENOENT ? Status{} : Status(fail(names.error()));
-            return true;
-        }
-        removed = call_bounded("removing " + object.name, gone_time, [&]() -> Status {
-            for (const auto& name : *names) {
-                if (name != "enable" && name != "filter") {  // the group's own files
-                    REFLUX_CHECK(write_file(list, fmt::format("-:{}/{}\n", group, name)));
-                }
-            }
-            return {};
-        });
-        return !removed && removed.error().errnum != EBUSY;
-    });
-    return gone || !removed ? removed : fail(ErrorKind::timed_out, object.name + " is still there");
-}
-
 // Without a note it was not written yet. What is gone (a module's sysctl, a device) has nothing to put back.
 Status put_back(const Object& object) {
     if (object.note.empty()) {
@@ -407,7 +367,9 @@ UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Obje
     std::vector<Object> stuck;
     std::vector<Object> objects;
     std::copy_if(journal.objects().rbegin(), journal.objects().rend(), std::back_inserter(objects), which);
-    for (const auto& object : objects) {
+    const std::size_t once = objects.size();
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+        const Object object = objects[i];
         if (const Object* traced = traced_in(object, stuck)) {
             report.leftovers.push_back(fmt::format("{}: kept for {}", to_string(object), to_string(*traced)));
             continue;
@@ -416,6 +378,11 @@ UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Obje
         if (!done && mode == Mode::orderly) {
             escape();
             done = undo_object(object, mode);
+        }
+        // May have waited for what was made before it, which comes down after it.
+        if (!done && object.kind == Kind::dm_device && i < once) {
+            objects.push_back(object);
+            continue;
         }
         if (!done) {
             report.leftovers.push_back(done.error().message);

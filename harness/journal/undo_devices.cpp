@@ -6,7 +6,9 @@
 #include <filesystem>
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -50,7 +52,7 @@ Status gone_by(int (*call)(const char*), const std::string& path, const std::str
 Status unlink_lun(const std::string& link, Mode mode) {
     const std::string what = "unlink " + link;
     std::error_code none;
-    const auto device = std::filesystem::read_symlink(link, none).string();
+    const auto device = std::filesystem::canonical(link, none).string();
     REFLUX_TRY(auto child, fork_call([&] { return gone_by(::unlink, link, what); }));
     constexpr Seconds between_resets{0.5};
     const auto end = std::chrono::steady_clock::now() + (mode == Mode::orderly ? orderly_time : escape_time);
@@ -72,6 +74,17 @@ bool is_connected(const std::string& nbd) {
     return ::access(fmt::format("/sys/block{}/pid", nbd.substr(nbd.rfind('/'))).c_str(), F_OK) == 0;
 }
 
+// The kernel's client holds a lock while it sends to a server that takes nothing any more, and to disconnect
+// takes that lock; an end of the connection lets it go.
+void break_nbd(const Object& object) {
+    const auto words = split(object.note, ' ');
+    const int pid = words.size() == 2 ? std::atoi(words[0].c_str()) : 0;
+    if (const auto start = process_start_time(pid); pid > 0 && start && std::to_string(*start) == words[1]) {
+        static_cast<void>(shut_sockets(pid));
+    }
+    static_cast<void>(disconnect_nbd(object));
+}
+
 }  // namespace
 
 Status remove_configfs(const Object& object, Mode mode) {
@@ -89,6 +102,24 @@ Status remove_configfs(const Object& object, Mode mode) {
 
 Status disconnect_nbd(const Object& object) {
     return is_connected(object.name) ? run({"nbd-client", "-d", object.name}) : Status{};
+}
+
+Status shut_sockets(int pid) {
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process) {
+        return errno == ESRCH ? Status{} : Status(fail_errno(fmt::format("pidfd_open {}", pid)));
+    }
+    REFLUX_TRY(const auto names, list_directory(fmt::format("/proc/{}/fd", pid)));
+    for (const auto& name : names) {
+        const UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), std::stoi(name), 0)));
+        int type = 0;
+        socklen_t length = sizeof(type);
+        if (fd && ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM) {
+            // ENOTCONN of one that only listens.
+            static_cast<void>(::shutdown(fd.get(), SHUT_RDWR));
+        }
+    }
+    return {};
 }
 
 Status delete_ublk(const Object& object) {
@@ -121,7 +152,7 @@ void abort_fuse_connections(const Journal& journal) {
 void fail_block_devices(const Journal& journal) {
     for (const auto& object : journal.objects()) {
         if (object.kind == Kind::nbd_device) {
-            static_cast<void>(disconnect_nbd(object));
+            break_nbd(object);
         } else if (object.kind == Kind::configfs) {
             // A port of tcm_loop: what comes from now on fails at once.
             if (const auto address = read_file(object.name + "/address")) {

@@ -23,17 +23,21 @@ std::string folder_of(const Target& target) {
 
 // Field 9 of every thread's stat.
 evidence::Mitigation io_flusher_read_back(const Row& row, const Target& target) {
-    const auto threads = read_threads(folder_of(target));
-    if (!threads) {
-        return not_in_force(row, threads.error().message);
-    }
+    std::vector<int> processes{target.pid};
+    processes.insert(processes.end(), target.others.begin(), target.others.end());
     std::vector<std::string> marked;
-    for (const auto& [tid, stat] : *threads) {
-        if (!is_io_flusher(stat)) {
-            return not_in_force(
-                row, fmt::format("thread {} ({}) is not marked: flags {:#x}", tid, stat.name, stat.flags));
+    for (const int pid : processes) {
+        const auto threads = read_threads(fmt::format("{}/{}", target.proc, pid));
+        if (!threads) {
+            return not_in_force(row, threads.error().message);
         }
-        marked.push_back(fmt::format("{} {:#x}", tid, stat.flags));
+        for (const auto& [tid, stat] : *threads) {
+            if (!is_io_flusher(stat)) {
+                return not_in_force(row, fmt::format("thread {} ({}) is not marked: flags {:#x}", tid,
+                                                     stat.name, stat.flags));
+            }
+            marked.push_back(fmt::format("{} {:#x}", tid, stat.flags));
+        }
     }
     return in_force(row, fmt::format("PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE on every thread: {}",
                                      fmt::join(marked, ", ")));

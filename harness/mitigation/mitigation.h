@@ -65,6 +65,7 @@ struct Target {
     std::string proc = "/proc";
     std::string sys = "/sys";
     int pid = 0;                 // of the daemon
+    std::vector<int> others;     // pids of what it has started
     std::string pressed_cgroup;  // path of the cgroup with the limit
     std::string daemon_cgroup;   // path
     std::string lower_mount;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <map>
 #include <set>
 
 namespace reflux::observe {
@@ -191,6 +192,24 @@ Result<std::vector<evidence::TaskSample>> sample_process(const std::string& proc
         }
     }
     return samples;
+}
+
+std::vector<int> process_tree(const std::string& proc_root, int pid) {
+    std::multimap<int, int> children;  // parent -> child
+    for (const auto& name : list_directory(proc_root).value_or(std::vector<std::string>{})) {
+        const auto number = number_of<int>(name);
+        const auto stat = number ? read_task_stat(fmt::format("{}/{}/stat", proc_root, name))
+                                 : Result<TaskStat>(fail(ErrorKind::system, "no process"));
+        if (stat) {
+            children.emplace(stat->parent, *number);
+        }
+    }
+    std::vector<int> tree{pid};
+    for (std::size_t i = 0; i < tree.size(); ++i) {
+        const auto [first, last] = children.equal_range(tree[i]);
+        std::transform(first, last, std::back_inserter(tree), [](const auto& pair) { return pair.second; });
+    }
+    return tree;
 }
 
 Result<std::vector<evidence::TaskSample>> sample_blocked(const std::string& proc_root,

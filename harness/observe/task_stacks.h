@@ -29,6 +29,9 @@ struct StackMembers {
     std::vector<int> workload_pids;  // likewise
 };
 
+// The process and all that it has started and that are still its descendants, itself first.
+std::vector<int> process_tree(const std::string& proc_root, int pid);
+
 // All threads of one process, each with the given role. Empty when there is no such process. Stacks only if
 // asked for: the kernel unwinds each of them under a lock of that task, some 20 µs a thread.
 Result<std::vector<evidence::TaskSample>> sample_process(const std::string& proc_root, int pid,

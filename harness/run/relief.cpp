@@ -1,6 +1,7 @@
 #include "harness/run/relief.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/journal/undo_devices.h"
 #include "harness/run/resumption.h"
 #include "harness/run/workload_group.h"
 #include "harness/scenario/rungs.h"
@@ -72,6 +73,10 @@ Result<Applied> abort_connection(const ReliefPlan& plan) {
     if (!abort.command.empty()) {
         done.push_back(fmt::format("{}", fmt::join(abort.command, " ")));
         REFLUX_TRY(applied.helper, spawn(abort.command, helper_options(plan)));
+    }
+    if (abort.sockets_of > 0) {
+        REFLUX_CHECK(journal::shut_sockets(abort.sockets_of));
+        done.push_back(fmt::format("the connections of {} shut down", abort.sockets_of));
     }
     applied.detail = fmt::format("{}", fmt::join(done, ", "));
     return applied;

@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/observe/daemon_status.h"
+#include "harness/observe/task_stacks.h"
 
 #include <algorithm>
 
@@ -99,6 +100,8 @@ Status read_mitigations_back(const Mitigations& mitigations, const stack::Stack&
         return {};
     }
     auto target = target_of(stack, memcg);
+    const auto tree = observe::process_tree("/proc", stack.daemon.pid);
+    target.others.assign(tree.begin() + 1, tree.end());
     if (!stack.control_socket.empty()) {
         REFLUX_TRY(target.status, observe::ask_line(stack.control_socket, "status", status_time));
     }

@@ -3,9 +3,9 @@
 #include "backend/base/kernel_file.h"
 #include "harness/evidence/json.h"
 #include "harness/journal/undo.h"
-#include "harness/observe/daemon_status.h"
 #include "harness/pressure/memcg.h"
 #include "harness/probe/memory_cgroup.h"
+#include "harness/run/daemon_threads.h"
 #include "harness/run/fault.h"
 #include "harness/run/plan.h"
 #include "harness/run/read_back.h"
@@ -29,7 +29,6 @@ namespace reflux::run {
 namespace {
 
 constexpr Seconds tick_time{0.25};
-constexpr Seconds status_time{5};
 constexpr double checkpoint_interval_s = 5;
 
 class Session {
@@ -43,7 +42,6 @@ class Session {
     Status work();
     Status build();
     Status read_back();
-    Status ask_threads();
     Status start_workload();
     Status press();
     void relieve();
@@ -122,32 +120,10 @@ Status Session::read_back() {
     if (stack_->daemon.pid <= 0) {
         return {};
     }
-    const auto names = list_directory(fmt::format("/proc/{}/task", stack_->daemon.pid));
-    for (const auto& name : names ? *names : std::vector<std::string>{}) {
-        evidence_.daemon_tids.push_back(std::stoi(name));
-    }
-    if (!stack_->control_socket.empty()) {
-        REFLUX_CHECK(ask_threads());
-    }
+    REFLUX_CHECK(know_daemon(*stack_, *memcg_, evidence_));
     fault_.emplace(scenario_.fault, *stack_, evidence_.faults);
     REFLUX_CHECK(fault_->check());
     return read_mitigations_back(mitigations_, *stack_, *memcg_, evidence_, console_);
-}
-
-// Which of refluxd's threads do I/O; the one that answers questions must not wait for memory.
-Status Session::ask_threads() {
-    const auto report = observe::ask_daemon(stack_->control_socket, status_time, 0);
-    if (!report.status.answered) {
-        return fail(ErrorKind::system, "refluxd does not answer on its control socket: " + report.problem);
-    }
-    for (const auto& thread : report.threads) {
-        if (thread.role != "control") {
-            evidence_.daemon_io_tids.push_back(thread.tid);
-        } else {
-            REFLUX_CHECK(pressure::spare_control_thread(*memcg_, thread.tid));
-        }
-    }
-    return {};
 }
 
 Status Session::start_workload() {

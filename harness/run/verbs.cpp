@@ -12,6 +12,7 @@
 #include "harness/report/text.h"
 #include "harness/run/fault.h"
 #include "harness/run/requirements.h"
+#include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/verdict.h"
 #include "harness/vm/accelerator.h"
@@ -45,7 +46,14 @@ ExitCode list_mitigations() {
     return ExitCode::met;
 }
 
-// What refluxd is made of, refluxd itself tells: {"engines": [{"name", "description"}], "front_ends": […]}.
+ExitCode list_front_ends() {
+    for (const auto& row : scenario::front_ends) {
+        fmt::print("  {:34} {}\n", row.name, row.description);
+    }
+    return ExitCode::met;
+}
+
+// What refluxd is made of, refluxd itself tells: {"engines": [{"name", "description"}], "faults": […]}.
 ExitCode list_of_daemon(const std::string& key) {
     const auto result = run_command({refluxd_path(), "list"}, Seconds(10));
     if (!result) {
@@ -119,7 +127,7 @@ ExitCode list_verb(const std::string& what) {
     section("mitigations", list_mitigations);
     section("faults", list_faults);
     section("engines", [] { return list_of_daemon("engines"); });
-    section("front-ends", [] { return list_of_daemon("front_ends"); });
+    section("front-ends", list_front_ends);
     return code;
 }
 

@@ -55,7 +55,7 @@ Status Watcher::start() {
                       .number = plan_.stack->lower_device.number,
                       .filesystem = evidence_.devices.lower_fs};
     if (plan_.stack->daemon.pid > 0) {
-        members_.daemon_pids = {plan_.stack->daemon.pid};
+        members_.daemon_pids = observe::process_tree("/proc", plan_.stack->daemon.pid);
     }
     REFLUX_TRY(const auto counters, observe::block_counters("/sys", plan_.stack->upper_device.number));
     device_base_ = counters.completed;

@@ -1,6 +1,7 @@
 #include "harness/scenario/checks.h"
 
 #include "harness/scenario/front_ends.h"
+#include "harness/scenario/keys.h"
 #include "harness/scenario/load.h"
 
 #include <algorithm>
@@ -100,7 +101,9 @@ class Checker {
     // What is set and would do nothing is a mistake.
     [[nodiscard]] Status check_effects() const {
         for (const auto& [key, origin] : origins_) {
-            if (const auto why = why_without_effect(scenario_, key); !why.empty()) {
+            // A default takes back what a base says.
+            const bool is_default = find_key(key)->print(scenario_) == find_key(key)->print(Scenario{});
+            if (const auto why = why_without_effect(scenario_, key); !why.empty() && !is_default) {
                 return fail(
                     ErrorKind::invalid_input,
                     fmt::format("{}: {} has no effect with {}; remove one of them", origin, key, why));

@@ -92,7 +92,12 @@ std::optional<Entry> take_base(std::vector<Entry>& entries) {
     return std::nullopt;
 }
 
-Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& path, const FileReader& read) {
+constexpr unsigned most_bases = 8;  // of one another
+
+// The entries of the file that `base` names, in front of them those of its own base, and so on. `left`: how
+// many more there may be.
+Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& path, const FileReader& read,
+                                        unsigned left = most_bases) {
     const auto* name = std::get_if<std::string>(&base.value);
     if (name == nullptr || name->empty() || name->find('/') != std::string::npos || name->ends_with(suffix)) {
         return fail(
@@ -111,12 +116,18 @@ Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& pa
         return fail(text.error().within(base.origin));
     }
     REFLUX_TRY(std::vector<Entry> entries, parse_toml(*text, file));
-    if (const auto second = take_base(entries)) {
-        return fail(ErrorKind::invalid_input,
-                    fmt::format("{}: a scenario that is a base (here of {}) cannot have one itself",
-                                second->origin, path));
+    const auto next = take_base(entries);
+    if (!next) {
+        return entries;
     }
-    return entries;
+    if (left == 1) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{}: the {}th base of one another; do they name each other?", next->origin,
+                                most_bases + 1));
+    }
+    REFLUX_TRY(auto inherited, base_entries(*next, file, read, left - 1));
+    inherited.insert(inherited.end(), entries.begin(), entries.end());
+    return inherited;
 }
 
 // NAME -> file, first folder of the search path wins.

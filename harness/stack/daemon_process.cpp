@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -93,6 +94,12 @@ Result<Started> refluxd_up(Building& building, const std::vector<std::string>& a
     return Started{.serves = {}, .device = line.value("device", "")};
 }
 
+// A regular file may have been made first, as the place of what is served.
+bool is_served(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && (!S_ISREG(status.st_mode) || status.st_size > 0);
+}
+
 Result<Started> foreign_up(Building& building) {
     const Plan& plan = building.plan;
     const auto command = filled(plan.foreign->command, building);
@@ -106,7 +113,7 @@ Result<Started> foreign_up(Building& building) {
     bool ended = false;
     const bool there = journal::wait_until(foreign_ready_time, [&] {
         ended = wait_readable(daemon.pidfd.get(), Seconds(0)).value_or(false);
-        return ended || serves.empty() || ::access(serves.c_str(), F_OK) == 0;
+        return ended || serves.empty() || is_served(serves);
     });
     if (ended) {
         REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));

@@ -12,11 +12,21 @@ Status make_image(Building& building) {
     return make_daemon_image(building);
 }
 
+// A foreign daemon may mount on the folder, or on the very file that it serves.
 Status up(Building& building) {
     Stack& stack = building.stack;
+    if (const auto& foreign = building.plan.foreign) {
+        const auto file = filled(foreign->serves, building);
+        REFLUX_CHECK(building.journal.intend(journal::Kind::file, file));
+        REFLUX_CHECK(building.journal.intend(journal::Kind::mount, file));
+    }
     REFLUX_CHECK(building.journal.intend(journal::Kind::mount, stack.fuse_mount));
     REFLUX_TRY(const auto started, daemon_up(building, {stack.fuse_mount}));
-    REFLUX_TRY(stack.fuse_connection, journal::fuse_connection_at(stack.fuse_mount));
+    auto connection = journal::fuse_connection_at(stack.fuse_mount);
+    if (!connection && !started.serves.empty()) {
+        connection = journal::fuse_connection_at(started.serves);
+    }
+    REFLUX_TRY(stack.fuse_connection, std::move(connection));
     if (!stack.fusectl.empty()) {
         stack.abort =
             Abort{.what = "connection",

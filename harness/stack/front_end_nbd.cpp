@@ -22,9 +22,10 @@ Result<std::string> free_device() {
     }
 }
 
-// No timeout: it would end a stall with I/O errors.
+// No timeout: it would end a stall with I/O errors. A server without exports takes any name.
 Status connect(const std::string& socket, const std::string& device) {
-    REFLUX_TRY(const auto result, run_command({"nbd-client", "-unix", socket, device}, connect_time));
+    REFLUX_TRY(const auto result,
+               run_command({"nbd-client", "-unix", socket, "-N", "disk", device}, connect_time));
     if (!result.exit || !result.exit->ok()) {
         return fail(ErrorKind::system, fmt::format("nbd-client {}: {}", device, trimmed(result.output)));
     }
@@ -32,12 +33,18 @@ Status connect(const std::string& socket, const std::string& device) {
 }
 
 Status up(Building& building) {
+    REFLUX_CHECK(
+        building.journal.intend(journal::Kind::file, filled(building.plan.foreign->serves, building)));
     REFLUX_TRY(const auto started, daemon_up(building, {}));
     REFLUX_TRY(const auto name, free_device());
     const auto device = "/dev/" + name;
-    REFLUX_CHECK(building.journal.intend(journal::Kind::nbd_device, device));
+    REFLUX_TRY(const auto id, building.journal.intend(journal::Kind::nbd_device, device));
+    const int server = building.stack.daemon.pid;
+    REFLUX_TRY(const auto start_time, journal::process_start_time(server));
+    REFLUX_CHECK(building.journal.note(id, fmt::format("{} {}", server, start_time)));
     REFLUX_CHECK(connect(started.serves, device));
-    building.stack.abort = Abort{.what = "connection", .command = {"nbd-client", "-d", device}};
+    building.stack.abort =
+        Abort{.what = "connection", .command = {"nbd-client", "-d", device}, .sockets_of = server};
     const bool sized = journal::wait_until(
         connect_time, [&] { return read_number(fmt::format("/sys/block/{}/size", name)).value_or(0) > 0; });
     if (!sized) {

@@ -66,6 +66,7 @@ struct Abort {
     std::string what;                                              // "connection" | "ring of …", for people
     std::vector<std::pair<std::string, std::string>> writes = {};  // file and text, in this order
     std::vector<std::string> command = {};                         // run in the background
+    int sockets_of = 0;                                            // pid whose connections are shut down
 };
 
 // What stands.

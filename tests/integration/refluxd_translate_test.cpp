@@ -107,6 +107,8 @@ TEST_P(RefluxdTranslate, WhatWasFlushedSurvivesAKill) {
         ASSERT_EQ(process->wait(), 128 + SIGKILL);
     }
     ASSERT_EQ(::umount2(mountpoint_.c_str(), MNT_DETACH), 0);
+    const auto checked = run_refluxd({"fsck", image_});
+    EXPECT_EQ(checked.code, 0) << checked.output;
     auto process = serve({"--engine", GetParam()});
     ASSERT_TRUE(process) << process.error().message;
     std::string wanted = first;

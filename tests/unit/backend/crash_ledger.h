@@ -4,6 +4,8 @@
 // In a sequential-write-required zone operations take effect in the order of their submission; a crash leaves
 // the zone as it was after one of them, that has been submitted and comes not before the last one which a
 // flush (or its own answer) made durable, with all the data below its write pointer.
+// Elsewhere each sector is as one of the operations has left it that come not before the last durable one; a
+// discard leaves zeroes, and is durable when a write is.
 #pragma once
 
 #include "backend/image.h"
@@ -33,6 +35,7 @@ struct LedgerEntry {
     [[nodiscard]] bool writes() const {
         return operation == DeviceOperation::write || operation == DeviceOperation::append;
     }
+    [[nodiscard]] bool discards() const { return operation == DeviceOperation::discard; }
 };
 
 // The bytes of a sector that the operation `id`, from 1, has written.
@@ -99,7 +102,8 @@ class Ledger {
 
         [[nodiscard]] const LedgerEntry& at(std::uint64_t id) const { return ledger.entries_[id - 1]; }
         [[nodiscard]] bool is_durable(const LedgerEntry& entry) const {
-            return entry.answered < (entry.writes() ? std::min(last_flush, tick) : tick);
+            const bool needs_flush = entry.writes() || entry.discards();
+            return entry.answered < (needs_flush ? std::min(last_flush, tick) : tick);
         }
         [[nodiscard]] std::uint64_t capacity(std::uint64_t zone) const {
             return found.geometry().capacity_of({zone}).value / sector_bytes;
@@ -117,7 +121,7 @@ class Ledger {
             }
             if (id == 0) {
                 static_cast<void>(ledger.file_.read(offset, wanted));
-            } else if (id != zeroes) {
+            } else if (id != zeroes && !at(id).discards()) {
                 fill_sector(id, on_disk, wanted);
             }
             return std::memcmp(is.data(), wanted.data(), is.size()) == 0;
@@ -222,6 +226,9 @@ class Ledger {
             std::vector<Life> lives{{.least = before, .ends = {before}}};
             for (const std::uint64_t id : ids) {
                 const LedgerEntry& entry = at(id);
+                if (entry.discards()) {
+                    continue;  // changes no zone's state
+                }
                 if (entry.operation == DeviceOperation::reset_zone) {
                     if (is_durable(entry)) {
                         lives.clear();

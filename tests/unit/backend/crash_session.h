@@ -63,7 +63,7 @@ class ShuffledEngine : public io::Engine {
 };
 
 // What can be wrong with the writer of the zone table.
-enum class StoreFault { none, data_not_synced, one_slot, reset_not_synced, sync_fails, no_holes };
+enum class StoreFault { none, data_not_synced, one_slot, reset_not_synced, sync_fails, no_holes, no_discard };
 
 // The metadata's view of the logged file, through which the zone table's writer can be made a wrong one.
 class StoreFile : public ImageFile {
@@ -93,6 +93,9 @@ class StoreFile : public ImageFile {
         return left_out ? 0 : file_.sync();
     }
     int discard(std::uint64_t offset, std::uint64_t length) override {
+        if (has(StoreFault::no_discard)) {
+            return 0;
+        }
         return has(StoreFault::no_holes) ? EOPNOTSUPP : file_.discard(offset, length);
     }
     int size(std::uint64_t& bytes) const override { return file_.size(bytes); }
@@ -186,7 +189,14 @@ class CrashSession {
         send(slot, entry);
     }
 
+    // Where that has a meaning, a discard now and then.
     bool plan_write(LedgerEntry& entry, bool required, std::uint64_t capacity) {
+        if (!required && chance(random_, 0.15)) {
+            entry.operation = DeviceOperation::discard;
+            entry.sector = below(random_, capacity);
+            entry.sectors = 1 + below(random_, capacity - entry.sector);
+            return true;
+        }
         std::uint64_t& planned = planned_[entry.zone];
         entry.sector = required ? planned : below(random_, capacity);
         if (entry.sector >= capacity) {
@@ -203,8 +213,10 @@ class CrashSession {
         slot.operation = entry.operation;
         const std::uint64_t start = device_->geometry().start_of({entry.zone}).value;
         slot.offset = start + (entry.operation == DeviceOperation::append ? 0 : entry.sector * sector_bytes);
-        slot.buffer = std::span(slot.bytes).first(entry.sectors * sector_bytes);
-        for (std::uint64_t i = 0; i < entry.sectors; ++i) {
+        slot.length = entry.discards() ? entry.sectors * sector_bytes : 0;
+        const std::uint64_t with_data = entry.discards() ? 0 : entry.sectors;
+        slot.buffer = std::span(slot.bytes).first(with_data * sector_bytes);
+        for (std::uint64_t i = 0; i < with_data; ++i) {
             fill_sector(slot.id, start / sector_bytes + entry.sector + i,
                         slot.buffer.subspan(i * sector_bytes, sector_bytes));
         }

@@ -130,8 +130,8 @@ TEST_P(Crash, NothingPromisedIsLost) {
 }
 
 TEST_P(Crash, AWrongWriterOfTheTableIsFound) {
-    for (const auto fault :
-         {StoreFault::data_not_synced, StoreFault::one_slot, StoreFault::reset_not_synced}) {
+    for (const auto fault : {StoreFault::data_not_synced, StoreFault::one_slot, StoreFault::reset_not_synced,
+                             StoreFault::no_discard}) {
         Random random(1);
         const Tally tally = crash_often(GetParam(), 3000, fault, random);
         ASSERT_FALSE(tally.broken.empty())

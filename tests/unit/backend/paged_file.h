@@ -81,7 +81,8 @@ inline int perform_on(ImageFile& file, const io::Request& request) {
         case io::Operation::read:
             return file.read(request.offset, request.buffer);
         case io::Operation::write:
-            return file.write(request.offset, request.buffer);
+            // Without data it is a discard, which begin has done.
+            return request.buffer.empty() ? 0 : file.write(request.offset, request.buffer);
         case io::Operation::flush:
             return file.sync();
     }

@@ -46,7 +46,7 @@ class TranslatedDeviceTest : public testing::TestWithParam<std::string> {
     std::unique_ptr<ZonedDevice> device_;
     std::unique_ptr<TranslatedDevice> disk_;
 };
-INSTANTIATE_TEST_SUITE_P(Engines, TranslatedDeviceTest, testing::Values("sync", "threads"));
+INSTANTIATE_TEST_SUITE_P(Engines, TranslatedDeviceTest, testing::Values("sync", "threads", "uring"));
 
 TEST_P(TranslatedDeviceTest, TakesWritesAnywhereAndKeepsThem) {
     EXPECT_EQ(disk_->size().value, (48 - 8 - 2) * zone_size);

@@ -54,13 +54,16 @@ struct TranslatedStack {
         }
     }
 
-    int run(DeviceOperation operation, std::uint64_t offset, std::span<std::byte> buffer) const {
+    // `length`: of a discard.
+    int run(DeviceOperation operation, std::uint64_t offset, std::span<std::byte> buffer,
+            std::uint64_t length = 0) const {
         struct Answered : DeviceRequest {
             int error = -1;
         } request;
         request.operation = operation;
         request.offset = offset;
         request.buffer = buffer;
+        request.length = length;
         request.done = [](DeviceRequest& done, int with) { static_cast<Answered&>(done).error = with; };
         translated->submit(request);
         return request.error;
@@ -158,11 +161,15 @@ class TranslatedSession {
         return false;
     }
 
-    void write() {
+    void make_room() {
         for (int i = 0; i < 1000 && status().map.random_free < 3; ++i) {
             stack_->translated->disk().reclaim_once();
         }
         ASSERT_GE(status().map.random_free, 3U);
+    }
+
+    void write() {
+        ASSERT_NO_FATAL_FAILURE(make_room());
         // Whole blocks mostly, often where the last one ended.
         const std::uint64_t unit = chance(random_, 0.8) ? 8 : 1;
         std::uint64_t first = chance(random_, 0.4) ? last_end_ : below(random_, sectors_.size());
@@ -178,13 +185,16 @@ class TranslatedSession {
         record(first, count, change);
     }
 
+    // Of any sectors: zeroes are written to what is no whole block. Half of them of whole blocks.
     void discard() {
-        const std::uint64_t blocks = sectors_.size() / 8;
-        const std::uint64_t first = below(random_, blocks);
-        const std::uint64_t count = std::min(1 + below(random_, 32), blocks - first);
+        ASSERT_NO_FATAL_FAILURE(make_room());
+        const std::uint64_t unit = chance(random_, 0.5) ? 8 : 1;
+        const std::uint64_t first = below(random_, sectors_.size()) / unit * unit;
+        const std::uint64_t count =
+            std::min(unit * (1 + below(random_, 256 / unit)), sectors_.size() - first);
         const Change change{.begun = ++clock_};
-        EXPECT_EQ(stack_->translated->disk().discard(first * map::block_size, count * map::block_size), 0);
-        record(first * 8, count * 8, change);
+        EXPECT_EQ(stack_->run(DeviceOperation::discard, first * sector_bytes, {}, count * sector_bytes), 0);
+        record(first, count, change);
     }
 
     void flush() {

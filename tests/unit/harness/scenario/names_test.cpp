@@ -39,10 +39,19 @@ TEST_F(LoadTest, BadBasesSayWhere) {
     EXPECT_EQ(error_of("base = \"x/y\"\n"),
               "s.toml:1: base: expected the name of a scenario beside this file, "
               "without folder and .toml, found the text 'x/y'");
-    write("second.toml", "base = \"bad\"\n");
+    write("second.toml", "base = \"s\"\n");
     EXPECT_EQ(error_of("base = \"second\"\n"),
-              "second.toml:1: a scenario that is a base (here of s.toml) cannot have "
-              "one itself");
+              "s.toml:1: the 9th base of one another; do they name each other?");
+}
+
+TEST_F(LoadTest, ABaseMayHaveOne) {
+    write("first.toml", question + "because = \"first\"\n[stack]\nupper = \"xfs\"\nlower = \"xfs\"\n");
+    write("second.toml", "base = \"first\"\n[stack]\nupper = \"btrfs\"\n");
+    const auto loaded = load_file(write("third.toml", "base = \"second\"\nbecause = \"third\"\n"));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->because, "third");
+    EXPECT_EQ(loaded->stack.upper, "btrfs");
+    EXPECT_EQ(loaded->stack.lower, "xfs");
 }
 
 TEST_F(LoadTest, NamesAreLookedUpInTheSearchPathFirstFolderWins) {

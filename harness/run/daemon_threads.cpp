@@ -1,0 +1,47 @@
+#include "harness/run/daemon_threads.h"
+
+#include "backend/base/kernel_file.h"
+#include "backend/base/task_stat.h"
+#include "harness/observe/daemon_status.h"
+#include "harness/observe/task_stacks.h"
+
+namespace reflux::run {
+namespace {
+
+constexpr Seconds status_time{5};
+
+// The one that answers questions must not wait for memory.
+Status ask_refluxd(const stack::Stack& stack, const pressure::Memcg& memcg, evidence::Evidence& evidence) {
+    const auto report = observe::ask_daemon(stack.control_socket, status_time, 0);
+    if (!report.status.answered) {
+        return fail(ErrorKind::system, "refluxd does not answer on its control socket: " + report.problem);
+    }
+    for (const auto& thread : report.threads) {
+        if (thread.role != "control") {
+            evidence.daemon_io_tids.push_back(thread.tid);
+        } else {
+            REFLUX_CHECK(pressure::spare_control_thread(memcg, thread.tid));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Status know_daemon(const stack::Stack& stack, const pressure::Memcg& memcg, evidence::Evidence& evidence) {
+    for (const int pid : observe::process_tree("/proc", stack.daemon.pid)) {
+        const auto threads = read_threads(fmt::format("/proc/{}", pid));
+        for (const auto& thread : threads ? *threads : std::vector<ThreadStat>{}) {
+            evidence.daemon_tids.push_back(thread.tid);
+        }
+    }
+    if (!stack.control_socket.empty()) {
+        return ask_refluxd(stack, memcg, evidence);
+    }
+    // The command may have been a shell's.
+    REFLUX_TRY(const auto name, read_file(fmt::format("/proc/{}/comm", stack.daemon.pid)));
+    evidence.devices.daemon = trimmed(name);
+    return {};
+}
+
+}  // namespace reflux::run

@@ -1,0 +1,62 @@
+// Daemons that we did not write, under the harness on this host.
+#include "backend/base/child.h"
+#include "tests/integration/support/reflux_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reflux::test {
+namespace {
+
+using nlohmann::json;
+using testing::AnyOf;
+using testing::HasSubstr;
+
+class ForeignDaemonTest : public RefluxTest {
+  protected:
+    [[nodiscard]] Ran run(const std::string& arguments) const {
+        return run_shell(fmt::format("exec \"$REFLUX\" run {} --json --out {}", arguments, out()),
+                         Seconds(200));
+    }
+};
+
+// It tells nothing of what it holds, and yet it is judged; what its disk acknowledged is read back from a
+// second one.
+TEST_F(ForeignDaemonTest, QemusExportStallsAndIsJudged) {
+    const Ran ran = run("foreign-qemu-fuse-ext4 --set relief.rungs=wait,abort");
+    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+    const json verdict = ran.verdict();
+    EXPECT_TRUE(verdict["leftovers"].empty());
+    if (text_of(verdict["cgroup_version"]) == "v1") {
+        EXPECT_THAT(text_of(verdict["outcome"]), AnyOf("deadlock", "livelock"));
+        EXPECT_EQ(text_of(verdict["recursion"]), "upper");
+    }
+}
+
+TEST_F(ForeignDaemonTest, NbdfuseCompletesWithoutPressure) {
+    const Ran ran = run("foreign-nbdfuse-ext4-control --set workload.work=256MiB");
+    ASSERT_EQ(ran.code, 0) << ran.output << ran.errors;
+    EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
+}
+
+TEST_F(ForeignDaemonTest, ADaemonThatEndsAtOnceIsTold) {
+    const Ran ran = run("foreign-nbdfuse-ext4 --set 'daemon.command=sh -c \"echo no such luck; exit 7\"'");
+    EXPECT_EQ(ran.code, 4) << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr("no such luck"));
+    EXPECT_TRUE(ran.verdict()["leftovers"].empty());
+}
+
+TEST_F(ForeignDaemonTest, AProgramThatIsMissingIsUnsupported) {
+    const Ran ran = run("foreign-nbdfuse-ext4 --set daemon.command=no-such-daemon");
+    EXPECT_EQ(ran.code, 3) << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr("no-such-daemon"));
+}
+
+TEST_F(ForeignDaemonTest, AnOptionOfRefluxdIsUnsupported) {
+    const Ran ran = run("foreign-nbdfuse-ext4 --mitigation o_direct");
+    EXPECT_EQ(ran.code, 3) << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr("an option of refluxd"));
+}
+
+}  // namespace
+}  // namespace reflux::test

@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# The same operations by unmodified tools (blkzone, zbd, fio, zonefs, sg3-utils) on each zoned block device of the table
+# below, and what each answers, as text that can be compared: no addresses, no times. The first device's is the measure;
+# another that differs from it must do so in the lines, and for the reason, that stand in known_differences().
+# zoned_conformance.sh BUILD_DIR [DEVICE_ROW...]
+# shellcheck source=tests/vm/zoned_lib.sh
+source "$(dirname "$0")/zoned_lib.sh"
+build=$1
+stack=$build/tests/zoned_stack
+mkdir -p /run/zonefs
+
+# Every device: 64 zones of 4 MiB, of which 8 are conventional, and at most 4 open. A row makes one, sets `device`, and
+# takes it away again; one line in `rows` adds it.
+rows=(null_blk scsi_debug)
+null_blk() {
+    if [ "$1" = up ]; then
+        null_blk_up 0 256 4 8 zone_max_open=4
+        device=/dev/nullb0
+    else
+        null_blk_down 0
+    fi
+}
+scsi_debug() {
+    if [ "$1" = up ]; then
+        modprobe sd_mod
+        modprobe scsi_debug zbc=host-managed dev_size_mb=256 zone_size_mb=4 zone_nr_conv=8 zone_max_open=4 ndelay=1000
+        until_true test -b /dev/sda
+        device=/dev/sda
+    else
+        rmmod scsi_debug
+    fi
+}
+
+# Prints "NAME: LINE", a line for each known difference to the first device; each with its reason.
+known_differences() { :; }
+
+zone_sectors=8192
+start_of() { echo $(($1 * zone_sectors)); }
+
+# The zones as the kernel reports them: runs of zones in the same condition, with their write pointers where they have
+# one.
+zones() {
+    blkzone report "$device" | sed -E 's/.*wptr 0x([0-9a-f]+).*zcond:[ 0-9]*\((..)\).*\[type: [0-9]\((.*)\)\]/\2 wp \1 \3/; s/(fu|nw) wp [0-9a-f]+/\1/' |
+        uniq -c | sed -E 's/^ */    /'
+}
+
+# What a command answers: its errors without the name of the device and of the place.
+try() {
+    local name=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        echo "$name: ok${said:+ $said}"
+    else
+        echo "$name: $(tail -n 1 <<<"$said" | sed -E 's/.*: ([A-Z][^:]*)$/\1/')"
+    fi
+}
+# put ZONE BLOCK COUNT: blocks of 4 KiB straight to the device.
+put() { dd if=/dev/zero of="$device" bs=4k seek=$(($1 * 1024 + $2)) count="$3" oflag=direct conv=notrunc status=none; }
+get() { dd if="$device" bs=4k skip=$(($1 * 1024 + $2)) count="$3" iflag=direct status=none | sha256sum | cut -c 1-16; }
+manage() { blkzone "$1" -o "$(start_of "$2")" -c "${3:-1}" "$device"; }
+
+one_zone() {
+    try "reset all" blkzone reset "$device"
+    zones
+    try "open an empty zone" manage open 8
+    zones
+    try "close it" manage close 8
+    zones
+    try "write at its start" put 8 0 16
+    zones
+    try "open what is open implicitly" manage open 8
+    try "close it with data" manage close 8
+    zones
+    try "write on" put 8 16 1
+    try "finish" manage finish 8
+    zones
+    try "write to a full zone" put 8 20 1
+    try "open a full zone" manage open 8
+    try "close a full zone" manage close 8
+    try "finish a full zone" manage finish 8
+    try "reset" manage reset 8
+    try "reset an empty zone" manage reset 8
+    try "finish an empty zone" manage finish 9
+    zones
+    try "read behind the write pointer" get 10 3 2
+    try "write behind the write pointer" put 10 3 1
+    try "write over the write pointer" put 10 0 2
+    try "write before the write pointer" put 10 1 1
+    try "write to a conventional zone" put 2 77 1
+    for what in open close finish reset; do
+        try "$what a conventional zone" manage $what 2
+    done
+    try "from the middle of a zone" blkzone reset -o $(($(start_of 10) + 8)) -c 1 "$device"
+    zones
+}
+
+several_zones() {
+    try "reset all" zbd reset "$device"
+    for zone in 10 11 12 13; do
+        try "open zone $zone" manage open $zone
+    done
+    try "open a fifth" manage open 14
+    try "write to a fifth" put 14 0 1
+    zones
+    try "close four" zbd close -ofst $((10 * 4194304)) -len $((4 * 4194304)) "$device"
+    for zone in 20 21 22 23 24 25; do
+        try "write to zone $zone" put $zone 0 1
+    done
+    zones | cut -c 1-20
+    try "finish three" zbd finish -ofst $((20 * 4194304)) -len $((3 * 4194304)) "$device"
+    try "full ones" zbd report -n -ro fu "$device"
+    try "empty ones" zbd report -n -ro em "$device"
+    try "conventional ones" zbd report -n -ro nw "$device"
+    try "reset three" zbd reset -ofst $((20 * 4194304)) -len $((3 * 4194304)) "$device"
+    try "reset all" blkzone reset "$device"
+    zones
+}
+
+# fio's own rules for zones, with its checksums read back.
+by_fio() {
+    local rw
+    for rw in write randwrite; do
+        if fio --name=$rw --filename="$device" --zonemode=zbd --direct=1 --rw=$rw --bs=64k --offset=$((16 * 4194304)) \
+            --size=$((8 * 4194304)) --io_size=12m --max_open_zones=4 --ioengine=psync --verify=crc32c --randseed=3 \
+            >/run/fio 2>&1; then
+            echo "fio $rw with verify: ok"
+        else
+            echo "fio $rw with verify: failed"
+            grep -iE "err|verify" /run/fio | head -n 3 || true
+        fi
+    done
+    try "reset all" blkzone reset "$device"
+}
+
+by_zonefs() {
+    try "mkfs zonefs" "$stack" mkfs zonefs "$device"
+    try "mount zonefs" mount -t zonefs "$device" /run/zonefs
+    (cd /run/zonefs && for folder in *; do echo "$folder: $(find "$folder" -type f | wc -l) files"; done)
+    head -c 256k /dev/zero >/run/piece
+    try "append" dd if=/run/piece of=/run/zonefs/seq/5 bs=64k oflag=direct conv=notrunc status=none
+    stat -c "seq/5: %s bytes" /run/zonefs/seq/5
+    try "append somewhere else" dd if=/run/piece of=/run/zonefs/seq/5 bs=4k seek=200 count=1 oflag=direct conv=notrunc \
+        status=none
+    try "truncate to the middle" truncate -s 4k /run/zonefs/seq/5
+    try "truncate to its end" truncate -s 4M /run/zonefs/seq/5
+    try "truncate to nothing" truncate -s 0 /run/zonefs/seq/5
+    try "unlink" rm -f /run/zonefs/seq/5
+    umount /run/zonefs
+    try "reset all" blkzone reset "$device"
+    zones
+}
+
+# The same by SCSI commands, where the disk takes some; not compared with disks that do not. LBAs are sectors here.
+by_scsi() {
+    [ -e "/sys/block/${device#/dev/}/device/vendor" ] || return 0
+    try "scsi OPEN ZONE" sg_zone --open --zone="$(start_of 8)" "$device"
+    try "scsi CLOSE ZONE" sg_zone --close --zone="$(start_of 8)" "$device"
+    try "scsi FINISH ZONE" sg_zone --finish --zone="$(start_of 9)" "$device"
+    zones | sed 's/^/scsi /'
+    try "scsi RESET WRITE POINTER" sg_reset_wp --zone="$(start_of 9)" "$device"
+    try "scsi RESET WRITE POINTER, all" sg_reset_wp --all "$device"
+    try "scsi REPORT ZONES" sh -c "sg_rep_zones --num=9 $device | grep -cE 'Zone (descriptor|start)'"
+    try "scsi OPEN ZONE of a conventional one" sg_zone --open --zone=0 "$device"
+    try "scsi OPEN ZONE from the middle" sg_zone --open --zone=$(($(start_of 8) + 8)) "$device"
+    try "scsi READ CAPACITY" sh -c "sg_readcap -16 $device | sed -n 's/.*Last LBA=\([0-9]*\).*/\1/p'"
+    try "scsi zoned VPD" sh -c "sg_vpd --page=zbdc $device | tail -n +2 | tr -s ' \n' ' '"
+}
+
+first=
+[ $# -lt 2 ] || rows=("${@:2}")
+for row in "${rows[@]}"; do
+    $row up
+    for part in one_zone several_zones by_fio by_zonefs by_scsi; do
+        echo "== $part"
+        $part
+    done >"/run/conformance-$row"
+    $row down
+    if [ -z "$first" ]; then
+        first=$row
+        sed "s/^/$row: /" "/run/conformance-$row"
+        continue
+    fi
+    grep "^scsi" "/run/conformance-$row" | sed "s/^/$row: /" || true
+    differences=$(diff <(grep -v "^scsi" "/run/conformance-$first") <(grep -v "^scsi" "/run/conformance-$row") | grep '^[<>]' || true)
+    known=$(known_differences | sed -n "s/^$row: //p")
+    if [ "$differences" != "$known" ]; then
+        echo "$row does not answer as $first does ($first <, $row >):"
+        echo "$differences"
+        echo "known are:"
+        echo "$known"
+        exit 1
+    fi
+    held "$row answers as $first does${known:+, but for what is known}"
+done
