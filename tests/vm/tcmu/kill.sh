@@ -23,15 +23,18 @@ serve() {
     wait_until 60 grep -q ready "$work/ready" || fail "refluxd is not ready"
 }
 
-writes() { awk '{ print $5 }' "/sys/block/$disk/stat"; }
-# goes_on FROM: a hundred more writes have ended.
-goes_on() { [ "$(writes)" -ge "$(($1 + 100))" ]; }
+# have_ended FROM MORE: so many writes since there were FROM of them, which `writes` counts.
+count_writes() { read -r _ _ _ _ writes _ <"/sys/block/$disk/stat"; }
+have_ended() {
+    count_writes
+    [ "$writes" -ge $(($1 + $2)) ]
+}
 
-# Where load NUMBER writes: two sequential zones, and 2 MiB of the conventional ones. In MiB.
-sequential_at() { echo $((64 + 8 * ($1 - 1))); }
+# Where load NUMBER writes: a sequential zone, and 2 MiB of the conventional ones. In MiB.
+sequential_at() { echo $((64 + 4 * ($1 - 1))); }
 conventional_at() { echo $((2 * ($1 - 1))); }
 
-# Each block once, so that all is read back and verified.
+# Each block once, so that all is read back and verified. For four seconds: long enough to be killed over.
 load() {
     cat >"$work/job" <<FIO
 [global]
@@ -45,13 +48,13 @@ iodepth=8
 zonemode=zbd
 rw=write
 bs=16k
-rate=3m
+rate=1m
 offset=$(sequential_at "$1")m
-size=8m
+size=4m
 [conventional]
 rw=randwrite
 bs=4k
-rate=1m
+rate=512k
 offset=$(conventional_at "$1")m
 size=2m
 FIO
@@ -61,23 +64,22 @@ FIO
 # What load NUMBER has written, as it stands there now.
 checksum() {
     {
-        dd if="/dev/$disk" iflag=direct bs=1M skip="$(sequential_at "$1")" count=8
+        dd if="/dev/$disk" iflag=direct bs=1M skip="$(sequential_at "$1")" count=4
         dd if="/dev/$disk" iflag=direct bs=1M skip="$(conventional_at "$1")" count=2
     } 2>/dev/null | cksum
 }
 
 kill_under_load() {
-    local begin
-    begin=$(writes)
+    count_writes
     load "$1" &
     fio=$!
-    wait_until 60 goes_on "$begin" || fail "no I/O before kill $1"
+    wait_until 60 have_ended "$writes" 20 || fail "no I/O before kill $1"
     kill -9 "$daemon"
     wait "$daemon" 2>/dev/null
     [ -d "/proc/$fio" ] || fail "fio was done before kill $1"
-    begin=$(writes)
+    count_writes
     serve
-    wait_until 60 goes_on "$begin" || fail "no I/O after kill $1"
+    wait_until 60 have_ended "$writes" 1 || fail "no I/O after kill $1"
     wait "$fio" || fail "fio ended with $? after kill $1"
     echo "$engine: killed $1 times, I/O goes on"
 }
@@ -104,7 +106,7 @@ run_engine() {
     echo "$engine: all data as they were"
     grep -c "the daemon before was killed" "$work/log" | sed "s/^/$engine: write pointers kept: /"
     grep -v -e "the daemon before was killed" -e "taken away from outside" "$work/log" | sed "s/^/$engine: log: /"
-    blkzone report -o $((64 * 2048)) -c $((2 * times)) "/dev/$disk" | grep -c "(fu)" | sed "s/^/$engine: full zones: /"
+    blkzone report -o $((64 * 2048)) -c "$times" "/dev/$disk" | grep -c "(fu)" | sed "s/^/$engine: full zones: /"
     lio_remove 1 disk
     wait "$daemon"
     echo "$engine: refluxd ended with $?"
