@@ -23,12 +23,19 @@ serve() {
     wait_until 60 grep -q ready "$work/ready" || fail "refluxd is not ready"
 }
 
-writes() { awk '{ print $5 }' "/sys/block/$disk/stat"; }
-# goes_on FROM: a hundred more writes have ended.
-goes_on() { [ "$(writes)" -ge "$(($1 + 100))" ]; }
+# have_ended FROM MORE: so many writes since there were FROM of them, which `writes` counts.
+count_writes() { read -r _ _ _ _ writes _ <"/sys/block/$disk/stat"; }
+have_ended() {
+    count_writes
+    [ "$writes" -ge $(($1 + $2)) ]
+}
 
-# In sequential zones at their pointers, in conventional ones anywhere; each block once, so that all is read back.
-write_job() {
+# Where load NUMBER writes: a sequential zone, and 2 MiB of the conventional ones. In MiB.
+sequential_at() { echo $((64 + 4 * ($1 - 1))); }
+conventional_at() { echo $((2 * ($1 - 1))); }
+
+# Each block once, so that all is read back and verified. For four seconds: long enough to be killed over.
+load() {
     cat >"$work/job" <<FIO
 [global]
 filename=/dev/$disk
@@ -36,41 +43,52 @@ direct=1
 ioengine=libaio
 verify=crc32c
 verify_fatal=1
-rate=3m
+iodepth=8
 [sequential]
 zonemode=zbd
 rw=write
 bs=16k
-iodepth=8
-offset=64m
-size=${mib}m
+rate=1m
+offset=$(sequential_at "$1")m
+size=4m
 [conventional]
 rw=randwrite
 bs=4k
-iodepth=8
-offset=0
-size=24m
+rate=512k
+offset=$(conventional_at "$1")m
+size=2m
 FIO
+    fio "$work/job" --output="$work/fio"
 }
 
-kill_and_restart() {
-    local begin
-    wait_until 60 goes_on "$(writes)" || fail "no I/O before kill $1"
-    [ -d "/proc/$fio" ] || fail "fio was done before kill $1"
+# What load NUMBER has written, as it stands there now.
+checksum() {
+    {
+        dd if="/dev/$disk" iflag=direct bs=1M skip="$(sequential_at "$1")" count=4
+        dd if="/dev/$disk" iflag=direct bs=1M skip="$(conventional_at "$1")" count=2
+    } 2>/dev/null | cksum
+}
+
+kill_under_load() {
+    count_writes
+    load "$1" &
+    fio=$!
+    wait_until 60 have_ended "$writes" 20 || fail "no I/O before kill $1"
     kill -9 "$daemon"
     wait "$daemon" 2>/dev/null
-    begin=$(writes)
+    [ -d "/proc/$fio" ] || fail "fio was done before kill $1"
+    count_writes
     serve
-    wait_until 60 goes_on "$begin" || fail "no I/O after kill $1"
+    wait_until 60 have_ended "$writes" 1 || fail "no I/O after kill $1"
+    wait "$fio" || fail "fio ended with $? after kill $1"
     echo "$engine: killed $1 times, I/O goes on"
 }
 
 # In a shell of its own: `fail` ends it.
 run_engine() {
-    local status
+    local sums=()
     engine=$1
     work=$(mktemp -d -p /run/scratch)
-    mib=$((24 + 8 * times))
     "$refluxd" format "$work/image" --size 1GiB --zone-size 4MiB --conventional 16 --model host-managed \
         --max-open 16 || fail format
     serve
@@ -78,19 +96,17 @@ run_engine() {
     disk=$(lio_lun 1 disk) || fail "no disk"
     # Commands may have to wait for the next daemon.
     echo 300 >"/sys/block/$disk/device/timeout"
-    write_job
-    fio "$work/job" --output="$work/fio" &
-    fio=$!
     for i in $(seq "$times"); do
-        kill_and_restart "$i"
+        kill_under_load "$i"
+        sums[i]=$(checksum "$i")
     done
-    wait "$fio"
-    status=$?
-    echo "$engine: fio ended with $status"
-    [ "$status" = 0 ] || fail "fio found what it should not"
+    for i in $(seq "$times"); do
+        [ "$(checksum "$i")" = "${sums[i]}" ] || fail "load $i is not as it was"
+    done
+    echo "$engine: all data as they were"
     grep -c "the daemon before was killed" "$work/log" | sed "s/^/$engine: write pointers kept: /"
     grep -v -e "the daemon before was killed" -e "taken away from outside" "$work/log" | sed "s/^/$engine: log: /"
-    blkzone report -o $((64 * 2048)) -c $((mib / 4)) "/dev/$disk" | grep -c "(fu)" | sed "s/^/$engine: full zones: /"
+    blkzone report -o $((64 * 2048)) -c "$times" "/dev/$disk" | grep -c "(fu)" | sed "s/^/$engine: full zones: /"
     lio_remove 1 disk
     wait "$daemon"
     echo "$engine: refluxd ended with $?"

@@ -177,9 +177,10 @@ constexpr std::array zone_commands{
     ZoneCommand{3, DeviceOperation::open_zone}, ZoneCommand{4, DeviceOperation::reset_zone}};
 
 TEST(Plan, ZoneCommandsNameAZoneOrAll) {
-    for (const auto& [action, operation] : zone_commands) {
+    for (const ZoneCommand& command : zone_commands) {
+        const DeviceOperation operation = command.operation;
         const auto with = [&](std::uint64_t lba, unsigned count, unsigned all) {
-            Cdb cdb = cdb_16(Opcode::zbc_out, lba, count, action);
+            Cdb cdb = cdb_16(Opcode::zbc_out, lba, count, command.action);
             cdb[14] = static_cast<std::uint8_t>(all);
             return plan(host_managed(), cdb).plan;
         };

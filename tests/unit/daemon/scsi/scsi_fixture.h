@@ -94,7 +94,8 @@ inline void expect_refused(const Plan& plan, Sense sense) {
 }  // namespace reflux::scsi::test
 
 namespace reflux {
-inline void PrintTo(const Sense& sense, std::ostream* out) {
+// GoogleTest's name for it.
+inline void PrintTo(const Sense& sense, std::ostream* out) {  // NOLINT(readability-identifier-naming)
     *out << fmt::format("{:x}/{:02x}/{:02x}", sense.key, sense.asc, sense.ascq);
 }
 }  // namespace reflux
