@@ -27,6 +27,21 @@ class Ring {
     Status enable();
 
     [[nodiscard]] io_uring* get() const { return ring_.get(); }
+    // Submits what is queued and waits for a completion. What the kernel may say besides success (EINTR,
+    // EAGAIN and EBUSY under memory pressure) passes, and what was not submitted stays in the ring.
+    void submit_and_wait() { static_cast<void>(::io_uring_submit_and_wait(get(), 1)); }
+    // Gives each completion that is there to visit(const io_uring_cqe&).
+    template <class Visit>
+    void take_completions(Visit visit) {
+        unsigned head = 0;
+        unsigned count = 0;
+        io_uring_cqe* cqe = nullptr;
+        io_uring_for_each_cqe(get(), head, cqe) {
+            visit(*cqe);
+            ++count;
+        }
+        ::io_uring_cq_advance(get(), count);
+    }
 
   private:
     struct Destroy {

@@ -193,21 +193,12 @@ void UringEngine::run() {
                 break;
             }
         }
-        // What it may say besides success (EINTR, EAGAIN and EBUSY under memory pressure) passes, and what
-        // was not submitted stays in the ring.
-        static_cast<void>(::io_uring_submit_and_wait(ring_.get(), 1));
+        ring_.submit_and_wait();
         {
             const std::lock_guard lock(mutex_);
             asleep_ = false;
         }
-        unsigned head = 0;
-        unsigned count = 0;
-        io_uring_cqe* cqe = nullptr;
-        io_uring_for_each_cqe(ring_.get(), head, cqe) {
-            on_completion(*cqe);
-            ++count;
-        }
-        ::io_uring_cq_advance(ring_.get(), count);
+        ring_.take_completions([this](const io_uring_cqe& cqe) { on_completion(cqe); });
     }
     // The kernel takes a ring down after its file is closed, some time later; until then it would hold the
     // image open, and locked.

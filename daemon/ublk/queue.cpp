@@ -110,16 +110,8 @@ Status Queue::run(const std::function<void()>& woken) {
         }
         unsent_ = 0;
         unsent_bytes_ = 0;
-        // What it may say besides success (EINTR, EAGAIN and EBUSY under memory pressure) passes.
-        static_cast<void>(::io_uring_submit_and_wait(ring_.get(), 1));
-        unsigned head = 0;
-        unsigned count = 0;
-        io_uring_cqe* cqe = nullptr;
-        io_uring_for_each_cqe(ring_.get(), head, cqe) {
-            on_completion(*cqe);
-            ++count;
-        }
-        ::io_uring_cq_advance(ring_.get(), count);
+        ring_.submit_and_wait();
+        ring_.take_completions([this](const io_uring_cqe& cqe) { on_completion(cqe); });
         if (std::exchange(woken_, false)) {
             woken();
         }

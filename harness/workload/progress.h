@@ -5,7 +5,7 @@
 // its mlockall.
 #pragma once
 
-#include "backend/base/owner.h"
+#include "backend/base/mapping.h"
 #include "backend/base/result.h"
 #include "backend/base/unique_fd.h"
 #include "harness/workload/latency.h"
@@ -164,17 +164,6 @@ struct Totals {
     std::string first_error;     // of the lowest-numbered worker that has one
 };
 
-struct Mapping {
-    void* address = nullptr;
-    std::size_t length = 0;
-    bool operator==(const Mapping&) const = default;
-};
-struct MappingTraits {
-    using Handle = Mapping;
-    static constexpr Handle none() noexcept { return {}; }
-    static void release(Handle mapping) noexcept;
-};
-
 // Owns one mapping of the region and a descriptor of it. Movable; the slots are at the same place after a
 // move.
 class SharedState {
@@ -204,11 +193,11 @@ class SharedState {
 
   private:
     struct Region;
-    SharedState(UniqueFd fd, Owner<MappingTraits> mapping, const Layout& layout);
+    SharedState(UniqueFd fd, UniqueMapping mapping, const Layout& layout);
     [[nodiscard]] Region& region() const;
 
     UniqueFd fd_;
-    Owner<MappingTraits> mapping_;
+    UniqueMapping mapping_;
     Layout layout_;
 };
 

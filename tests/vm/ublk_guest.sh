@@ -132,15 +132,15 @@ zbd() {
     stop
 }
 
-# Killed under load, again and again, with each engine in turn; fio waits meanwhile and reads all in the end.
+# Killed under load, again and again, and taken over with each engine in turn. fio waits meanwhile, and reads all in the end.
 recovery() {
-    "$refluxd" format load.img --size 2GiB --zone-size 8MiB --conventional 1 --model host-managed --max-open 12
+    "$refluxd" format load.img --size 512MiB --zone-size 8MiB --conventional 1 --model host-managed --max-open 12
     serve load.img
-    fio --name=load --filename="$disk" --direct=1 --zonemode=zbd --rw=randwrite --bsrange=4k-128k --offset=8M --size=2000M \
-        --io_size=$((cycles * 40 + 32))M --max_open_zones=6 --verify=crc32c --ioengine=libaio --iodepth=16 --rate=12M \
-        >fio.out 2>&1 &
-    load=$!
     for cycle in $(seq "$cycles"); do
+        fio --name=load --filename="$disk" --direct=1 --zonemode=zbd --rw=randwrite --bsrange=4k-128k --offset=8M \
+            --size=480M --io_size=48M --max_open_zones=6 --verify=crc32c --ioengine=libaio --iodepth=16 --rate=16M \
+            >fio.out 2>&1 &
+        load=$!
         until_true has_written $(($(sectors_written) + 16384))
         kill -0 $load || fail "fio ended before the kill: $(cat fio.out)"
         kill_hard
@@ -150,8 +150,9 @@ recovery() {
             2) engine=uring ;;
         esac
         serve load.img --recover "$id" --engine "$engine"
+        wait $load || fail "cycle $cycle, $engine: $(cat fio.out)"
+        echo "ublk recovered: $cycle"
     done
-    wait $load || fail "$(cat fio.out)"
     stop
     "$refluxd" fsck load.img || fail "fsck"
     rm load.img

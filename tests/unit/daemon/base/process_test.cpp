@@ -130,26 +130,31 @@ TEST(Log, IsBoundedForTheLifeOfTheProcess) {
     EXPECT_THAT(*text, testing::EndsWith("refluxd: log limit reached; what follows is not logged\n"));
 }
 
-TEST(Threads, AreListedWithRolesAndFlags) {
-    std::jthread control([](const std::stop_token& token) {
-        ::pthread_setname_np(::pthread_self(), control_thread_name);
+void expect_listed(const char* name, std::string_view role) {
+    std::jthread thread([name](const std::stop_token& token) {
+        ::pthread_setname_np(::pthread_self(), name);
         while (!token.stop_requested()) {
             ::poll(nullptr, 0, 1);
         }
     });
-    const auto has_control = [] {
+    const auto is_listed = [&] {
         const auto threads = list_threads();
-        return threads && std::any_of(threads->begin(), threads->end(), [](const ThreadInfo& thread) {
-                   return thread.role == "control" && thread.name == control_thread_name && thread.tid > 0 &&
-                          thread.flags != 0;
+        return threads && std::any_of(threads->begin(), threads->end(), [&](const ThreadInfo& one) {
+                   return one.role == role && one.name == name && one.tid > 0 && one.flags != 0;
                });
     };
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     bool found = false;
     while (!found && std::chrono::steady_clock::now() < end) {
-        found = has_control();
+        found = is_listed();
     }
-    EXPECT_TRUE(found);
+    EXPECT_TRUE(found) << name;
+}
+
+TEST(Threads, AreListedWithRolesAndFlags) {
+    expect_listed(control_thread_name, "control");
+    expect_listed(front_end_thread_name, "front_end");
+    expect_listed(ublk_thread_name, "front_end");
 }
 
 // In a child of its own.
