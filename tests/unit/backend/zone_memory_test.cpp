@@ -186,9 +186,14 @@ TEST_F(ZoneMemoryTest, WhatIsNotOfTheImageAsItIsIsNotTaken) {
         const auto between = open("").value();  // a daemon that keeps nothing
         std::vector<std::byte> data(4096);
         EXPECT_EQ(run(*between, Op::write, zone_size, data), 0);
+        EXPECT_EQ(run(*between, Op::flush, 0), 0);
     }
     start();
     EXPECT_FALSE(device_->zones_were_kept()) << "the image has gone on without it";
+    restart();
+    EXPECT_TRUE(device_->zones_were_kept());
+    EXPECT_EQ(written(1), 4096U);
+    EXPECT_NE(write(zone_size, 'x'), 0) << "a last write of an older session";
     kill();
     format(ZoneModel::host_managed);
     start();
