@@ -40,7 +40,7 @@ struct DeviceOptions {
     bool direct = false;              // past the page cache where requests are aligned
     io::CallOptions calls;            // around and with each read and write
     // Where the zones are kept for the daemon after this one, should it be killed (zone_memory_folder());
-    // empty: write pointers are as of the last flush then.
+    // empty, and of an image that is to be translated: write pointers are as of the last flush then.
     std::string zone_memory;
 };
 

@@ -200,6 +200,21 @@ TEST_F(ZoneMemoryTest, WhatIsNotOfTheImageAsItIsIsNotTaken) {
     EXPECT_FALSE(device_->zones_were_kept()) << "another image";
 }
 
+TEST_F(ZoneMemoryTest, OfATranslatedImageNothingIsKept) {
+    const auto geometry = ZonedGeometry::make({.size = {8 * zone_size},
+                                               .zone_size = {zone_size},
+                                               .conventional = 1,
+                                               .model = ZoneModel::host_managed})
+                              .value();
+    ASSERT_TRUE(format_image(image(), geometry, true, true));
+    start();
+    EXPECT_EQ(write(zone_size, 'a'), 0);
+    restart();
+    EXPECT_FALSE(device_->zones_were_kept());
+    EXPECT_EQ(written(1), 0U);
+    EXPECT_TRUE(std::filesystem::is_empty(memory_.path()));
+}
+
 TEST_F(ZoneMemoryTest, AFolderOnADiskIsRefused) {
     const test::TemporaryFolder build(REFLUX_BUILD_DIR "/");
     const auto device = open(build.path());
