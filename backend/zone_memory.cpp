@@ -145,8 +145,12 @@ std::optional<ZoneMemory::Kept> ZoneMemory::kept(const Superblock& superblock) c
 }
 
 void ZoneMemory::begin(const ZoneTable& zones, std::uint64_t sequence) {
-    if (header().sequence.load() + 1 < sequence) {
-        header().sequence.store(0);  // what was left here is of an older session
+    const std::uint64_t before = header().sequence.load();
+    if (before != sequence && before + 1 != sequence) {  // what kept() would not have taken
+        header().sequence.store(0);
+        for (Record& record : records()) {
+            record.last_write.store(0);
+        }
     }
     for (std::uint64_t id = 0; id < geometry_.zone_count(); ++id) {
         const Zone zone = zones.zone({id});

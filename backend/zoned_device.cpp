@@ -54,6 +54,7 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
                                                              .threads = options.threads,
                                                              .direct = options.direct,
                                                              .calls = options.calls}));
+    // A translation's map is as of the last flush: the zones that it lies in have to be, too.
     if (options.zone_memory.empty() || opened.image.superblock().translated) {
         return start(std::move(opened), std::move(engine));
     }

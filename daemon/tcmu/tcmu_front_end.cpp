@@ -35,6 +35,10 @@ class TcmuFrontEnd final : public FrontEnd {
 
   private:
     [[nodiscard]] std::string config() const { return "reflux/" + name_; }
+    // Behind our name may stand what the device's maker likes.
+    [[nodiscard]] bool is_ours(const DeviceName& device) const {
+        return device.config == config() || device.config.starts_with(config() + "/");
+    }
     [[nodiscard]] std::optional<FoundDevice> ours(const DeviceEvent& event) const;
     Status take_over();
     Status enter(const FoundDevice& device, bool is_old);
@@ -54,7 +58,7 @@ class TcmuFrontEnd final : public FrontEnd {
 
 std::optional<FoundDevice> TcmuFrontEnd::ours(const DeviceEvent& event) const {
     auto name = parse_device_name(event.device);
-    if (!name || name->config != config()) {
+    if (!name || !is_ours(*name)) {
         return std::nullopt;
     }
     return FoundDevice{.minor = event.minor, .name = *std::move(name)};
@@ -84,7 +88,7 @@ void TcmuFrontEnd::leave() {
 
 Status TcmuFrontEnd::take_over() {
     for (const FoundDevice& device : list_devices()) {
-        if (device.name.config == config()) {
+        if (is_ours(device.name)) {
             return enter(device, true);
         }
     }

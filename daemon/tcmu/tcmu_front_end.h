@@ -1,5 +1,6 @@
 // The TCMU front end: the disk as a SCSI disk of LIO, whose device of the kernel (backstore "user") somebody
-// makes through configfs with the dev_config "reflux/NAME". docs/tcmu.md tells how.
+// makes through configfs with the dev_config "reflux/NAME", or "reflux/NAME/" and what they like.
+// docs/tcmu.md tells how.
 //
 // The device may be made, removed and made again while this serves; a device that is there already, because
 // the daemon that served it has died, is taken over. Threads: with an inline engine as many as it takes

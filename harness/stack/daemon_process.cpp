@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -177,6 +179,17 @@ Status make_daemon_image(Building& building) {
     }
     // A TCMU handler makes the file itself, in its own format.
     return plan.foreign->config.empty() ? make_plain_file(building.image(), plan.upper_size) : Status{};
+}
+
+Result<std::vector<std::string>> zone_memory_arguments(Building& building) {
+    struct statfs status {};
+    const std::string& folder = building.journal.folder();
+    if (::statfs(folder.c_str(), &status) != 0 || status.f_type != TMPFS_MAGIC) {
+        return std::vector<std::string>{};
+    }
+    const std::string file = folder + "/zones";
+    REFLUX_CHECK(building.journal.intend(journal::Kind::file, file));
+    return std::vector<std::string>{"--zone-memory", file};
 }
 
 std::string device_name(const journal::Journal& journal) {

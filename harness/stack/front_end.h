@@ -55,6 +55,9 @@ std::string filled(std::string text, const Building& building);
 Status make_plain_file(const std::string& path, Bytes size);
 // The image that refluxd formats, or a sparse file for a foreign daemon.
 Status make_daemon_image(Building& building);
+// Where refluxd keeps what must outlive a kill, so that it goes with the run; nothing where the run's folder
+// is in no memory filesystem.
+Result<std::vector<std::string>> zone_memory_arguments(Building& building);
 // refluxd with the arguments of its front end, or the foreign daemon; returns when it serves.
 struct Started {
     std::string serves;  // what the foreign daemon's `serves` names; empty for refluxd

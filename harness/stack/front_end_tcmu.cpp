@@ -93,7 +93,9 @@ Status up(Building& building) {
     constexpr const char* core_state = "/etc/target";
     REFLUX_CHECK(::access(core_state, F_OK) == 0 ? Status{} : make_directory(core_state, building.journal));
     const auto name = device_name(building.journal);
-    REFLUX_CHECK(daemon_up(building, {"--front-end", "tcmu", "--name", name}));
+    REFLUX_TRY(auto arguments, zone_memory_arguments(building));
+    arguments.insert(arguments.end(), {"--front-end", "tcmu", "--name", name});
+    REFLUX_CHECK(daemon_up(building, arguments));
     const auto config =
         building.plan.foreign ? filled(building.plan.foreign->config, building) : "reflux/" + name;
     REFLUX_TRY(const auto device, make_core_device(building, config));

@@ -6,7 +6,9 @@ namespace {
 
 Status up(Building& building) {
     REFLUX_TRY(const auto id, building.journal.intend(journal::Kind::ublk_device, ""));
-    REFLUX_TRY(const auto started, daemon_up(building, {"--front-end", "ublk"}));
+    REFLUX_TRY(auto arguments, zone_memory_arguments(building));
+    arguments.insert(arguments.end(), {"--front-end", "ublk"});
+    REFLUX_TRY(const auto started, daemon_up(building, arguments));
     constexpr std::string_view prefix = "/dev/ublkb";
     if (!started.device.starts_with(prefix)) {
         return fail(ErrorKind::system, "refluxd names no ublk device in its ready line");

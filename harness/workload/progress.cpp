@@ -58,17 +58,17 @@ struct SharedState::Region {
 namespace {
 
 // Populated: each page is there before the workload starts, and belongs to the memcg of the one who made it.
-Result<UniqueMapping> map_region(int fd, std::size_t length) {
+Result<Mapping> map_region(int fd, std::size_t length) {
     void* address = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (address == MAP_FAILED) {
         return fail_errno("mmap of the workload's shared region");
     }
-    return UniqueMapping({.address = address, .length = length});
+    return Mapping({.address = address, .length = length});
 }
 
 }  // namespace
 
-SharedState::SharedState(UniqueFd fd, UniqueMapping mapping, const Layout& layout)
+SharedState::SharedState(UniqueFd fd, Mapping mapping, const Layout& layout)
     : fd_(std::move(fd)), mapping_(std::move(mapping)), layout_(layout) {}
 
 Result<SharedState> SharedState::create(const WorkloadPlan& plan) {

@@ -193,11 +193,11 @@ class SharedState {
 
   private:
     struct Region;
-    SharedState(UniqueFd fd, UniqueMapping mapping, const Layout& layout);
+    SharedState(UniqueFd fd, Mapping mapping, const Layout& layout);
     [[nodiscard]] Region& region() const;
 
     UniqueFd fd_;
-    UniqueMapping mapping_;
+    Mapping mapping_;
     Layout layout_;
 };
 

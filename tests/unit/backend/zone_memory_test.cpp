@@ -186,13 +186,33 @@ TEST_F(ZoneMemoryTest, WhatIsNotOfTheImageAsItIsIsNotTaken) {
         const auto between = open("").value();  // a daemon that keeps nothing
         std::vector<std::byte> data(4096);
         EXPECT_EQ(run(*between, Op::write, zone_size, data), 0);
+        EXPECT_EQ(run(*between, Op::flush, 0), 0);
     }
     start();
     EXPECT_FALSE(device_->zones_were_kept()) << "the image has gone on without it";
+    restart();
+    EXPECT_TRUE(device_->zones_were_kept());
+    EXPECT_EQ(written(1), 4096U);
+    EXPECT_NE(write(zone_size, 'x'), 0) << "a last write of an older session";
     kill();
     format(ZoneModel::host_managed);
     start();
     EXPECT_FALSE(device_->zones_were_kept()) << "another image";
+}
+
+TEST_F(ZoneMemoryTest, OfATranslatedImageNothingIsKept) {
+    const auto geometry = ZonedGeometry::make({.size = {8 * zone_size},
+                                               .zone_size = {zone_size},
+                                               .conventional = 1,
+                                               .model = ZoneModel::host_managed})
+                              .value();
+    ASSERT_TRUE(format_image(image(), geometry, true, true));
+    start();
+    EXPECT_EQ(write(zone_size, 'a'), 0);
+    restart();
+    EXPECT_FALSE(device_->zones_were_kept());
+    EXPECT_EQ(written(1), 0U);
+    EXPECT_TRUE(std::filesystem::is_empty(memory_.path()));
 }
 
 TEST_F(ZoneMemoryTest, AFolderOnADiskIsRefused) {

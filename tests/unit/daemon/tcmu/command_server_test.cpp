@@ -43,7 +43,13 @@ scsi::Cdb inquiry(unsigned page, bool vital, unsigned allocation = 255) {
     return cdb;
 }
 
-class CommandServerTest : public testing::TestWithParam<const char*> {
+struct EngineCase {
+    const char* name;
+    const char* engine;
+    std::optional<unsigned> threads;
+};
+
+class CommandServerTest : public testing::TestWithParam<EngineCase> {
   protected:
     void SetUp() override {
         const auto geometry = ZonedGeometry::make({.size = mebibytes(1),
@@ -52,7 +58,9 @@ class CommandServerTest : public testing::TestWithParam<const char*> {
                                                    .model = ZoneModel::host_managed})
                                   .value();
         ASSERT_TRUE(format_image(folder_ / "image", geometry, false));
-        device_ = ZonedDevice::open(folder_ / "image", {.engine = GetParam()}).value();
+        device_ =
+            ZonedDevice::open(folder_ / "image", {.engine = GetParam().engine, .threads = GetParam().threads})
+                .value();
         pool_ = RequestPool::make(device_->max_in_flight()).value();
         ring_ = kernel_.ring();
         auto unit = scsi::zoned_unit(geometry).value();
@@ -62,9 +70,15 @@ class CommandServerTest : public testing::TestWithParam<const char*> {
     }
     void TearDown() override { ASSERT_TRUE(device_->close()); }
 
-    // All that is in the ring, to its end.
+    // All that is in the ring, to its end, by as many threads as the engine lets do I/O.
     std::vector<Completed> serve() {
-        EXPECT_TRUE(server_->serve_all([] {}));
+        {
+            std::vector<std::jthread> threads;
+            for (std::size_t i = 1; device_->is_inline() && i < device_->max_in_flight(); ++i) {
+                threads.emplace_back([this] { EXPECT_TRUE(server_->serve_all([] {})); });
+            }
+            EXPECT_TRUE(server_->serve_all([] {}));
+        }
         device_->drain();
         return kernel_.take_completions();
     }
@@ -97,8 +111,10 @@ void expect_refused(const Completed& done, unsigned key, unsigned asc, unsigned 
     EXPECT_EQ(done.sense[13], ascq);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, CommandServerTest, testing::Values("sync", "threads"),
-                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Engines, CommandServerTest,
+                         testing::Values(EngineCase{"sync", "sync", {}}, EngineCase{"threads", "threads", {}},
+                                         EngineCase{"sync_of_three", "sync", 3}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST_P(CommandServerTest, WritesAndReadsOfOnePieceAndOfSeveral) {
     fill(0, 'a');

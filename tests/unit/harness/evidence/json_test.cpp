@@ -29,7 +29,7 @@ Evidence full() {
                  .work_bytes = 7,
                  .daemon_limit_bytes = 33554432};
     it.environment = {"6.18.5", "#1 SMP \"quoted\"", "x86_64", "v1", 25769803776U, 2};
-    it.devices = {"7:0", "7:1", "ext4", "xfs", "fuse", 58};
+    it.devices = {"7:0", "7:1", "ext4", "xfs", "fuse", 58, "8:0", "dm-zoned", "refluxd"};
     it.placement = "shared";
     it.engine = "sync";
     it.mitigations = {{.name = "io_flusher", .applied = true, .detail = "0x580040"}};
@@ -37,7 +37,7 @@ Evidence full() {
     it.harness_error = "no\nerror\t";
     it.daemon_tids = {4240, 4241};
     it.daemon_io_tids = {4240};
-    it.progress = {{1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10.25}, {.at_s = -1.0}};
+    it.progress = {{1.5, 2, 3, 4, 5, 6, 7, 8, 11, 12, 9, 10.25}, {.at_s = -1.0}};
     evidence::TaskSample task{1, 2, "refluxd", "daemon", 'D', 0x400040, 10, 11, 12, {"a", "b"}};
     it.stall = evidence::Stall{.detected_s = 16.5,
                                .last_completion_s = 8.4,
