@@ -98,7 +98,8 @@ Status serve_device(const ServeOptions& options, const Served& served, ReadyLine
         return fail(end.error());
     }
     if (*end == ServeEnd::taken_away) {
-        log_line(fmt::format("{} was taken away from outside", to_line(stand->front_end->whereabouts())));
+        log_line(fmt::format("the disk was taken away from outside: {}",
+                             to_line(stand->front_end->whereabouts())));
     }
     return closed;
 }

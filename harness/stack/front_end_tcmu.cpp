@@ -26,12 +26,12 @@ std::string free_name(const std::string& prefix) {
     }
 }
 
-// A handler that has just begun may not listen yet; the kernel says EAGAIN then.
+// A handler that has just begun may not listen yet; the kernel says EAGAIN then, or EINTR.
 Status enable(const std::string& device) {
     Status enabled;
     const bool done = journal::wait_until(handler_time, [&] {
         enabled = write_configfs(device + "/enable", "1");
-        return enabled || enabled.error().errnum != EAGAIN;
+        return enabled || (enabled.error().errnum != EAGAIN && enabled.error().errnum != EINTR);
     });
     return done ? enabled : Status(fail(enabled.error().within("no handler takes the device")));
 }

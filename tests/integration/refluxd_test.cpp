@@ -245,7 +245,7 @@ TEST_F(RefluxdTest, AnUnmountFromOutsideIsACleanEnd) {
     ASSERT_TRUE(process) << process.error().message;
     run_tool({"umount", mountpoint_});
     EXPECT_EQ(process->wait(), 0);
-    EXPECT_THAT(process->errors(), HasSubstr("unmounted from outside"));
+    EXPECT_THAT(process->errors(), HasSubstr("taken away from outside"));
 }
 
 TEST_F(RefluxdTest, TheDiskCannotBeChangedButInItsData) {
