@@ -14,6 +14,8 @@
 #include "harness/run/requirements.h"
 #include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
+#include "harness/stack/front_end.h"
+#include "harness/stack/kernel_modules.h"
 #include "harness/verdict/verdict.h"
 #include "harness/vm/accelerator.h"
 #include "harness/vm/kernel.h"
@@ -101,10 +103,30 @@ std::vector<probe::Finding> virtual_machines() {
     return findings;
 }
 
+// Those that need modules of the kernel.
+std::vector<probe::Finding> front_ends() {
+    std::vector<probe::Finding> findings;
+    for (const auto& name : stack::front_end_names()) {
+        const auto& modules = stack::find_front_end(name)->modules;
+        Status loadable;
+        for (const auto module : modules) {
+            loadable = loadable ? stack::can_load_module(module) : std::move(loadable);
+        }
+        if (!modules.empty()) {
+            findings.push_back(probe::finding_of("front end " + name, loadable,
+                                                 fmt::format("{}", fmt::join(modules, ", "))));
+        }
+    }
+    return findings;
+}
+
 }  // namespace
 
 ExitCode probe_verb() {
     auto findings = probe::probe(image_folder());
+    for (auto& finding : front_ends()) {
+        findings.push_back(std::move(finding));
+    }
     for (auto& finding : virtual_machines()) {
         findings.push_back(std::move(finding));
     }
