@@ -1,7 +1,5 @@
 #include "backend/zone_memory.h"
 
-#include "backend/base/kernel_file.h"
-
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -33,15 +31,14 @@ Zone zone_of(std::uint64_t word, ZoneType type) {
             .reset_recommended = (word & reset_recommended_bit) != 0};
 }
 
-constexpr std::string_view prefix = "refluxd-";
-constexpr std::string_view suffix = ".zones";
+constexpr std::uint64_t file_magic = 0x31454e5a584c4652;  // "RFLXZNE1"
 
 std::string file_name(const Superblock& superblock) {
-    std::string name(prefix);
+    std::string name = "refluxd-";
     for (const std::uint8_t byte : superblock.uuid) {
         name += fmt::format("{:02x}", byte);
     }
-    return name.append(suffix);
+    return name + ".zones";
 }
 
 bool is_in_memory(const struct statfs& status) {
@@ -54,10 +51,38 @@ Status check_in_memory(int fd, const std::string& path) {
         return fail_errno("statfs " + path);
     }
     if (!is_in_memory(status)) {
-        ::unlink(path.c_str());
         return fail(ErrorKind::unsupported, path + " would lie in no memory filesystem");
     }
     return {};
+}
+
+// An existing file is one of ours, or an empty one that a process left which was killed at this.
+Status check_is_ours(int fd, const std::string& path) {
+    std::uint64_t found = 0;
+    const ssize_t n = ::pread(fd, &found, sizeof(found), 0);
+    if (n < 0) {
+        return fail_errno("read " + path);
+    }
+    return found == file_magic || found == 0
+               ? Status{}
+               : fail(ErrorKind::invalid_input,
+                      path + " holds something else than zones: name another file for --zone-memory");
+}
+
+// A new one that cannot be used does not stay.
+Result<UniqueFd> open_zone_file(const std::string& path) {
+    auto made = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    if (made) {
+        if (auto usable = check_in_memory(made->get(), path); !usable) {
+            ::unlink(path.c_str());
+            return fail(usable.error());
+        }
+        return made;
+    }
+    REFLUX_TRY(auto found, open_file(path, O_RDWR | O_NOFOLLOW));
+    REFLUX_CHECK(check_in_memory(found.get(), path));
+    REFLUX_CHECK(check_is_ours(found.get(), path));
+    return found;
 }
 
 }  // namespace
@@ -80,22 +105,11 @@ std::uint64_t image_identity(const Superblock& superblock) {
     return identity;
 }
 
-void discard_zone_memory(const std::string& folder, std::uint64_t identity) {
-    const auto beginning = fmt::format("{}{:016x}", prefix, identity);
-    const auto names = list_directory(folder);
-    for (const auto& name : names ? *names : std::vector<std::string>{}) {
-        if (name.starts_with(beginning) && name.ends_with(suffix)) {
-            ::unlink(fmt::format("{}/{}", folder, name).c_str());
-        }
-    }
-}
-
 Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& place, const Superblock& superblock) {
     struct stat status {};
     const bool is_folder = ::stat(place.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
     std::string path = is_folder ? place + "/" + file_name(superblock) : place;
-    REFLUX_TRY(const auto fd, open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW));
-    REFLUX_CHECK(check_in_memory(fd.get(), path));
+    REFLUX_TRY(const auto fd, open_zone_file(path));
     const std::size_t size = header_size + superblock.geometry.zone_count() * sizeof(Record);
     // All of it now: a store into memory that cannot be had would end the process.
     if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size)); error != 0) {
@@ -105,6 +119,8 @@ Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& place, c
     if (address == MAP_FAILED) {
         return fail_errno("mmap " + path);
     }
+    // A memory filesystem may be swapped out; where a limit forbids this, it is so.
+    static_cast<void>(::mlock(address, size));
     return std::unique_ptr<ZoneMemory>(
         new ZoneMemory(std::move(path), Mapping({.address = address, .length = size}), superblock));
 }
@@ -126,12 +142,15 @@ std::span<ZoneMemory::Record> ZoneMemory::records() const {
     return {first, geometry_.zone_count()};
 }
 
+bool ZoneMemory::is_of(std::uint64_t sequence) const {
+    const std::uint64_t of = header().sequence.load();
+    return header().magic == file_magic && of != 0 && (of == sequence || of == sequence + 1) &&
+           header().uuid == uuid_ && header().zone_count == geometry_.zone_count();
+}
+
 // A session holds the sequence number of its own superblock before that is written: it may have died before.
 std::optional<ZoneMemory::Kept> ZoneMemory::kept(const Superblock& superblock) const {
-    const std::uint64_t of = header().sequence.load();
-    const bool is_of_this = of == superblock.sequence || of == superblock.sequence + 1;
-    if (of == 0 || !is_of_this || header().uuid != superblock.uuid ||
-        header().zone_count != geometry_.zone_count()) {
+    if (!is_of(superblock.sequence)) {
         return std::nullopt;
     }
     Kept kept;
@@ -145,9 +164,9 @@ std::optional<ZoneMemory::Kept> ZoneMemory::kept(const Superblock& superblock) c
 }
 
 void ZoneMemory::begin(const ZoneTable& zones, std::uint64_t sequence) {
-    const std::uint64_t before = header().sequence.load();
-    if (before != sequence && before + 1 != sequence) {  // what kept() would not have taken
+    if (!is_of(sequence - 1)) {  // what kept() would not have taken
         header().sequence.store(0);
+        header().magic = file_magic;
         for (Record& record : records()) {
             record.last_write.store(0);
         }

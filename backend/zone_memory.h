@@ -26,13 +26,11 @@ std::string zone_memory_folder();
 
 // The first eight bytes of an image's uuid: what the kernel can keep of it beside a device.
 std::uint64_t image_identity(const Superblock& superblock);
-// What is left in `folder` of images with this identity, which nobody is going to take over.
-void discard_zone_memory(const std::string& folder, std::uint64_t identity);
 
 class ZoneMemory {
   public:
     // Opens or makes the file `place`, or that of this image in the folder `place`, mapped and in memory.
-    // unsupported: it is in no memory filesystem.
+    // unsupported: it is in no memory filesystem; invalid_input: a file is there that is none of ours.
     static Result<std::unique_ptr<ZoneMemory>> open(const std::string& place, const Superblock& superblock);
     ZoneMemory(const ZoneMemory&) = delete;
     ZoneMemory& operator=(const ZoneMemory&) = delete;
@@ -55,6 +53,7 @@ class ZoneMemory {
 
   private:
     struct Header {
+        std::uint64_t magic;
         std::array<std::uint8_t, 16> uuid;
         std::uint64_t zone_count;
         std::atomic<std::uint64_t> sequence;  // 0: nothing is held
@@ -64,6 +63,9 @@ class ZoneMemory {
         std::atomic<std::uint64_t> last_write;
     };
     ZoneMemory(std::string path, Mapping mapping, const Superblock& superblock);
+    // It holds zones that this image had when its superblock had this sequence number, or was about to get
+    // the next one.
+    [[nodiscard]] bool is_of(std::uint64_t sequence) const;
     [[nodiscard]] Header& header() const;
     [[nodiscard]] std::span<Record> records() const;
 

@@ -72,6 +72,18 @@ Result<std::unique_ptr<ZonedDevice>> ZonedDevice::open(const std::string& path,
     return device;
 }
 
+Status ZonedDevice::check_goes_on() const {
+    if (!image_was_unclean() || zones_were_kept()) {
+        return {};
+    }
+    return fail(
+        ErrorKind::invalid_input,
+        fmt::format("{} is as of its last flush, for its daemon was killed and its zones were not kept{}: "
+                    "a host that still has the disk would miss what it wrote since; take the device away, "
+                    "and serve the image anew",
+                    image_path(), is_translated() ? " (those of a translated disk are not)" : ""));
+}
+
 Result<std::unique_ptr<ZonedDevice>> ZonedDevice::start(Image::Opened opened,
                                                         std::unique_ptr<io::Engine> engine) {
     REFLUX_CHECK(opened.image.mark_in_use());

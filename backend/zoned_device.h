@@ -68,6 +68,9 @@ class ZonedDevice final : public Disk {
     [[nodiscard]] bool image_was_unclean() const { return image_.was_unclean(); }
     // It was not closed, but its zones are those that the daemon before left, all of them.
     [[nodiscard]] bool zones_were_kept() const { return !repeatable_.empty(); }
+    // A host that was not told of a power cycle may go on with this disk. invalid_input: what was
+    // acknowledged since the last flush is not known any more.
+    [[nodiscard]] Status check_goes_on() const;
     // What was found damaged in the image's metadata and made good from a copy; a line each.
     [[nodiscard]] const std::vector<std::string>& image_findings() const { return findings_; }
     [[nodiscard]] std::size_t max_in_flight() const override { return engine_->max_in_flight(); }

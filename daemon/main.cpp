@@ -121,12 +121,13 @@ std::string zone_memory_of(const ServeOptions& options) {
 // A killed process is gone from the process list before the kernel has closed all its files.
 Result<std::unique_ptr<ZonedDevice>> open_device(const ServeOptions& options) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const std::string zone_memory = zone_memory_of(options);
     for (;;) {
         auto device = ZonedDevice::open(options.image, {.engine = options.engine,
                                                         .threads = options.threads,
                                                         .direct = options.direct,
                                                         .calls = options.calls,
-                                                        .zone_memory = zone_memory_of(options)});
+                                                        .zone_memory = zone_memory});
         const bool waits = !device && options.recover && device.error().errnum == EWOULDBLOCK;
         if (!waits || std::chrono::steady_clock::now() >= deadline) {
             return device;

@@ -68,11 +68,12 @@ Session::Session(FoundDevice device, UioDevice uio, std::unique_ptr<Ring> ring, 
 Result<std::unique_ptr<Session>> Session::open(const FoundDevice& device, const ServedDisk& served,
                                                bool is_old) {
     const ConfigfsDevice configfs(device.name);
+    // One process at a time has it open: whose ring it is is known then.
+    REFLUX_TRY(auto uio, UioDevice::open(device.minor));
     if (is_old) {
         begin_afresh(configfs);
     }
     REFLUX_TRY(auto unit, unit_of(served, configfs));
-    REFLUX_TRY(auto uio, UioDevice::open(device.minor));
     prefault(uio.memory());
     REFLUX_TRY(auto ring, Ring::make(uio.memory(), uio.fd()));
     REFLUX_TRY(auto stopped, make_event(0));

@@ -1,5 +1,6 @@
 #include "daemon/tcmu/tcmu_front_end.h"
 
+#include "backend/base/scope_exit.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/tcmu/crew.h"
@@ -89,6 +90,7 @@ void TcmuFrontEnd::leave() {
 Status TcmuFrontEnd::take_over() {
     for (const FoundDevice& device : list_devices()) {
         if (is_ours(device.name)) {
+            REFLUX_CHECK(served_.zones.check_goes_on());
             return enter(device, true);
         }
     }
@@ -138,8 +140,10 @@ Result<ServeEnd> TcmuFrontEnd::serve(StopSource& stop, const std::function<Statu
     const bool is_inline = served_.disk.is_inline();
     REFLUX_CHECK(crew_.start(is_inline ? served_.disk.max_in_flight() : 1,
                              is_inline ? io_thread_name : tcmu_thread_name));
+    const ScopeExit left([this] { leave(); });  // before the image is closed, however this ends
     REFLUX_CHECK(take_over());
     REFLUX_CHECK(ready());
+    REFLUX_CHECK(handle_events());  // what came meanwhile
     std::array<pollfd, 2> fds{pollfd{.fd = stop.fd(), .events = POLLIN, .revents = 0},
                               pollfd{.fd = netlink_->fd(), .events = POLLIN, .revents = 0}};
     while (!stop.requested() && !is_removed_) {
@@ -148,7 +152,6 @@ Result<ServeEnd> TcmuFrontEnd::serve(StopSource& stop, const std::function<Statu
         }
         REFLUX_CHECK(handle_events());
     }
-    leave();
     return is_removed_ ? ServeEnd::taken_away : ServeEnd::stopped;
 }
 

@@ -2,9 +2,9 @@
 // makes through configfs with the dev_config "reflux/NAME", or "reflux/NAME/" and what they like.
 // docs/tcmu.md tells how.
 //
-// The device may be made, removed and made again while this serves; a device that is there already, because
-// the daemon that served it has died, is taken over. Threads: with an inline engine as many as it takes
-// requests do all of a command, from the ring and back ("refluxd-io"; one of them is what tcmu-runner's
+// The device may be made while this serves, and its removal ends the serving; a device that is there already,
+// because the daemon that served it has died, is taken over. Threads: with an inline engine as many as it
+// takes requests do all of a command, from the ring and back ("refluxd-io"; one of them is what tcmu-runner's
 // handlers have); else one takes commands ("refluxd-tcmu") and the engine's answer them. The calling thread
 // has the events.
 #pragma once

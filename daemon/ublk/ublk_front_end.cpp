@@ -160,6 +160,7 @@ Status UblkFrontEnd::recover(std::uint32_t id) {
                     fmt::format("{} is no disk of {}: it was made from another image, or by another program",
                                 block_path(id), zones_.image_path()));
     }
+    REFLUX_CHECK(zones_.check_goes_on());
     recovers_ = true;
     return control_.start_recovery(id, command_limit);
 }
@@ -167,6 +168,11 @@ Status UblkFrontEnd::recover(std::uint32_t id) {
 Status UblkFrontEnd::make_queues() {
     REFLUX_TRY(character_, open_character_device(info_.id));
     const std::size_t in_all = disk_.max_in_flight();
+    if (disk_.is_inline() && info_.queues > in_all) {
+        return fail(ErrorKind::invalid_input,
+                    fmt::format("{} has {} queues, of a daemon with as many threads: add --threads {}",
+                                block_path(info_.id), info_.queues, info_.queues));
+    }
     const std::size_t each = std::max<std::size_t>(
         disk_.is_inline() ? 1 : std::min<std::size_t>(in_all, info_.queue_depth) / info_.queues, 1);
     REFLUX_TRY(buffers_, io::BufferPool::make(info_.largest_transfer, each * info_.queues));

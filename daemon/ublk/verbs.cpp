@@ -2,7 +2,6 @@
 
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
-#include "backend/zone_memory.h"
 #include "daemon/ublk/control.h"
 
 #include <algorithm>
@@ -102,6 +101,11 @@ Result<nlohmann::json> list_devices() {
 Status delete_device(std::uint32_t id) {
     REFLUX_TRY(const auto control, ControlDevice::open());
     REFLUX_TRY(const auto info, control.info(id));
+    if (info.daemon_word == 0) {
+        return fail(
+            ErrorKind::invalid_input,
+            fmt::format("ublk device {} is not refluxd's: it is left to the program that made it", id));
+    }
     const UniqueFd daemon = find_daemon(info);
     auto ended = end_device(control, id, patience);
     if (!ended && ended.error().kind == ErrorKind::timed_out) {
@@ -117,7 +121,6 @@ Status delete_device(std::uint32_t id) {
                      .message = ended.error().message + (stuck ? where_it_waits(info.daemon_pid) : ""),
                      .errnum = ended.error().errnum});
     }
-    discard_zone_memory(zone_memory_folder(), info.daemon_word);
     return {};
 }
 

@@ -30,13 +30,13 @@ enum class Kind {
     setting,          // path of a kernel file that we write; note: the text that it had before
     kernel_module,    // its name, as lsmod shows it; note: module_for_others, or nothing
     configfs,         // path of a folder or a symbolic link there
-    nbd_device,       // path of the connected device; note: pid and start time of its server
+    nbd_device,       // path of the connected device; note: pid and start time of its server,
+                      // then, when it is connected, what the kernel shows as its client
     ublk_device,      // note: "ID PATH_OF_REFLUXD"
     dm_device,        // name of a mapping of make_mapping(); note: the device, "dm-3"
 };
 
-// Of a module that came with one that was wanted: the kernel may have loaded more that use it, and then it
-// stays.
+// Of a module that others may have come to use: the kernel itself loads more that do. Then it stays.
 inline constexpr std::string_view module_for_others = "for others";
 
 struct Object {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -43,6 +44,20 @@ void fail_ring(const std::string& device) {
     write_if_there(device + "/action/reset_ring", "2");
 }
 
+bool is_tcmu(const std::string& path) {
+    return path.find("/target/core/user_") != std::string::npos;
+}
+
+// The kernel waits without limit for a handler's word that a device may come or go; these fail all such waits
+// (tcmu_netlink_event in drivers/target/target_core_user.c). A run makes TCMU devices only where there are no
+// others.
+void give_up_on_handler() {
+    const std::string folder = "/sys/module/target_core_user/parameters/";
+    write_if_there(folder + "block_netlink", "1");
+    write_if_there(folder + "reset_netlink", "1");
+    write_if_there(folder + "block_netlink", "0");
+}
+
 Status gone_by(int (*call)(const char*), const std::string& path, const std::string& what) {
     return call(path.c_str()) == 0 || errno == ENOENT ? Status{} : Status(fail_errno(what));
 }
@@ -70,15 +85,19 @@ Status unlink_lun(const std::string& link, Mode mode) {
     return fail(ErrorKind::timed_out, what + " did not end in its time");
 }
 
-bool is_connected(const std::string& nbd) {
-    return ::access(fmt::format("/sys/block{}/pid", nbd.substr(nbd.rfind('/'))).c_str(), F_OK) == 0;
+// By us: another client may have the device by now.
+bool is_connected(const Object& object) {
+    const auto words = split(object.note, ' ');
+    const auto client =
+        read_file(fmt::format("/sys/block{}/pid", object.name.substr(object.name.rfind('/'))));
+    return client && words.size() == 3 && trimmed(*client) == words[2];
 }
 
 // The kernel's client holds a lock while it sends to a server that takes nothing any more, and to disconnect
 // takes that lock; an end of the connection lets it go.
 void break_nbd(const Object& object) {
     const auto words = split(object.note, ' ');
-    const int pid = words.size() == 2 ? std::atoi(words[0].c_str()) : 0;
+    const int pid = words.size() >= 2 ? std::atoi(words[0].c_str()) : 0;
     if (const auto start = process_start_time(pid); pid > 0 && start && std::to_string(*start) == words[1]) {
         static_cast<void>(shut_sockets(pid));
     }
@@ -96,12 +115,22 @@ Status remove_configfs(const Object& object, Mode mode) {
         return unlink_lun(object.name, mode);
     }
     const std::string what = "rmdir " + object.name;
-    return call_bounded(what, mode == Mode::orderly ? orderly_time : escape_time,
-                        [&] { return gone_by(::rmdir, object.name, what); });
+    const auto remove = [&] {
+        return call_bounded(what, mode == Mode::orderly ? orderly_time : escape_time,
+                            [&] { return gone_by(::rmdir, object.name, what); });
+    };
+    auto removed = remove();
+    if (!removed && removed.error().kind == ErrorKind::timed_out && is_tcmu(object.name)) {
+        give_up_on_handler();
+        removed = remove();
+    }
+    // Others have made targets there meanwhile.
+    const bool is_shared = object.name.ends_with("/target/loopback");
+    return is_shared && !removed && removed.error().errnum == ENOTEMPTY ? Status{} : removed;
 }
 
 Status disconnect_nbd(const Object& object) {
-    return is_connected(object.name) ? run({"nbd-client", "-d", object.name}) : Status{};
+    return is_connected(object) ? run({"nbd-client", "-d", object.name}) : Status{};
 }
 
 Status shut_sockets(int pid) {
@@ -112,10 +141,12 @@ Status shut_sockets(int pid) {
     REFLUX_TRY(const auto names, list_directory(fmt::format("/proc/{}/fd", pid)));
     for (const auto& name : names) {
         const UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), std::stoi(name), 0)));
-        int type = 0;
-        socklen_t length = sizeof(type);
-        if (fd && ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM) {
-            // ENOTCONN of one that only listens.
+        sockaddr_un name_of_ours{};
+        socklen_t length = sizeof(name_of_ours) - 1;
+        // Accepted ones have the name of the socket that listens, those that it was given or opened have not.
+        if (fd && ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name_of_ours), &length) == 0 &&
+            name_of_ours.sun_family == AF_UNIX && name_of_ours.sun_path[0] == '/') {
+            // ENOTCONN of the one that listens.
             static_cast<void>(::shutdown(fd.get(), SHUT_RDWR));
         }
     }

@@ -8,8 +8,8 @@ namespace reflux::journal {
 // A folder or a link of configfs. Bounded: the kernel flushes a disk, or asks its daemon, before it lets go.
 Status remove_configfs(const Object& object, Mode mode);
 Status disconnect_nbd(const Object& object);
-// Shuts down both directions of every connected stream socket that the process has, by pidfd_getfd (5.6). Its
-// peers see an end of file, whatever its threads are stuck in. Does not wait.
+// Shuts down both directions of every unix socket of the process that was accepted at a path, by pidfd_getfd
+// (5.6). Its peers see an end of file, whatever its threads are stuck in. Does not wait.
 Status shut_sockets(int pid);
 Status delete_ublk(const Object& object);
 

@@ -16,6 +16,7 @@ using scenario::Rung;
 
 constexpr Seconds tick_time{0.25};
 constexpr Seconds restore_time{1};
+constexpr Seconds abort_write_time{2};  // a device may hold locks
 
 struct Applied {
     std::string detail;           // what was done
@@ -66,7 +67,8 @@ Result<Applied> abort_connection(const ReliefPlan& plan) {
     const stack::Abort& abort = *plan.stack->abort;
     std::vector<std::string> done;
     for (const auto& [file, text] : abort.writes) {
-        REFLUX_CHECK(write_file(file, text));
+        REFLUX_CHECK(call_bounded(
+            "write " + file, abort_write_time, [&] { return write_file(file, text); }, helper_options(plan)));
         done.push_back(fmt::format("{} to {}", trimmed(text), file));
     }
     Applied applied;

@@ -97,8 +97,20 @@ Status check_front_end(const scenario::Scenario& scenario) {
     if (name == "fuse") {
         REFLUX_CHECK(probe::device("/dev/fuse", "load the module: modprobe fuse"));
     }
-    for (const auto module : front_end->modules) {
-        REFLUX_CHECK(stack::can_load_module(module));
+    for (const auto& modules : {front_end->modules, front_end->modules_of_up}) {
+        for (const auto module : modules) {
+            REFLUX_CHECK(stack::can_load_module(module));
+        }
+    }
+    for (const auto program : front_end->programs) {
+        if (!find_program(std::string(program))) {
+            return fail(
+                ErrorKind::unsupported,
+                fmt::format("stack.front_end = {} runs {}, which is missing: install it", name, program));
+        }
+    }
+    if (scenario.stack.map != "none") {
+        REFLUX_CHECK(stack::can_load_module(scenario.stack.map));
     }
     return front_end->has_daemon ? check_daemon(scenario.daemon) : Status{};
 }

@@ -162,6 +162,9 @@ evidence::ProgressPoint Watcher::sample() {
 }
 
 void Watcher::take_snapshot() {
+    if (plan_.stack->daemon.pid > 0) {
+        members_.daemon_pids = observe::process_tree("/proc", plan_.stack->daemon.pid);  // it may fork
+    }
     members_.workload_pids = {generator_pid_};
     for (std::uint32_t i = 0; i < plan_.workload->plan().workers; ++i) {
         if (const int pid = plan_.workload->worker(i).pid.load(); pid > 0) {

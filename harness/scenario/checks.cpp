@@ -165,6 +165,14 @@ class Checker {
                                            "it serves",
                                            daemon.kind));
         }
+        const bool is_ours = daemon.serves.starts_with("{mount}/") || daemon.serves.starts_with("{folder}/");
+        if ((daemon.kind == "fuse-file" || daemon.kind == "nbd") && !is_ours) {
+            return blame(
+                {"daemon.serves"},
+                fmt::format("daemon.serves = {}: it must lie in the run's own folders, {{mount}}/… or "
+                            "{{folder}}/…",
+                            daemon.serves));
+        }
         const std::string& fault = scenario_.fault.kind;
         if (fault != "none" && fault != "kill" && fault != "stop") {
             return blame(
@@ -177,8 +185,12 @@ class Checker {
     // A disk that the kernel knows as host-managed takes writes at write pointers only.
     [[nodiscard]] Status check_map() const {
         const Stack& stack = scenario_.stack;
-        const bool sees_zones = find_front_end(stack.front_end)->is_zoned && stack.front_end != "block";
+        const bool sees_zones = find_front_end(stack.front_end)->is_zoned;
         const bool managed = scenario_.daemon.zone_model == "host-managed";
+        if (scenario_.daemon.zone_model == "translated" &&
+            (!has_daemon(stack.front_end) || scenario_.daemon.is_foreign())) {
+            return blame({"daemon.zone_model"}, "daemon.zone_model = translated: refluxd alone translates");
+        }
         if (stack.map == "dm-zoned" && !(sees_zones && managed)) {
             return blame(
                 {"stack.map"},
@@ -268,8 +280,9 @@ std::string why_without_effect(const Scenario& scenario, std::string_view key) {
     if (!scenario.daemon.is_foreign()) {
         return of_foreign ? "daemon.kind = refluxd" : "";
     }
-    const bool of_refluxd =
-        key == "daemon.engine" || key == "daemon.threads" || (of_zones && scenario.daemon.kind != "tcmu");
+    // That a TCMU disk is host-managed is asked by what stands on it; its shape is in daemon.config.
+    const bool of_refluxd = key == "daemon.engine" || key == "daemon.threads" ||
+                            (of_zones && !(key == "daemon.zone_model" && scenario.daemon.kind == "tcmu"));
     return of_refluxd ? fmt::format("daemon.kind = {}", scenario.daemon.kind) : "";
 }
 

@@ -106,8 +106,18 @@ Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& pa
                         ".toml, found {}",
                         base.origin, describe(base.value)));
     }
-    const std::string file = (fs::path(path).parent_path() / (*name + std::string(suffix))).string();
-    const auto text = read(file);
+    std::string file = (fs::path(path).parent_path() / (*name + std::string(suffix))).string();
+    auto text = read(file);
+    // A file elsewhere may stand on a shipped one.
+    for (const std::string& folder : search_path()) {
+        if (text || text.error().errnum != ENOENT) {
+            break;
+        }
+        if (const fs::path shipped = fs::path(folder) / (*name + std::string(suffix)); is_file(shipped)) {
+            file = shipped.string();
+            text = read(file);
+        }
+    }
     if (!text && text.error().errnum == ENOENT) {
         return fail(ErrorKind::invalid_input,
                     fmt::format("{}: base = '{}', but there is no file {}", base.origin, *name, file));

@@ -15,14 +15,23 @@ constexpr Seconds configfs_time{30};
 
 Status make_object(const std::string& what, const std::string& path, journal::Journal& journal,
                    const std::function<int()>& make) {
-    REFLUX_CHECK(journal.intend(journal::Kind::configfs, path));
-    return call_bounded(what, configfs_time,
-                        [&]() -> Status { return make() == 0 ? Status{} : Status(fail_errno(what)); });
+    REFLUX_TRY(const auto id, journal.intend(journal::Kind::configfs, path));
+    auto made = call_bounded(what, configfs_time,
+                             [&]() -> Status { return make() == 0 ? Status{} : Status(fail_errno(what)); });
+    if (!made && made.error().errnum == EEXIST) {  // somebody else's
+        REFLUX_CHECK(journal.gone(id));
+    }
+    return made;
 }
 
 }  // namespace
 
 Status mount_configfs(journal::Journal& journal) {
+    // systemd mounts it as soon as the module is there, which a module of ours may just have brought.
+    constexpr Seconds systemd_time{5};
+    if (::access("/run/systemd/system", F_OK) == 0) {
+        journal::wait_until(systemd_time, [] { return journal::is_mounted(configfs_root).value_or(false); });
+    }
     REFLUX_TRY(const bool mounted, journal::is_mounted(configfs_root));
     return mounted ? Status{}
                    : mount_at({.source = "configfs", .target = configfs_root, .type = "configfs"}, journal);

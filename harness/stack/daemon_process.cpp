@@ -96,27 +96,49 @@ Result<Started> refluxd_up(Building& building, const std::vector<std::string>& a
     return Started{.serves = {}, .device = line.value("device", "")};
 }
 
-// A regular file may have been made first, as the place of what is served.
+// A regular file may have been made first, as the place of what is served. In a child: a FUSE filesystem may
+// be mounted there that does not answer.
 bool is_served(const std::string& path) {
+    constexpr Seconds look_time{5};
+    return call_bounded("look at " + path, look_time,
+                        [&]() -> Status {
+                            struct stat status {};
+                            const bool there = ::stat(path.c_str(), &status) == 0;
+                            return there && (!S_ISREG(status.st_mode) || status.st_size > 0)
+                                       ? Status{}
+                                       : Status(fail_errno(path));
+                        })
+        .has_value();
+}
+
+// What is there before the daemon is not its own: it would be formatted, and taken away at the end.
+Status check_absent(const std::string& serves) {
     struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 && (!S_ISREG(status.st_mode) || status.st_size > 0);
+    return serves.empty() || ::lstat(serves.c_str(), &status) != 0
+               ? Status{}
+               : fail(ErrorKind::invalid_input,
+                      fmt::format("daemon.serves: {} is there before the daemon is started", serves));
 }
 
 Result<Started> foreign_up(Building& building) {
     const Plan& plan = building.plan;
     const auto command = filled(plan.foreign->command, building);
     const auto serves = filled(plan.foreign->serves, building);
+    REFLUX_CHECK(check_absent(serves));
     building.say("daemon: " + command);
     std::vector<std::string> words = plan.exec_prefix;
     // "exec": the shell becomes the daemon, whose pid is then ours.
     words.insert(words.end(), {"/bin/sh", "-c", "exec " + command});
     REFLUX_TRY(building.stack.daemon, start(building, command, words, -1));
     Child& daemon = building.stack.daemon;
+    constexpr Seconds between_looks{0.1};
     bool ended = false;
-    const bool there = journal::wait_until(foreign_ready_time, [&] {
-        ended = wait_readable(daemon.pidfd.get(), Seconds(0)).value_or(false);
-        return ended || serves.empty() || is_served(serves);
-    });
+    bool there = serves.empty();
+    const auto end = std::chrono::steady_clock::now() + foreign_ready_time;
+    while (!ended && !there && std::chrono::steady_clock::now() < end) {
+        REFLUX_TRY(ended, wait_readable(daemon.pidfd.get(), between_looks));
+        there = !ended && is_served(serves);
+    }
     if (ended) {
         REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));
         return fail(ErrorKind::system,

@@ -1,5 +1,6 @@
-// How a disk reaches the kernel as a block device: one row a way, one file each (front_end_*.cpp). Nothing
-// else is edited for a new one but the list of names in scenario/front_ends.h and the list in front_end.cpp.
+// How a disk reaches the kernel as a block device: one row a way, one file each (front_end_*.cpp). For a new
+// one the lists of names are edited besides: scenario/front_ends.h, front_end.cpp, and where it has no daemon
+// evidence::has_daemon().
 #pragma once
 
 #include "harness/stack/stack.h"
@@ -24,6 +25,9 @@ struct FrontEnd {
     // Modules that the kernel must have, loaded for the time of the run where they are neither loaded nor
     // built in.
     std::vector<std::string_view> modules = {};
+    // The same, but `up` loads them, with parameters.
+    std::vector<std::string_view> modules_of_up = {};
+    std::vector<std::string_view> programs = {};  // that it runs
     bool has_daemon = true;
     // What the disk is kept in; null: in no file of the lower filesystem, which is not built then.
     Status (*make_image)(Building& building) = nullptr;

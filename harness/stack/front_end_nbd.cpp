@@ -42,7 +42,12 @@ Status up(Building& building) {
     const int server = building.stack.daemon.pid;
     REFLUX_TRY(const auto start_time, journal::process_start_time(server));
     REFLUX_CHECK(building.journal.note(id, fmt::format("{} {}", server, start_time)));
-    REFLUX_CHECK(connect(started.serves, device));
+    if (auto connected = connect(started.serves, device); !connected) {
+        REFLUX_CHECK(building.journal.gone(id));  // it may be somebody else's by now
+        return connected;
+    }
+    REFLUX_TRY(const auto client, read_file(fmt::format("/sys/block/{}/pid", name)));
+    REFLUX_CHECK(building.journal.note(id, fmt::format("{} {} {}", server, start_time, trimmed(client))));
     building.stack.abort =
         Abort{.what = "connection", .command = {"nbd-client", "-d", device}, .sockets_of = server};
     const bool sized = journal::wait_until(
@@ -57,7 +62,11 @@ Status up(Building& building) {
 }  // namespace
 
 FrontEnd nbd_front_end() {
-    return {.name = "nbd", .modules = {"nbd"}, .make_image = make_daemon_image, .up = up};
+    return {.name = "nbd",
+            .modules = {"nbd"},
+            .programs = {"nbd-client"},
+            .make_image = make_daemon_image,
+            .up = up};
 }
 
 }  // namespace reflux::stack

@@ -39,7 +39,7 @@ Status up(Building& building) {
 }  // namespace
 
 FrontEnd null_blk_front_end() {
-    return {.name = "null_blk", .modules = {}, .has_daemon = false, .up = up};
+    return {.name = "null_blk", .modules_of_up = {"null_blk"}, .has_daemon = false, .up = up};
 }
 
 }  // namespace reflux::stack

@@ -53,7 +53,11 @@ Status up(Building& building) {
 }  // namespace
 
 FrontEnd scsi_debug_front_end() {
-    return {.name = "scsi_debug", .modules = {"sd_mod"}, .has_daemon = false, .up = up};
+    return {.name = "scsi_debug",
+            .modules = {"sd_mod"},
+            .modules_of_up = {"scsi_debug"},
+            .has_daemon = false,
+            .up = up};
 }
 
 }  // namespace reflux::stack

@@ -4,7 +4,6 @@
 #include "harness/journal/undo.h"
 #include "harness/stack/configfs.h"
 #include "harness/stack/front_end.h"
-#include "harness/stack/mounts.h"
 
 #include <unistd.h>
 
@@ -24,6 +23,29 @@ std::string free_name(const std::string& prefix) {
             return name;
         }
     }
+}
+
+// Each handler of a machine is asked about each device, and tcmu-runner answers for those of others, too.
+Status check_alone() {
+    const auto adapters = list_directory(core).value_or(std::vector<std::string>{});
+    for (const auto& name : adapters) {
+        if (name.starts_with("user_")) {
+            return fail(ErrorKind::unsupported,
+                        fmt::format("{}/{}: this machine has a TCMU device already; take it away, or use a "
+                                    "virtual machine: --vm 6.1",
+                                    core, name));
+        }
+    }
+    for (const auto& pid : list_directory("/proc").value_or(std::vector<std::string>{})) {
+        const auto name = read_file(fmt::format("/proc/{}/comm", pid));
+        if (name && trimmed(*name) == "tcmu-runner") {
+            return fail(ErrorKind::unsupported,
+                        fmt::format("tcmu-runner is running (pid {}): stop that service, or use a virtual "
+                                    "machine: --vm 6.1",
+                                    pid));
+        }
+    }
+    return {};
 }
 
 // A handler that has just begun may not listen yet; the kernel says EAGAIN then, or EINTR.
@@ -89,9 +111,7 @@ Result<BlockDevice> make_disk(Building& building, const std::string& device) {
 
 Status up(Building& building) {
     REFLUX_CHECK(mount_configfs(building.journal));
-    // The target core wants to keep state of its devices below it.
-    constexpr const char* core_state = "/etc/target";
-    REFLUX_CHECK(::access(core_state, F_OK) == 0 ? Status{} : make_directory(core_state, building.journal));
+    REFLUX_CHECK(check_alone());
     const auto name = device_name(building.journal);
     REFLUX_TRY(auto arguments, zone_memory_arguments(building));
     arguments.insert(arguments.end(), {"--front-end", "tcmu", "--name", name});

@@ -61,9 +61,7 @@ Status load_module(std::string_view name, journal::Journal& journal,
     for (const auto& module : modules) {
         if (!is_there(module)) {
             REFLUX_TRY(const auto id, journal.intend(journal::Kind::kernel_module, module));
-            if (module != modules.back()) {
-                REFLUX_CHECK(journal.note(id, std::string(journal::module_for_others)));
-            }
+            REFLUX_CHECK(journal.note(id, std::string(journal::module_for_others)));
         }
     }
     std::vector<std::string> command{"modprobe", std::string(name)};

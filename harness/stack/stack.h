@@ -61,7 +61,7 @@ struct BlockDevice {
 Result<BlockDevice> block_device(const std::string& name);
 Result<Bytes> size_of(const BlockDevice& device);
 
-// How everything that the daemon owes is failed, so that who waits for it goes on. Neither may block.
+// How everything that the daemon owes is failed, so that who waits for it goes on.
 struct Abort {
     std::string what;                                              // "connection" | "ring of …", for people
     std::vector<std::pair<std::string, std::string>> writes = {};  // file and text, in this order

@@ -19,6 +19,21 @@ std::string describe(const Request& request) {
     return fmt::format("request {} ({})", request.id, shape_of(request));
 }
 
+// At every look between the last completion and the call of the stall something waited for the daemon.
+bool is_owed_throughout(const Evidence& evidence) {
+    std::size_t looks = 0;
+    for (const ProgressPoint& point : evidence.progress) {
+        if (point.at_s <= evidence.stall->last_completion_s || point.at_s > evidence.stall->detected_s) {
+            continue;
+        }
+        ++looks;
+        if (waiting_of(point).value_or(point.device_in_flight) == 0) {
+            return false;
+        }
+    }
+    return looks > 0;
+}
+
 // Of a daemon that tells nothing: a thread that has slept, idle, through the whole stall without being woken
 // once has no request in hand, and takes none of those that have waited all that time.
 std::string awake_taker(const std::vector<int>& others, const std::vector<Watched>& tasks) {
@@ -47,7 +62,9 @@ Owed owed_requests(const Evidence& evidence) {
     if (const ProgressPoint* point = counters_in_stall(evidence); point != nullptr) {
         owed.waiting = waiting_of(*point);
         owed.by_device = !point->fuse_waiting;
-        owed.device_in_flight = point->device_in_flight;
+        // What a mapping holds back is not owed by the daemon.
+        owed.device_in_flight = point->served_in_flight == 0U ? 0 : point->device_in_flight;
+        owed.throughout = is_owed_throughout(evidence);
     }
     return owed;
 }
@@ -107,7 +124,9 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
         return "";
     }
     if (!owed.answered && foreign) {
-        return awake_taker(others, tasks);
+        return owed.throughout ? awake_taker(others, tasks)
+                               : "no request is shown to have waited through the whole stall, so what "
+                                 "the daemon's idle threads left is not known";
     }
     if (!owed.answered) {
         return fmt::format("the daemon did not tell which thread holds which request, so {} might answer",

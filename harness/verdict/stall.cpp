@@ -44,6 +44,14 @@ std::string motion(const Watched& task) {
                        counted(task.cpu_ticks, "CPU tick"), task.last_s - task.first_s);
 }
 
+// Of a daemon whose threads of I/O are not known: a sleep by a timer may be a housekeeper's.
+bool is_at_work(const Evidence& evidence, const Watched& task) {
+    const auto wait = task.classified.wait;
+    const bool bounded = wait && is_bounded(*wait);
+    return task.classified.reclaim ||
+           (bounded && !(has_foreign_daemon(evidence.devices) && *wait == Wait::sleep));
+}
+
 // Rule 4c for one task: it runs or sleeps in bounded waits, and moves.
 bool is_live(const Evidence& evidence, const Watched& task) {
     if (task.samples < 2 || task.switches + task.cpu_ticks == 0 || task.classified.wait == Wait::idle) {
@@ -55,7 +63,7 @@ bool is_live(const Evidence& evidence, const Watched& task) {
     }
     const bool answers = contains(evidence.daemon_io_tids, task.last.tid) ||
                          holds_request(*evidence.stall, task.last.tid) ||
-                         (evidence.daemon_io_tids.empty() && (bounded || task.classified.reclaim));
+                         (evidence.daemon_io_tids.empty() && is_at_work(evidence, task));
     return is_daemon(evidence, task.last) && answers && (bounded || task.last.state == 'R');
 }
 

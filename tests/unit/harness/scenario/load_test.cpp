@@ -259,9 +259,11 @@ TEST_F(LoadTest, KeysThatContradictEachOtherAreErrors) {
          "s.toml:5: daemon.kind = tcmu needs daemon.config, the device's dev_config"},
         {"[daemon]\ncommand = \"x\"",
          "s.toml:3: daemon.command has no effect with daemon.kind = refluxd; remove one of them"},
-        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"y\"\nengine = \"threads\"",
+        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"{mount}/y\"\nengine = \"threads\"",
          "s.toml:6: daemon.engine has no effect with daemon.kind = fuse-file; remove one of them"},
-        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"y\"\n[fault]\nkind = \"delay\"",
+        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"/y\"",
+         "s.toml:5: daemon.serves = /y: it must lie in the run's own folders, {mount}/… or {folder}/…"},
+        {"[daemon]\nkind = \"fuse-file\"\ncommand = \"x\"\nserves = \"{mount}/y\"\n[fault]\nkind = \"delay\"",
          "s.toml:7: fault.kind = delay is refluxd's own; a foreign daemon takes kill and stop"},
         {"[stack]\nmap = \"dm-zoned\"",
          "s.toml:3: stack.map = dm-zoned needs a host-managed disk: daemon.zone_model = host-managed and a "
