@@ -225,5 +225,24 @@ TEST_F(ZoneMemoryTest, AFolderOnADiskIsRefused) {
     EXPECT_TRUE(std::filesystem::is_empty(build.path()));
 }
 
+TEST_F(ZoneMemoryTest, AFileThatIsNotItsOwnIsLeftAlone) {
+    const std::string other = memory_ / "other";
+    memory_.write("other", "what somebody keeps here");
+    const auto opened = open(other);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().kind, ErrorKind::invalid_input);
+    EXPECT_EQ(read_file(other).value_or(""), "what somebody keeps here");
+}
+
+TEST_F(ZoneMemoryTest, WithoutThemNoHostMayGoOn) {
+    start();
+    ASSERT_EQ(write(zone_size, 'a'), 0);
+    kill();
+    const auto device = open("").value();
+    const auto goes_on = device->check_goes_on();
+    ASSERT_FALSE(goes_on);
+    EXPECT_EQ(goes_on.error().kind, ErrorKind::invalid_input);
+}
+
 }  // namespace
 }  // namespace reflux
