@@ -66,10 +66,11 @@ Result<Applied> abort_connection(const ReliefPlan& plan) {
     }
     const stack::Abort& abort = *plan.stack->abort;
     std::vector<std::string> done;
-    for (const auto& [file, text] : abort.writes) {
+    for (const auto& write : abort.writes) {
         REFLUX_CHECK(call_bounded(
-            "write " + file, abort_write_time, [&] { return write_file(file, text); }, helper_options(plan)));
-        done.push_back(fmt::format("{} to {}", trimmed(text), file));
+            "write " + write.first, abort_write_time, [&] { return write_file(write.first, write.second); },
+            helper_options(plan)));
+        done.push_back(fmt::format("{} to {}", trimmed(write.second), write.first));
     }
     Applied applied;
     if (!abort.command.empty()) {

@@ -83,7 +83,7 @@ class RunTest : public RefluxTest {
 
 // Of a batch of a cure, its baseline and their control.
 void expect_costs(const json& verdicts) {
-    for (const auto i : {0, 1}) {
+    for (const std::size_t i : {0U, 1U}) {
         const json& against = verdicts[i]["cost_against_control"];
         EXPECT_EQ(against["control"], "fuse-ext4-shared-memcg-control");
         EXPECT_GT(against["throughput"], 0);
