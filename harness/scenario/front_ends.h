@@ -38,6 +38,7 @@ inline bool has_daemon(std::string_view front_end) {
 
 inline std::vector<std::string> front_end_names() {
     std::vector<std::string> names;
+    names.reserve(front_ends.size());
     for (const auto& row : front_ends) {
         names.emplace_back(row.name);
     }
