@@ -5,10 +5,6 @@
 namespace reflux::map {
 namespace {
 
-MapBlock block_of(std::span<std::byte> buffer, std::uint64_t index) {
-    return buffer.subspan(index * block_size).first<block_size>();
-}
-
 tl::unexpected<Error> damaged(std::string_view what) {
     return fail(ErrorKind::invalid_input, fmt::format("damaged: the translation's metadata: {}", what));
 }

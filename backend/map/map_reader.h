@@ -11,6 +11,11 @@ namespace reflux::map {
 // Blocks of metadata that are read or written at once.
 inline constexpr std::uint64_t metadata_blocks_at_once = 64;
 
+// The block at `index` of a buffer of blocks.
+inline MapBlock block_of(std::span<std::byte> buffer, std::uint64_t index) {
+    return buffer.subspan(index * block_size).first<block_size>();
+}
+
 [[nodiscard]] inline Bytes metadata_block_offset(const MapLayout& layout, std::size_t set,
                                                  std::uint64_t index) {
     return layout.set_offset(set) + Bytes{block_size * (1 + index)};

@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace reflux::map {
-namespace {
-
-MapBlock block_of(std::span<std::byte> buffer, std::uint64_t index) {
-    return buffer.subspan(index * block_size).first<block_size>();
-}
-
-}  // namespace
 
 MapStore::MapStore(const MapLayout& layout, io::BufferPool buffer)
     : layout_(layout),

@@ -18,6 +18,11 @@ std::optional<stack::ForeignDaemon> foreign_daemon(const scenario::Daemon& daemo
     return stack::ForeignDaemon{.command = daemon.command, .serves = daemon.serves, .config = daemon.config};
 }
 
+// Empty: there is none.
+std::string map_of(const scenario::Stack& stack) {
+    return stack.map == "none" ? "" : stack.map;
+}
+
 // "tcmu-runner" of "/usr/bin/tcmu-runner -d"
 std::string program_of(const std::string& command) {
     const std::string word = command.substr(0, command.find(' '));
@@ -67,7 +72,7 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     plan.lower_fs = scenario.stack.lower;
     plan.upper_fs = scenario.stack.upper;
     plan.front_end = scenario.stack.front_end;
-    plan.map = scenario.stack.map == "none" ? "" : scenario.stack.map;
+    plan.map = map_of(scenario.stack);
     plan.zone_model = scenario.daemon.zone_model;
     plan.foreign = foreign_daemon(scenario.daemon);
     plan.exec_prefix = exec_prefix(mitigations);
@@ -112,7 +117,7 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence.devices.lower_fs = has_lower ? scenario.stack.lower : "";
     evidence.devices.upper_fs = scenario.stack.upper;
     evidence.devices.front_end = scenario.stack.front_end;
-    evidence.devices.map = scenario.stack.map == "none" ? "" : scenario.stack.map;
+    evidence.devices.map = map_of(scenario.stack);
     if (scenario::has_daemon(scenario.stack.front_end)) {
         const bool foreign = scenario.daemon.is_foreign();
         evidence.devices.daemon = foreign ? program_of(scenario.daemon.command) : "refluxd";

@@ -1,6 +1,7 @@
 #include "harness/stack/front_end.h"
 
-#include "harness/stack/daemon_process.h"
+#include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
 
 #include <algorithm>
 #include <array>
@@ -27,6 +28,18 @@ std::vector<std::string> front_end_names() {
     std::ranges::transform(front_ends(), std::back_inserter(names),
                            [](const FrontEnd& row) { return std::string(row.name); });
     return names;
+}
+
+Result<BlockDevice> await_block_device(const std::string& what, Seconds time,
+                                       const std::function<std::string()>& name) {
+    std::string found;
+    const bool there = journal::wait_until(time, [&] {
+        found = name();
+        return !found.empty() && read_number(fmt::format("/sys/block/{}/size", found)).value_or(0) > 0;
+    });
+    return there ? block_device(found)
+                 : fail(ErrorKind::timed_out,
+                        fmt::format("{} did not come up within {}", what, to_string(time)));
 }
 
 }  // namespace reflux::stack

@@ -55,6 +55,10 @@ FrontEnd scsi_debug_front_end();
 std::string device_name(const journal::Journal& journal);
 // A text of ForeignDaemon with its words in braces replaced.
 std::string filled(std::string text, const Building& building);
+// The block device that comes up as `name` says, once it has a size: its driver has asked for its capacity by
+// then, and so for its zones. `name` gives "" as long as there is none.
+Result<BlockDevice> await_block_device(const std::string& what, Seconds time,
+                                       const std::function<std::string()>& name);
 // Sparse, in a child with a deadline.
 Status make_plain_file(const std::string& path, Bytes size);
 // The image that refluxd formats, or a sparse file for a foreign daemon.

@@ -1,6 +1,5 @@
 // The kernel's NBD client on the socket of a daemon.
 #include "backend/base/kernel_file.h"
-#include "harness/journal/undo.h"
 #include "harness/stack/front_end.h"
 
 #include <unistd.h>
@@ -50,12 +49,8 @@ Status up(Building& building) {
     REFLUX_CHECK(building.journal.note(id, fmt::format("{} {} {}", server, start_time, trimmed(client))));
     building.stack.abort =
         Abort{.what = "connection", .command = {"nbd-client", "-d", device}, .sockets_of = server};
-    const bool sized = journal::wait_until(
-        connect_time, [&] { return read_number(fmt::format("/sys/block/{}/size", name)).value_or(0) > 0; });
-    if (!sized) {
-        return fail(ErrorKind::timed_out, device + " has no size: the server does not answer");
-    }
-    REFLUX_TRY(building.stack.served_device, block_device(name));
+    REFLUX_TRY(building.stack.served_device,
+               await_block_device(device + " of the server", connect_time, [&] { return name; }));
     return {};
 }
 

@@ -1,7 +1,6 @@
 // A control without a daemon: the kernel's own emulated SCSI disk, in memory. Source:
 // drivers/scsi/scsi_debug.c.
 #include "backend/base/kernel_file.h"
-#include "harness/journal/undo.h"
 #include "harness/stack/front_end.h"
 #include "harness/stack/kernel_modules.h"
 
@@ -37,16 +36,7 @@ Status up(Building& building) {
                            fmt::format("zone_nr_conv={}", plan.conventional_zones)});
     }
     REFLUX_CHECK(load_module("scsi_debug", building.journal, parameters));
-    std::string name;
-    const bool there = journal::wait_until(appear_time, [&] {
-        name = disk_name();
-        return !name.empty() && read_number(fmt::format("/sys/block/{}/size", name)).value_or(0) > 0;
-    });
-    if (!there) {
-        return fail(ErrorKind::timed_out,
-                    "scsi_debug's disk did not come up within " + to_string(appear_time));
-    }
-    REFLUX_TRY(building.stack.served_device, block_device(name));
+    REFLUX_TRY(building.stack.served_device, await_block_device("scsi_debug's disk", appear_time, disk_name));
     return {};
 }
 

@@ -72,25 +72,12 @@ Result<std::string> make_core_device(Building& building, const std::string& conf
     return device;
 }
 
-// The SCSI disk of the target port: "2:0:1" is what tcm_loop shows of it.
-Result<BlockDevice> await_disk(const std::string& port) {
-    std::string found;
-    const bool there = journal::wait_until(appear_time, [&] {
-        const auto address = read_file(port + "/address");
-        const auto folder =
-            fmt::format("/sys/bus/scsi/devices/{}:0/block", address ? trimmed(*address) : "none");
-        const auto names = list_directory(folder);
-        if (names && !names->empty()) {
-            found = names->front();
-        }
-        // The disk is there when its capacity, and so its zones, have been asked for.
-        return !found.empty() && read_number(fmt::format("/sys/block/{}/size", found)).value_or(0) > 0;
-    });
-    if (!there) {
-        return fail(ErrorKind::timed_out,
-                    fmt::format("no SCSI disk of {} came up within {}", port, to_string(appear_time)));
-    }
-    return block_device(found);
+// The SCSI disk of the target port, of which tcm_loop shows "2:0:1"; empty: there is none yet.
+std::string disk_of(const std::string& port) {
+    const auto address = read_file(port + "/address");
+    const auto names =
+        list_directory(fmt::format("/sys/bus/scsi/devices/{}:0/block", address ? trimmed(*address) : "none"));
+    return names && !names->empty() ? names->front() : "";
 }
 
 Result<BlockDevice> make_disk(Building& building, const std::string& device) {
@@ -103,7 +90,8 @@ Result<BlockDevice> make_disk(Building& building, const std::string& device) {
     REFLUX_CHECK(write_configfs(port + "/nexus", target.substr(target.rfind('/') + 1)));
     REFLUX_CHECK(make_configfs_folder(lun, building.journal));
     REFLUX_CHECK(make_configfs_link(device, lun + "/" + device_name(building.journal), building.journal));
-    REFLUX_TRY(auto disk, await_disk(port));
+    REFLUX_TRY(auto disk,
+               await_block_device("a SCSI disk of " + port, appear_time, [&] { return disk_of(port); }));
     constexpr const char* a_day = "86400";
     REFLUX_CHECK(write_file(fmt::format("/sys/block/{}/device/timeout", disk.name), a_day));
     return disk;
