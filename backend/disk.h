@@ -44,7 +44,7 @@ struct DeviceRequest {
         std::size_t slot = 0;
         bool has_turn = false;
         bool beyond_pointer = false;  // a read that is to give zeroes there
-        bool comes_again = false;     // a write that was done by a daemon before this
+        Bytes done_before;            // so much of a write's begin was done by a daemon before this
     };
     Work work_;
 };

@@ -56,6 +56,21 @@ Status check_in_memory(int fd, const std::string& path) {
     return {};
 }
 
+// The begin of the file: the zones of which image, held for which session; sequence 0 holds nothing.
+struct Holding {
+    std::uint64_t magic = 0;
+    std::array<std::uint8_t, 16> uuid{};
+    std::uint64_t zone_count = 0;
+    std::uint64_t sequence = 0;
+
+    // It holds zones that this image had when its superblock had this sequence number, or was about to get
+    // the next one.
+    [[nodiscard]] bool is_of(const Superblock& superblock, std::uint64_t now) const {
+        return magic == file_magic && sequence != 0 && (sequence == now || sequence == now + 1) &&
+               uuid == superblock.uuid && zone_count == superblock.geometry.zone_count();
+    }
+};
+
 // An existing file is one of ours, or an empty one that a process left which was killed at this.
 Status check_is_ours(int fd, const std::string& path) {
     std::uint64_t found = 0;
@@ -97,6 +112,14 @@ std::string zone_memory_folder() {
     return "";
 }
 
+std::string kept_zones_of(const Superblock& superblock, const std::string& folder) {
+    std::string path = folder + "/" + file_name(superblock);
+    const auto fd = open_file(path, O_RDONLY | O_NOFOLLOW);
+    Holding holding;
+    const bool is_read = fd && ::pread(fd->get(), &holding, sizeof(holding), 0) == sizeof(holding);
+    return is_read && holding.is_of(superblock, superblock.sequence) ? std::move(path) : std::string();
+}
+
 std::uint64_t image_identity(const Superblock& superblock) {
     std::uint64_t identity = 0;
     for (std::size_t i = 0; i < sizeof(identity); ++i) {
@@ -126,11 +149,9 @@ Result<std::unique_ptr<ZoneMemory>> ZoneMemory::open(const std::string& place, c
 }
 
 ZoneMemory::ZoneMemory(std::string path, Mapping mapping, const Superblock& superblock)
-    : path_(std::move(path)),
-      mapping_(std::move(mapping)),
-      geometry_(superblock.geometry),
-      uuid_(superblock.uuid) {
-    static_assert(sizeof(Header) <= header_size && std::atomic<std::uint64_t>::is_always_lock_free);
+    : path_(std::move(path)), mapping_(std::move(mapping)), superblock_(superblock) {
+    static_assert(sizeof(Header) <= header_size && sizeof(Header) == sizeof(Holding) &&
+                  std::atomic<std::uint64_t>::is_always_lock_free);
 }
 
 ZoneMemory::Header& ZoneMemory::header() const {
@@ -139,13 +160,15 @@ ZoneMemory::Header& ZoneMemory::header() const {
 
 std::span<ZoneMemory::Record> ZoneMemory::records() const {
     auto* const first = reinterpret_cast<Record*>(bytes_of(mapping_).subspan(header_size).data());
-    return {first, geometry_.zone_count()};
+    return {first, superblock_.geometry.zone_count()};
 }
 
 bool ZoneMemory::is_of(std::uint64_t sequence) const {
-    const std::uint64_t of = header().sequence.load();
-    return header().magic == file_magic && of != 0 && (of == sequence || of == sequence + 1) &&
-           header().uuid == uuid_ && header().zone_count == geometry_.zone_count();
+    return Holding{.magic = header().magic,
+                   .uuid = header().uuid,
+                   .zone_count = header().zone_count,
+                   .sequence = header().sequence.load()}
+        .is_of(superblock_, sequence);
 }
 
 // A session holds the sequence number of its own superblock before that is written: it may have died before.
@@ -154,10 +177,10 @@ std::optional<ZoneMemory::Kept> ZoneMemory::kept(const Superblock& superblock) c
         return std::nullopt;
     }
     Kept kept;
-    kept.zones.reserve(geometry_.zone_count());
-    kept.last_writes.reserve(geometry_.zone_count());
+    kept.zones.reserve(superblock_.geometry.zone_count());
+    kept.last_writes.reserve(superblock_.geometry.zone_count());
     for (const Record& record : records()) {
-        kept.zones.push_back(zone_of(record.state.load(), geometry_.type_of({kept.zones.size()})));
+        kept.zones.push_back(zone_of(record.state.load(), superblock_.geometry.type_of({kept.zones.size()})));
         kept.last_writes.push_back({record.last_write.load()});
     }
     return kept;
@@ -171,15 +194,15 @@ void ZoneMemory::begin(const ZoneTable& zones, std::uint64_t sequence) {
             record.last_write.store(0);
         }
     }
-    for (std::uint64_t id = 0; id < geometry_.zone_count(); ++id) {
+    for (std::uint64_t id = 0; id < superblock_.geometry.zone_count(); ++id) {
         const Zone zone = zones.zone({id});
         Record& record = records()[id];
         if (record.state.load() != word_of(zone)) {
             record.state.store(word_of(zone));
         }
     }
-    header().uuid = uuid_;
-    header().zone_count = geometry_.zone_count();
+    header().uuid = superblock_.uuid;
+    header().zone_count = superblock_.geometry.zone_count();
     header().sequence.store(sequence);
 }
 

@@ -24,6 +24,10 @@ namespace reflux {
 // Where the files lie: the first of /run and /dev/shm that is a memory filesystem; empty: none is.
 std::string zone_memory_folder();
 
+// The file in the folder in which a killed daemon has left zones of this image that are newer than it; empty:
+// there is none.
+std::string kept_zones_of(const Superblock& superblock, const std::string& folder);
+
 // The first eight bytes of an image's uuid: what the kernel can keep of it beside a device.
 std::uint64_t image_identity(const Superblock& superblock);
 
@@ -63,16 +67,13 @@ class ZoneMemory {
         std::atomic<std::uint64_t> last_write;
     };
     ZoneMemory(std::string path, Mapping mapping, const Superblock& superblock);
-    // It holds zones that this image had when its superblock had this sequence number, or was about to get
-    // the next one.
     [[nodiscard]] bool is_of(std::uint64_t sequence) const;
     [[nodiscard]] Header& header() const;
     [[nodiscard]] std::span<Record> records() const;
 
     std::string path_;
     Mapping mapping_;
-    ZonedGeometry geometry_;
-    std::array<std::uint8_t, 16> uuid_;
+    Superblock superblock_;  // of the image, as it was opened
 };
 
 }  // namespace reflux

@@ -118,6 +118,7 @@ void ZonedDevice::submit(DeviceRequest& request) {
     auto& work = request.work_;
     work.device = this;
     work.owner = &request;
+    work.done_before = {};
     request.refusal = ZoneError::none;
     // Also while it waits for its turn: that is part of its age.
     work.slot = in_flight_.begin(request.operation, request.offset, length_of(request));
@@ -220,8 +221,8 @@ ZoneError ZonedDevice::check_and_open(DeviceRequest& request) {
         case DeviceOperation::read:
             return zones_.check_read(data_extent(request));
         case DeviceOperation::write:
-            request.work_.comes_again = takes_again(request);
-            return request.work_.comes_again ? ZoneError::none : zones_.begin_write(data_extent(request));
+            request.work_.done_before = done_before(request);
+            return is_new(request) ? zones_.begin_write(new_extent(request)) : ZoneError::none;
         case DeviceOperation::discard:
             return zones_.check_discard(data_extent(request));
         case DeviceOperation::flush:
@@ -328,10 +329,10 @@ void ZonedDevice::finish(DeviceRequest& request, int error) {
 }
 
 int ZonedDevice::end_write(DeviceRequest& request, int error) {
-    const Extent extent = data_extent(request);
-    if (extent.length == Bytes{0} || request.work_.comes_again) {
+    if (!is_new(request)) {
         return error;
     }
+    const Extent extent = new_extent(request);
     const std::lock_guard lock(table_mutex_);
     if (error != 0) {
         zones_.abandon_write(extent);
@@ -339,7 +340,9 @@ int ZonedDevice::end_write(DeviceRequest& request, int error) {
     }
     if (zones_.record_write(extent)) {
         table_.mark_changed(geometry_.zone_of(extent.offset), geometry_.zone_of(extent.end() - Bytes{1}));
-        geometry_.for_each_piece(extent, [&](const ZonePiece& piece) { keep(piece.zone, piece.length); });
+        const Bytes before = request.work_.done_before;
+        geometry_.for_each_piece(extent,
+                                 [&](const ZonePiece& piece) { keep(piece.zone, piece.length + before); });
     }
     geometry_.for_each_piece(extent, [&](const ZonePiece& piece) {
         if (request.refusal == ZoneError::none) {

@@ -123,9 +123,13 @@ class ZonedDevice final : public Disk {
     void finish(DeviceRequest& request, int error);
 
     // Under table_mutex_, the functions up to manage_one.
-    // The last write before the daemon that served the disk before this was killed, of which its sender may
-    // not have been told, and which then comes again.
-    [[nodiscard]] bool takes_again(DeviceRequest& request);
+    // The last write before the daemon that served the disk before this was killed comes again if its sender
+    // was not told of it; the block layer may have merged it with the next one since. How much of `request`
+    // this is, from its begin.
+    [[nodiscard]] Bytes done_before(const DeviceRequest& request);
+    // What is left of a write for the zones to take.
+    static Extent new_extent(const DeviceRequest& request);
+    static bool is_new(const DeviceRequest& request);
     // For the daemon after this one. `last_write`: bytes by which a write has moved the pointer.
     void keep(ZoneId zone, Bytes last_write);
     void keep_managed(const DeviceRequest& request);

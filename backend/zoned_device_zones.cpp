@@ -78,17 +78,29 @@ ZoneError ZonedDevice::manage(const DeviceRequest& request) {
     return error;
 }
 
-bool ZonedDevice::takes_again(DeviceRequest& request) {
+Bytes ZonedDevice::done_before(const DeviceRequest& request) {
     const Extent extent = data_extent(request);
     if (repeatable_.empty() || extent.length == Bytes{0} || !geometry_.contains(extent)) {
-        return false;
+        return {};
     }
     const ZoneId id = geometry_.zone_of(extent.offset);
     const Zone zone = zones_.zone(id);
     // Whatever comes first in the zone ends the doubt.
     const Bytes last = std::exchange(repeatable_[id.value], Bytes{0});
-    return zone.type == ZoneType::sequential_write_required && check_available(zone) == ZoneError::none &&
-           extent.length == last && extent.end() == geometry_.start_of(id) + zone.written;
+    const bool is_the_last = zone.type == ZoneType::sequential_write_required &&
+                             check_available(zone) == ZoneError::none && extent.length >= last &&
+                             extent.offset + last == geometry_.start_of(id) + zone.written;
+    return is_the_last ? last : Bytes{0};
+}
+
+Extent ZonedDevice::new_extent(const DeviceRequest& request) {
+    const Extent extent = data_extent(request);
+    const Bytes before = request.work_.done_before;
+    return {.offset = extent.offset + before, .length = extent.length - before};
+}
+
+bool ZonedDevice::is_new(const DeviceRequest& request) {
+    return new_extent(request).length != Bytes{0};
 }
 
 void ZonedDevice::keep(ZoneId zone, Bytes last_write) {

@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "backend/image.h"
+#include "backend/zone_memory.h"
 #include "daemon/base/disk_report.h"
 #include "daemon/base/log.h"
 
@@ -38,6 +39,18 @@ Status print_report(const DiskReport& report, const ZoneTable& zones) {
     }
     text += report.end();
     return print(text, true);
+}
+
+// Repaired, the image would be another one than that which its killed daemon's zones are of.
+Status check_no_zones_kept(const std::string& path, const Superblock& superblock) {
+    const auto kept = kept_zones_of(superblock, zone_memory_folder());
+    return kept.empty()
+               ? Status{}
+               : fail(ErrorKind::invalid_input,
+                      fmt::format("{}: its daemon was killed, and what it knew of the zones is in {}: "
+                                  "serve the image, which repairs it, too; or remove that file, and "
+                                  "write pointers are those of the last flush",
+                                  path, kept));
 }
 
 }  // namespace
@@ -84,6 +97,7 @@ Result<int> check_image(const FsckOptions& options) {
                         1);
     }
     if (options.repair && (repairable > 0 || !inspected.findings.notes.empty())) {
+        REFLUX_CHECK(check_no_zones_kept(path, inspected.contents->superblock));
         REFLUX_CHECK(repair_image(path));
         return conclude("repaired", 0);
     }

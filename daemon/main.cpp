@@ -204,6 +204,10 @@ struct RunCommand {
             REFLUX_CHECK(ublk::delete_device(*options.remove));
             return 0;
         }
+        if (!options.remove_of.empty()) {
+            REFLUX_CHECK(ublk::delete_devices_of(options.remove_of));
+            return 0;
+        }
         REFLUX_TRY(const auto devices, ublk::list_devices());
         return print(to_line(devices) + "\n");
     }

@@ -28,7 +28,7 @@ struct RawOptions {
     std::string sync_range;
     ReportOptions report;
     FsckOptions fsck;
-    std::uint32_t ublk_id = 0;
+    UblkOptions ublk;
 };
 
 // The text, and a line for each word that the option takes.
@@ -189,7 +189,9 @@ void describe_ublk(CLI::App& ublk, RawOptions& raw) {
         "delete",
         "Delete a ublk device whose daemon is gone or stuck. A daemon that does not let go of it within "
         "seconds is\nkilled; what is written to the device meanwhile fails");
-    remove->add_option("ID", raw.ublk_id, "Number of the device: N of /dev/ublkbN")->required();
+    auto* which = remove->add_option_group("device")->require_option(1);
+    which->add_option("ID", raw.ublk.remove, "Number of the device: N of /dev/ublkbN");
+    which->add_option("--image", raw.ublk.remove_of, "The devices that were made from this image, if any");
 }
 
 void describe_serve(CLI::App& serve, RawOptions& raw) {
@@ -359,7 +361,7 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
         return ListOptions{};
     }
     if (ublk->parsed()) {
-        return ublk->got_subcommand("list") ? UblkOptions{} : UblkOptions{.remove = raw.ublk_id};
+        return raw.ublk;
     }
     return to_serve(raw);
 }

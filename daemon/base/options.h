@@ -48,8 +48,10 @@ struct FsckOptions {
 
 struct ListOptions {};
 
+// Neither is set: list all.
 struct UblkOptions {
-    std::optional<std::uint32_t> remove;  // not set: list all
+    std::optional<std::uint32_t> remove;  // a device
+    std::string remove_of;                // those made from this image
 };
 
 // --help or --version was asked for: print the text and end well.

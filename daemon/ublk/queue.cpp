@@ -1,5 +1,7 @@
 #include "daemon/ublk/queue.h"
 
+#include "daemon/base/log.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -136,6 +138,7 @@ void Queue::on_completion(const io_uring_cqe& cqe) {
         if (!is_stopped && failure_) {
             failure_ = fail_errno(
                 fmt::format("ublk: fetch request {} of queue {}", request.tag, setting_.index), -cqe.res);
+            log_line(failure_.error().message);  // the others may go on for long
         }
         return;
     }

@@ -2,6 +2,8 @@
 
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
+#include "backend/image_reader.h"
+#include "backend/zone_memory.h"
 #include "daemon/ublk/control.h"
 
 #include <algorithm>
@@ -61,6 +63,19 @@ UniqueFd find_daemon(const DeviceInfo& info) {
     return process && has_open(info.daemon_pid, character_path(info.id)) ? std::move(process) : UniqueFd();
 }
 
+Result<std::vector<DeviceInfo>> all_devices(const ControlDevice& control) {
+    REFLUX_TRY(const auto names, list_directory("/dev"));
+    std::vector<DeviceInfo> devices;
+    for (const auto& name : names) {
+        const auto id = id_of(name);
+        auto info = id ? control.info(*id) : Result<DeviceInfo>(fail(ErrorKind::system, ""));
+        if (info) {
+            devices.push_back(*std::move(info));
+        }
+    }
+    return devices;
+}
+
 // In a child, for STOP_DEV waits for requests that may never end, and not even a kill ends its waiting.
 Status end_device(const ControlDevice& control, std::uint32_t id, Seconds limit) {
     return call_bounded(fmt::format("ublk: stopping device {}", id), limit,
@@ -82,18 +97,14 @@ std::string where_it_waits(std::int32_t pid) {
 
 Result<nlohmann::json> list_devices() {
     REFLUX_TRY(const auto control, ControlDevice::open());
-    REFLUX_TRY(const auto names, list_directory("/dev"));
+    REFLUX_TRY(const auto found, all_devices(control));
     auto devices = nlohmann::json::array();
-    for (const auto& name : names) {
-        const auto id = id_of(name);
-        const auto info = id ? control.info(*id) : Result<DeviceInfo>(fail(ErrorKind::system, ""));
-        if (info) {
-            devices.push_back({{"id", *id},
-                               {"device", block_path(*id)},
-                               {"state", to_string(info->state)},
-                               {"pid", info->daemon_pid},
-                               {"zoned", (info->features & feature_zoned) != 0}});
-        }
+    for (const auto& info : found) {
+        devices.push_back({{"id", info.id},
+                           {"device", block_path(info.id)},
+                           {"state", to_string(info.state)},
+                           {"pid", info.daemon_pid},
+                           {"zoned", (info.features & feature_zoned) != 0}});
     }
     return devices;
 }
@@ -120,6 +131,21 @@ Status delete_device(std::uint32_t id) {
         return fail({.kind = ended.error().kind,
                      .message = ended.error().message + (stuck ? where_it_waits(info.daemon_pid) : ""),
                      .errnum = ended.error().errnum});
+    }
+    return {};
+}
+
+Status delete_devices_of(const std::string& image) {
+    // Not locked: its daemon may be stuck, and have it open still.
+    REFLUX_TRY(const auto fd, open_file(image, O_RDONLY));
+    ImageFindings findings;
+    REFLUX_TRY(const auto contents, read_image(*make_image_file(fd.get()), findings));
+    REFLUX_TRY(const auto control, ControlDevice::open());
+    REFLUX_TRY(const auto devices, all_devices(control));
+    for (const auto& info : devices) {
+        if (info.daemon_word == image_identity(contents.superblock)) {
+            REFLUX_CHECK(delete_device(info.id));
+        }
     }
     return {};
 }

@@ -4,6 +4,7 @@
 #include "backend/base/result.h"
 
 #include <cstdint>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -17,5 +18,8 @@ Result<nlohmann::json> list_devices();
 // timed_out after half a minute at most: a request is stuck in the kernel; says where. What a killed daemon
 // has kept for the next one goes with it. Call it from a single-threaded process.
 Status delete_device(std::uint32_t id);
+
+// The same for every device that was made from this image, which may be in use.
+Status delete_devices_of(const std::string& image);
 
 }  // namespace reflux::ublk

@@ -32,7 +32,7 @@ enum class Kind {
     configfs,         // path of a folder or a symbolic link there
     nbd_device,       // path of the connected device; note: pid and start time of its server,
                       // then, when it is connected, what the kernel shows as its client
-    ublk_device,      // note: "ID PATH_OF_REFLUXD"
+    ublk_device,      // path of its image; note: path of refluxd
     dm_device,        // name of a mapping of make_mapping(); note: the device, "dm-3"
 };
 

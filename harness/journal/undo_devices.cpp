@@ -154,11 +154,10 @@ Status shut_sockets(int pid) {
 }
 
 Status delete_ublk(const Object& object) {
-    const auto words = split(object.note, ' ');
-    if (words.size() != 2 || ::access(("/dev/ublkc" + words[0]).c_str(), F_OK) != 0) {
-        return {};  // not made, or gone with its daemon
-    }
-    return run({words[1], "ublk", "delete", words[0]});
+    // Without the driver, or before the image was made, there is no device.
+    const bool may_be = !object.note.empty() && ::access("/dev/ublk-control", F_OK) == 0 &&
+                        ::access(object.name.c_str(), F_OK) == 0;
+    return may_be ? run({object.note, "ublk", "delete", "--image", object.name}) : Status{};
 }
 
 void abort_fuse_connections(const Journal& journal) {

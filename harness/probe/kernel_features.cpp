@@ -245,4 +245,14 @@ Finding disk_space(const std::string& folder) {
     return yes(name, detail);
 }
 
+bool kernel_has_function(const std::string& root, const std::string& name) {
+    // "ffffffff81000000 T NAME", and behind it "[MODULE]"
+    const auto text = read_file(root + "/proc/kallsyms");
+    const auto lines = lines_of(text.value_or(""));
+    return std::ranges::any_of(lines, [&](const std::string& line) {
+        const auto words = split(line, ' ');
+        return words.size() >= 3 && words[2].substr(0, words[2].find('\t')) == name;
+    });
+}
+
 }  // namespace reflux::probe

@@ -29,6 +29,8 @@ Finding loop_devices(const std::string& root);
 // A kernel module by its file name without .ko ("dm-zoned"): loaded, built in, or there to be loaded.
 // `purpose` says what for.
 Finding module(const std::string& root, const std::string& name, const std::string& purpose);
+// One of the kernel or of a module that is loaded, by /proc/kallsyms.
+bool kernel_has_function(const std::string& root, const std::string& name);
 // Free space of the filesystem of a folder, against what a run writes there.
 Finding disk_space(const std::string& folder);
 

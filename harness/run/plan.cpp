@@ -81,7 +81,7 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     plan.zone_size = scenario.daemon.zone_size;
     plan.conventional_zones = scenario.daemon.conventional_zones;
     plan.image_folder = image_folder();
-    plan.refluxd = refluxd_path();
+    plan.refluxd = scenario::has_daemon(plan.front_end) ? refluxd_path() : "";
     plan.serve_arguments = {"--engine", scenario.daemon.engine};
     if (scenario.daemon.engine == "threads") {
         plan.serve_arguments.insert(plan.serve_arguments.end(),
@@ -126,12 +126,12 @@ evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     return evidence;
 }
 
-void expect_of_v2(const scenario::Expect& v2, evidence::Expectation& expected) {
-    if (!v2.outcome.empty()) {
-        expected.outcome = v2.outcome;
+void replace_expectations(const scenario::Expect& by, evidence::Expectation& expected) {
+    if (!by.outcome.empty()) {
+        expected.outcome = by.outcome;
     }
-    if (!v2.recursion.empty()) {
-        expected.recursion = v2.recursion;
+    if (!by.recursion.empty()) {
+        expected.recursion = by.recursion;
     }
 }
 

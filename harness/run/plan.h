@@ -24,8 +24,8 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
 
 // What is known of a run before it is made.
 evidence::Evidence expected_evidence(const scenario::Scenario& scenario);
-// Where the memory controller is cgroup v2, its expectations replace those that they name.
-void expect_of_v2(const scenario::Expect& v2, evidence::Expectation& expected);
+// The expectations of a special case replace those that they name.
+void replace_expectations(const scenario::Expect& by, evidence::Expectation& expected);
 
 // This machine.
 evidence::Environment environment();

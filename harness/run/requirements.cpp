@@ -2,6 +2,7 @@
 
 #include "harness/probe/machine.h"
 #include "harness/probe/memory_cgroup.h"
+#include "harness/scenario/front_ends.h"
 #include "harness/stack/front_end.h"
 #include "harness/stack/kernel_modules.h"
 
@@ -112,7 +113,7 @@ Status check_front_end(const scenario::Scenario& scenario) {
     if (scenario.stack.map != "none") {
         REFLUX_CHECK(stack::can_load_module(scenario.stack.map));
     }
-    return front_end->has_daemon ? check_daemon(scenario.daemon) : Status{};
+    return scenario::has_daemon(name) ? check_daemon(scenario.daemon) : Status{};
 }
 
 // What is an option of refluxd cannot be asked of another program.

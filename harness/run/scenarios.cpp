@@ -36,6 +36,7 @@ scenario::Scenario variant_of(scenario::Scenario scenario, const std::string& mi
     scenario.mitigations = split(mitigations, '+');
     scenario.expect = {};
     scenario.expect_v2 = {};
+    scenario.expect_with = {};
     return scenario;
 }
 

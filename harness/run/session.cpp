@@ -4,6 +4,7 @@
 #include "harness/evidence/json.h"
 #include "harness/journal/undo.h"
 #include "harness/pressure/memcg.h"
+#include "harness/probe/kernel_features.h"
 #include "harness/probe/memory_cgroup.h"
 #include "harness/run/daemon_threads.h"
 #include "harness/run/fault.h"
@@ -98,7 +99,7 @@ Status Session::build() {
     REFLUX_TRY(const auto host, probe::memory_cgroup());
     evidence_.environment.cgroup_version = host.version;
     if (host.version == "v2") {
-        expect_of_v2(scenario_.expect_v2, evidence_.expected);
+        replace_expectations(scenario_.expect_v2, evidence_.expected);
     }
     REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
 
@@ -109,6 +110,10 @@ Status Session::build() {
     REFLUX_CHECK(set_before_stack(mitigations_, *journal_));
     REFLUX_TRY(stack_,
                stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));
+    if (!scenario_.expect_with_function.empty() &&
+        probe::kernel_has_function("", scenario_.expect_with_function)) {
+        replace_expectations(scenario_.expect_with, evidence_.expected);
+    }
     evidence_.devices.lower_device = stack_->lower_device.number;
     evidence_.devices.served_device = stack_->served_device.number;
     evidence_.devices.upper_device = stack_->upper_device.number;

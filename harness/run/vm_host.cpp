@@ -57,7 +57,7 @@ evidence::Evidence evidence_in(const std::string& folder, const scenario::Scenar
     }
     auto evidence = expected_evidence(scenario);
     if (scenario.vm.cgroup == "v2") {
-        expect_of_v2(scenario.expect_v2, evidence.expected);
+        replace_expectations(scenario.expect_v2, evidence.expected);
     }
     return evidence;
 }

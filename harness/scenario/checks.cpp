@@ -246,6 +246,17 @@ class Checker {
         return {};
     }
 
+    [[nodiscard]] Status check_expectations() const {
+        const Expect& with = scenario_.expect_with;
+        if (scenario_.expect_with_function.empty() && !(with.outcome.empty() && with.recursion.empty())) {
+            return blame(
+                {"expect_with.outcome", "expect_with.recursion"},
+                "expect_with needs expect_with.function: the function of the kernel with which this is "
+                "expected");
+        }
+        return {};
+    }
+
     [[nodiscard]] Status check_times() const {
         const Judge& judge = scenario_.judge;
         if (judge.time_budget < judge.stall_window) {
@@ -321,6 +332,7 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     REFLUX_CHECK(checker.check_daemon_limit());
     REFLUX_CHECK(checker.check_measured_trace());
     REFLUX_CHECK(checker.check_fault());
+    REFLUX_CHECK(checker.check_expectations());
     return checker.check_times();
 }
 

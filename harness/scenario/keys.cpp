@@ -315,6 +315,9 @@ std::vector<Key> make_keys() {
         words_key("expect.recursion", recursions, REFLUX_FIELD(expect.recursion)),
         words_key("expect_v2.outcome", outcomes, REFLUX_FIELD(expect_v2.outcome)),
         words_key("expect_v2.recursion", recursions, REFLUX_FIELD(expect_v2.recursion)),
+        text_key("expect_with.function", REFLUX_FIELD(expect_with_function)),
+        words_key("expect_with.outcome", outcomes, REFLUX_FIELD(expect_with.outcome)),
+        words_key("expect_with.recursion", recursions, REFLUX_FIELD(expect_with.recursion)),
     };
 }
 

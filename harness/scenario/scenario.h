@@ -121,6 +121,10 @@ struct Scenario {
     Relief relief;
     Expect expect;
     Expect expect_v2;  // where the memory controller is cgroup v2; what is empty is as in expect
+    // Where the kernel, with the modules of the stack, has a function of that name; what is empty is as
+    // above.
+    std::string expect_with_function;
+    Expect expect_with;
 };
 
 // Something is done in it against a stall, so that its completion says nothing by itself.

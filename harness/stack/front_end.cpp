@@ -30,6 +30,27 @@ std::vector<std::string> front_end_names() {
     return names;
 }
 
+Status check_zones(const BlockDevice& device, const Plan& plan) {
+    const auto queue = fmt::format("/sys/class/block/{}/queue/", device.name);
+    REFLUX_TRY(const auto model, read_file(queue + "zoned"));
+    const bool is_managed = plan.zone_model == "host-managed";
+    const std::string_view wanted = is_managed ? "host-managed" : "none";
+    if (trimmed(model) != wanted) {
+        return fail(ErrorKind::system, fmt::format("{} is zoned: '{}', not '{}' as was asked for",
+                                                   device.path, trimmed(model), wanted));
+    }
+    if (!is_managed) {
+        return {};
+    }
+    REFLUX_TRY(const auto sectors, read_number(queue + "chunk_sectors"));
+    constexpr std::uint64_t sector_size = 512;
+    return sectors * sector_size == plan.zone_size.value
+               ? Status{}
+               : fail(ErrorKind::system,
+                      fmt::format("{} has zones of {} sectors, not of {} bytes as was asked for", device.path,
+                                  sectors, plan.zone_size.value));
+}
+
 Result<BlockDevice> await_block_device(const std::string& what, Seconds time,
                                        const std::function<std::string()>& name) {
     std::string found;

@@ -25,10 +25,12 @@ struct FrontEnd {
     // Modules that the kernel must have, loaded for the time of the run where they are neither loaded nor
     // built in.
     std::vector<std::string_view> modules = {};
-    // The same, but `up` loads them, with parameters.
+    // That the kernel loads by itself when those are used: loaded before where it has them, so that they go,
+    // too.
+    std::vector<std::string_view> modules_of_kernel = {};
+    // As `modules`, but `up` loads them, with parameters.
     std::vector<std::string_view> modules_of_up = {};
     std::vector<std::string_view> programs = {};  // that it runs
-    bool has_daemon = true;
     // What the disk is kept in; null: in no file of the lower filesystem, which is not built then.
     Status (*make_image)(Building& building) = nullptr;
     // Starts the daemon, if there is one, and sets stack.served_device, stack.daemon and stack.abort.
@@ -53,6 +55,8 @@ FrontEnd scsi_debug_front_end();
 
 // Of what this run makes where names are the machine's: "reflux-" and the run's id.
 std::string device_name(const journal::Journal& journal);
+// That the kernel has made the zones of a control's device as the plan has them; system: it has not.
+Status check_zones(const BlockDevice& device, const Plan& plan);
 // A text of ForeignDaemon with its words in braces replaced.
 std::string filled(std::string text, const Building& building);
 // The block device that comes up as `name` says, once it has a size: its driver has asked for its capacity by

@@ -18,7 +18,7 @@ Status up(Building& building) {
 }  // namespace
 
 FrontEnd loop_front_end() {
-    return {.name = "loop", .modules = {}, .has_daemon = false, .make_image = make_image, .up = up};
+    return {.name = "loop", .modules = {}, .make_image = make_image, .up = up};
 }
 
 }  // namespace reflux::stack

@@ -33,13 +33,13 @@ Status up(Building& building) {
         device = block_device(fmt::format("nullb{}", index));
     }
     REFLUX_TRY(building.stack.served_device, std::move(device));
-    return {};
+    return check_zones(building.stack.served_device, plan);
 }
 
 }  // namespace
 
 FrontEnd null_blk_front_end() {
-    return {.name = "null_blk", .modules_of_up = {"null_blk"}, .has_daemon = false, .up = up};
+    return {.name = "null_blk", .modules_of_up = {"null_blk"}, .up = up};
 }
 
 }  // namespace reflux::stack

@@ -37,17 +37,13 @@ Status up(Building& building) {
     }
     REFLUX_CHECK(load_module("scsi_debug", building.journal, parameters));
     REFLUX_TRY(building.stack.served_device, await_block_device("scsi_debug's disk", appear_time, disk_name));
-    return {};
+    return check_zones(building.stack.served_device, plan);
 }
 
 }  // namespace
 
 FrontEnd scsi_debug_front_end() {
-    return {.name = "scsi_debug",
-            .modules = {"sd_mod"},
-            .modules_of_up = {"scsi_debug"},
-            .has_daemon = false,
-            .up = up};
+    return {.name = "scsi_debug", .modules = {"sd_mod"}, .modules_of_up = {"scsi_debug"}, .up = up};
 }
 
 }  // namespace reflux::stack

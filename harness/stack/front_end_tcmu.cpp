@@ -123,6 +123,8 @@ FrontEnd tcmu_front_end() {
     return {.name = "tcmu",
             // The last one where no udev loads it for a new disk.
             .modules = {"target_core_user", "tcm_loop", "sd_mod"},
+            // transport_subsystem_check_init
+            .modules_of_kernel = {"target_core_iblock", "target_core_file", "target_core_pscsi"},
             .make_image = make_daemon_image,
             .up = up};
 }

@@ -5,7 +5,9 @@ namespace reflux::stack {
 namespace {
 
 Status up(Building& building) {
-    REFLUX_TRY(const auto id, building.journal.intend(journal::Kind::ublk_device, ""));
+    // Found again by its image: its number is refluxd's choice.
+    REFLUX_TRY(const auto id, building.journal.intend(journal::Kind::ublk_device, building.image()));
+    REFLUX_CHECK(building.journal.note(id, building.plan.refluxd));
     REFLUX_TRY(auto arguments, zone_memory_arguments(building));
     arguments.insert(arguments.end(), {"--front-end", "ublk"});
     REFLUX_TRY(const auto started, daemon_up(building, arguments));
@@ -14,7 +16,6 @@ Status up(Building& building) {
         return fail(ErrorKind::system, "refluxd names no ublk device in its ready line");
     }
     const auto number = started.device.substr(prefix.size());
-    REFLUX_CHECK(building.journal.note(id, fmt::format("{} {}", number, building.plan.refluxd)));
     building.stack.abort =
         Abort{.what = "device", .command = {building.plan.refluxd, "ublk", "delete", number}};
     REFLUX_TRY(building.stack.served_device, block_device("ublkb" + number));

@@ -63,6 +63,11 @@ Status devices_up(Building& building, bool is_new) {
     for (const auto module : front_end->modules) {
         REFLUX_CHECK(load_module(module, building.journal));
     }
+    for (const auto module : front_end->modules_of_kernel) {
+        if (can_load_module(module)) {
+            REFLUX_CHECK(load_module(module, building.journal));
+        }
+    }
     REFLUX_CHECK(front_end->up(building));
     REFLUX_TRY(building.stack.upper_device, map_up(building, is_new));
     return {};
@@ -99,7 +104,7 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
     stack.lower_mount = mounts + "/lower";
     stack.fuse_mount = mounts + "/fuse";
     stack.upper_mount = mounts + "/upper";
-    stack.control_socket = front_end->has_daemon && !plan.foreign ? folder + "/control" : "";
+    stack.control_socket = !plan.refluxd.empty() && !plan.foreign ? folder + "/control" : "";
     Building building{.plan = plan, .stack = stack, .journal = journal, .say = say};
     REFLUX_CHECK(make_directory(mounts, journal));
     REFLUX_CHECK(make_private_root(mounts, journal));

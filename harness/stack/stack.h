@@ -41,7 +41,7 @@ struct Plan {
     unsigned conventional_zones = 0;
     std::string zone_model;    // host-aware | host-managed | translated
     std::string image_folder;  // where the lower image is made; needs lower_size of free space
-    std::string refluxd;       // path of the program
+    std::string refluxd;       // path of the program; empty: the front end has no daemon
     std::vector<std::string> serve_arguments;  // for `refluxd serve`: engine and what mitigations add
     std::optional<ForeignDaemon> foreign;      // instead of refluxd
     std::vector<std::string> exec_prefix;      // command that starts a foreign daemon; empty: as it is

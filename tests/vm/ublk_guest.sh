@@ -240,7 +240,14 @@ deletion() {
     serve zoned.img
     kill_hard
     "$refluxd" ublk list | grep -q quiesced || fail "$("$refluxd" ublk list)"
-    "$refluxd" ublk delete "$id" || fail "of a device without daemon"
+    cp --sparse=always zoned.img another.img
+    printf ELF | dd of=another.img conv=notrunc 2>dd.err # its identity, of the second copy, is that of zoned.img
+    "$refluxd" fsck another.img --repair 2>refusal && fail "repaired what a killed daemon has left"
+    grep -q 'its daemon was killed' refusal || fail "$(cat refusal)"
+    "$refluxd" format another.img --force --size 256MiB
+    "$refluxd" ublk delete --image another.img || fail "of no device"
+    "$refluxd" ublk list | grep -q quiesced || fail "deleted the device of another image"
+    "$refluxd" ublk delete --image zoned.img || fail "of a device without daemon"
     nothing_left
     serve zoned.img
     "$refluxd" ublk delete "$id" || fail "of one that is served"

@@ -139,6 +139,44 @@ TEST_F(ZoneMemoryTest, TheLastWriteOfAZoneMayComeAgainOnce) {
     EXPECT_EQ(device_->counters().errors, 1U);
 }
 
+// A request that goes back to the kernel's queue can be merged there with the one behind it.
+TEST_F(ZoneMemoryTest, TheLastWriteMayComeAgainMergedWithTheNext) {
+    start();
+    EXPECT_EQ(write(zone_size, 'a'), 0);
+    EXPECT_EQ(write(zone_size + 4096, 'b', 8192), 0);
+    restart();
+    EXPECT_EQ(write(zone_size + 4096, 'B', 16384), 0);
+    EXPECT_EQ(written(1), 20480U);
+    EXPECT_EQ(read(zone_size + 4096), 'B');
+    EXPECT_EQ(read(zone_size + 16384), 'B');
+    restart();
+    EXPECT_EQ(write(zone_size + 4096, 'C', 16384), 0) << "as a whole, it was the last one then";
+    EXPECT_EQ(written(1), 20480U);
+    restart();
+    EXPECT_NE(write(zone_size + 4096, 'x', zone_size - 4096 + 512), 0) << "into the next zone";
+    EXPECT_EQ(written(1), 20480U);
+}
+
+TEST_F(ZoneMemoryTest, ItIsKnownThatAnImageHasZonesThatAreNewer) {
+    const auto kept = [&] {
+        return kept_zones_of(inspect_image(image()).value().contents->superblock, memory_.path());
+    };
+    EXPECT_EQ(kept(), "");
+    start();
+    EXPECT_EQ(write(zone_size, 'a'), 0);
+    kill();
+    EXPECT_TRUE(kept().starts_with(memory_.path()));
+    static_cast<void>(open("").value());  // a daemon that keeps nothing, and is killed
+    EXPECT_EQ(kept(), "");
+    start();
+    kill();
+    EXPECT_NE(kept(), "");
+    start();
+    ASSERT_TRUE(device_->close());
+    kill();
+    EXPECT_EQ(kept(), "");
+}
+
 TEST_F(ZoneMemoryTest, AnotherWriteThanTheLastIsRefusedAsEver) {
     start();
     EXPECT_EQ(write(zone_size, 'a'), 0);

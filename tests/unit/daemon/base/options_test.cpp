@@ -232,6 +232,10 @@ TEST(Options, UblkDevicesAreServedTakenOverListedAndDeleted) {
     const auto removal = parse({"ublk", "delete", "7"});
     ASSERT_TRUE(removal) << removal.error().message;
     EXPECT_EQ(std::get<UblkOptions>(*removal).remove, 7U);
+    const auto removals = parse({"ublk", "delete", "--image", "disk.img"});
+    ASSERT_TRUE(removals) << removals.error().message;
+    EXPECT_EQ(std::get<UblkOptions>(*removals).remove_of, "disk.img");
+    EXPECT_THAT(error_of({"ublk", "delete", "7", "--image", "disk.img"}), HasSubstr("[ID,--image]"));
     const auto list = parse({"ublk", "list"});
     ASSERT_TRUE(list) << list.error().message;
     EXPECT_FALSE(std::get<UblkOptions>(*list).remove);

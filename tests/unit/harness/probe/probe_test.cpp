@@ -47,6 +47,16 @@ class ProbeTest : public ::testing::Test {
     test::TemporaryFolder empty_;
 };
 
+TEST_F(ProbeTest, FunctionsOfTheKernelAndItsModulesAreKnown) {
+    EXPECT_FALSE(kernel_has_function(root(), "xfs_inodegc_worker"));
+    tree_.write("proc/kallsyms",
+                "0000000000000000 T balance_dirty_pages_ratelimited\n"
+                "0000000000000000 t xfs_inodegc_worker\t[xfs]\n");
+    EXPECT_TRUE(kernel_has_function(root(), "xfs_inodegc_worker"));
+    EXPECT_TRUE(kernel_has_function(root(), "balance_dirty_pages_ratelimited"));
+    EXPECT_FALSE(kernel_has_function(root(), "xfs_inodegc"));
+}
+
 TEST_F(ProbeTest, KernelIsNamedWithItsVersion) {
     expect_yes(kernel(root()), "6.1.0-21-amd64 (#1 SMP Debian 6.1.90-1)");
     expect_no(kernel(empty_.path()), "osrelease", "proc");

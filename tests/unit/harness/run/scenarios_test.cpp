@@ -1,5 +1,6 @@
 #include "harness/run/scenarios.h"
 
+#include "harness/evidence/evidence.h"
 #include "harness/scenario/front_ends.h"
 #include "harness/stack/front_end.h"
 #include "tests/support/temporary_folder.h"
@@ -27,9 +28,7 @@ std::vector<std::string> names_of(const std::vector<std::string>& asked, bool wi
 TEST(ScenariosTest, EachNameOfAFrontEndHasItsRow) {
     EXPECT_THAT(stack::front_end_names(), ::testing::UnorderedElementsAreArray(scenario::front_end_names()));
     for (const auto& name : scenario::front_ends) {
-        const auto* const row = stack::find_front_end(name.name);
-        ASSERT_NE(row, nullptr) << name.name;
-        EXPECT_EQ(row->has_daemon, name.has_daemon) << name.name;
+        EXPECT_EQ(evidence::has_daemon({.front_end = std::string(name.name)}), name.has_daemon) << name.name;
     }
 }
 

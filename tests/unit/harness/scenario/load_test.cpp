@@ -362,7 +362,15 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "vm.memory, vm.cpus, vm.cgroup, vm.setup, vm.attempts, observe.trace_overhead, judge.stall_window, "
         "judge.time_budget, judge.rung_time, relief.rungs, relief.rung_time, expect.outcome, "
         "expect.recursion, "
-        "expect_v2.outcome, expect_v2.recursion");
+        "expect_v2.outcome, expect_v2.recursion, expect_with.function, expect_with.outcome, "
+        "expect_with.recursion");
+}
+
+TEST_F(LoadTest, WhatIsExpectedWithAFunctionNeedsItsName) {
+    EXPECT_THAT(error_of(question, {{"expect_with.outcome", "slow"}}), HasSubstr("expect_with.function"));
+    EXPECT_EQ(
+        error_of(question, {{"expect_with.outcome", "slow"}, {"expect_with.function", "xfs_inodegc_worker"}}),
+        "");
 }
 
 TEST_F(LoadTest, TheTraceIsMeasuredOnlyWithoutPressure) {
