@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "harness/mitigation/mitigation.h"
 #include "harness/run/scenarios.h"
+#include "harness/verdict/cost.h"
 #include "harness/verdict/cure.h"
 
 #include <algorithm>
@@ -44,6 +45,7 @@ const Cell* find_cell(const std::vector<Cell>& cells, const std::string& kernel,
 struct Counts {
     std::vector<verdict::Tally> tallies;
     std::vector<verdict::ProofOfCure> proofs;
+    std::vector<verdict::CostSummary> costs;
 
     // A scenario has one place in a kernel's column, unless guests of several cgroup versions were asked for.
     [[nodiscard]] const verdict::Tally* of(const std::string& scenario, const std::string& kernel) const {
@@ -51,6 +53,13 @@ struct Counts {
             return tally.scenario == scenario && tally.place.kernel == kernel;
         });
         return found == tallies.end() ? nullptr : &*found;
+    }
+    // "; throughput 0.12, …"; "" where nothing was measured.
+    [[nodiscard]] std::string cost(const verdict::Tally& tally) const {
+        const auto found = std::ranges::find_if(costs, [&](const verdict::CostSummary& summary) {
+            return summary.scenario == tally.scenario && summary.place == tally.place;
+        });
+        return found == costs.end() ? "" : "; " + verdict::short_line(*found);
     }
     [[nodiscard]] bool proven(const std::string& scenario, const std::string& kernel) const {
         const auto found = std::ranges::find_if(proofs, [&](const verdict::ProofOfCure& proof) {
@@ -98,7 +107,7 @@ std::string prediction(const scenario::Family& family, const std::string& mitiga
                        mark(cures, here, counts.proven(here.scenario, kernel)));
 }
 
-// "2/3 stalls: 2 deadlock, 1 slow; recursion upper; predicted to cure: refuted".
+// "2/3 stalls: 2 deadlock, 1 slow; recursion upper; throughput 0.12; predicted to cure: refuted".
 std::string text_of(const scenario::Family& family, const std::string& mitigation, const Cell* cell,
                     const Counts& counts) {
     const auto* tally = cell == nullptr ? nullptr : counts.of(cell->scenario, cell->kernel);
@@ -113,8 +122,8 @@ std::string text_of(const scenario::Family& family, const std::string& mitigatio
     for (const auto& run : cell->finished) {
         recursions.insert(run.recursion);
     }
-    return fmt::format("{}/{} stalls: {}; recursion {}{}", tally->stalls(), tally->runs,
-                       verdict::text_of(tally->made), fmt::join(recursions, ", "),
+    return fmt::format("{}/{} stalls: {}; recursion {}{}{}", tally->stalls(), tally->runs,
+                       verdict::text_of(tally->made), fmt::join(recursions, ", "), counts.cost(*tally),
                        prediction(family, mitigation, *tally, counts));
 }
 
@@ -221,7 +230,9 @@ Names table_of(const scenario::Sweep& sweep, const Names& mitigations, const std
     Names rows{nothing};
     rows.insert(rows.end(), mitigations.begin(), mitigations.end());
     const auto tallies = tallies_of(cells);
-    const Counts counts{.tallies = tallies, .proofs = verdict::prove_cures(tallies)};
+    const Counts counts{.tallies = tallies,
+                        .proofs = verdict::prove_cures(tallies),
+                        .costs = verdict::compare_costs(tallies)};
     Names lines;
     for (const auto& kernel : kernels) {
         Names head{kernel};

@@ -11,7 +11,8 @@
 namespace reflux::stack {
 namespace {
 
-constexpr Seconds mount_time{60};
+// A journal is recovered over a disk that is slow; in an emulated machine that took 50 s.
+constexpr Seconds mount_time{180};
 constexpr Seconds mkfs_time{120};
 
 // What is known of a filesystem: a row of its own adds one.

@@ -300,6 +300,23 @@ const CostSummary* find_cost(const std::vector<CostSummary>& costs, const BatchR
     return found == costs.end() || !run.cost ? nullptr : &*found;
 }
 
+std::string short_line(const CostSummary& summary) {
+    const auto& figures = summary.figures;
+    std::vector<std::string> parts{throughput_words(summary), p99_words(summary)};
+    if (figures.enomem.value_or(0) + figures.short_transfers.value_or(0) + figures.other_errors.value_or(0) >
+        0) {
+        parts.push_back(io_words(figures));
+    }
+    if (figures.oom_kills.value_or(0) > 0) {
+        parts.push_back(oom_words(figures));
+    }
+    if (figures.scanned_pages.value_or(0) > 0) {
+        parts.push_back(reclaim_words(figures));
+    }
+    std::erase(parts, "");
+    return join(parts, ", ");
+}
+
 std::vector<std::string> cost_lines(const std::vector<CostSummary>& costs) {
     std::vector<std::string> lines;
     std::ranges::transform(costs, std::back_inserter(lines), &CostSummary::line);

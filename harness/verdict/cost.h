@@ -35,6 +35,10 @@ std::vector<CostSummary> compare_costs(const std::vector<Tally>& batch);
 // That of a run of the batch; nullptr: it was not measured.
 const CostSummary* find_cost(const std::vector<CostSummary>& costs, const BatchRun& run);
 
+// For a cell of a table, without what is as it should be: "throughput 0.12, p99 5.2 times (write), OOM kills
+// 1".
+std::string short_line(const CostSummary& summary);
+
 std::vector<std::string> cost_lines(const std::vector<CostSummary>& costs);
 
 }  // namespace reflux::verdict

@@ -128,6 +128,18 @@ TEST(SweepRunTest, WithoutWhatMakesItTrueThereIsNoMark) {
                 Contains(HasSubstr("predicted to cure: undecided, slow |")));
 }
 
+TEST(SweepRunTest, ACellTellsWhatItCosts) {
+    auto control = cell("v1-control", {"completes"}, "none");
+    auto cure = cell("v1+own_cgroup", {"completes"}, "reclaim");
+    control.finished.front().cost = verdict::CostFigures{.throughput_bytes_s = 1e6};
+    cure.finished.front().cost = verdict::CostFigures{
+        .throughput_bytes_s = 5e5, .oom_kills = 2, .scanned_pages = 200, .reclaimed_pages = 50};
+    EXPECT_THAT(
+        rows_of({cell("v1", {"deadlock"}, "upper"), control, cure}),
+        Contains("| own_cgroup | 0/1 stalls: 1 completes; recursion reclaim; throughput 0.5, OOM kills 2, "
+                 "reclaimed 25 % of what was scanned; predicted to cure: so far |"));
+}
+
 TEST(SweepRunTest, AFailureIsNotCalledUnsupported) {
     auto failed = cell("v1+mlock", {}, "");
     failed.given_up = {.code = ExitCode::harness_failed, .reason = "no verdict, signal 9"};
