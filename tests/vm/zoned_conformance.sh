@@ -5,13 +5,24 @@
 # zoned_conformance.sh BUILD_DIR [DEVICE_ROW...]
 # shellcheck source=tests/vm/zoned_lib.sh
 source "$(dirname "$0")/zoned_lib.sh"
+# shellcheck source=tests/vm/tcmu/lio.sh
+source "$(dirname "$0")/tcmu/lio.sh"
 build=$1
 stack=$build/tests/zoned_stack
 mkdir -p /run/zonefs
 
+# serve OPTION...: refluxd serves a disk of that shape, as is said in /run/ready.
+serve() {
+    "$build/refluxd" format /run/scratch/conformance.img --force --size 256MiB --zone-size 4MiB --conventional 8 --max-open 4 \
+        --model host-managed
+    : >/run/ready
+    "$build/refluxd" serve /run/scratch/conformance.img "$@" >/run/ready 2>/run/refluxd.log &
+    daemon=$!
+    until_true grep -q ready /run/ready || { cat /run/refluxd.log; return 1; }
+}
 # Every device: 64 zones of 4 MiB, of which 8 are conventional, and at most 4 open. A row makes one, sets `device`, and
 # takes it away again; one line in `rows` adds it.
-rows=(null_blk scsi_debug)
+rows=(null_blk scsi_debug tcmu)
 null_blk() {
     if [ "$1" = up ]; then
         null_blk_up 0 256 4 8 zone_max_open=4
@@ -28,6 +39,28 @@ scsi_debug() {
         device=/dev/sda
     else
         rmmod scsi_debug
+    fi
+}
+
+tcmu() {
+    if [ "$1" = up ]; then
+        lio_prepare
+        serve --front-end tcmu --name conformance
+        lio_device 1 conformance $((256 << 20)) reflux/conformance
+        device=/dev/$(lio_lun 1 conformance)
+    else
+        lio_remove 1 conformance
+        wait "$daemon"
+    fi
+}
+ublk() {
+    if [ "$1" = up ]; then
+        modprobe ublk_drv
+        serve --front-end ublk
+        device=$(sed -n 's/.*"device":"\([^"]*\)".*/\1/p' /run/ready)
+    else
+        kill "$daemon"
+        wait "$daemon"
     fi
 }
 
