@@ -71,6 +71,7 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     stack::Plan plan;
     plan.lower_fs = scenario.stack.lower;
     plan.upper_fs = scenario.stack.upper;
+    plan.upper_mkfs = scenario.stack.upper_mkfs;
     plan.front_end = scenario.stack.front_end;
     plan.map = map_of(scenario.stack);
     plan.zone_model = scenario.daemon.zone_model;
@@ -101,7 +102,10 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
 evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence::Evidence evidence;
     evidence.scenario = scenario.name;
-    evidence.expected = {.outcome = scenario.expect.outcome, .recursion = scenario.expect.recursion};
+    evidence.expected = {.outcome = scenario.expect.outcome,
+                         .recursion = scenario.expect.recursion,
+                         .status = is_not_reproduced(scenario) ? scenario.status : std::string(),
+                         .tried = scenario.tried};
     evidence.limits.stall_window_s = scenario.judge.stall_window.count();
     evidence.limits.work_bytes = scenario.workload.work.value;
     evidence.limits.time_budget_s = scenario.judge.time_budget.count();

@@ -32,7 +32,9 @@ ExitCode list_scenarios() {
     ExitCode code = ExitCode::met;
     for (const auto& listed : scenario::list_all()) {
         if (listed.scenario) {
-            fmt::print("  {:34} {}\n", listed.name, listed.scenario->question);
+            fmt::print("  {:34} {}{}\n", listed.name,
+                       is_not_reproduced(*listed.scenario) ? "(not reproduced) " : "",
+                       listed.scenario->question);
         } else {
             fmt::print("  {:34} does not load: {}\n", listed.name, listed.scenario.error().message);
             code = ExitCode::usage;
@@ -172,7 +174,10 @@ ExitCode check_verb(const std::vector<std::string>& files) {
             loaded = fail(named.error());
         }
         if (loaded) {
-            fmt::print("ok    {}\n", name);
+            fmt::print("ok    {}{}\n", name,
+                       is_not_reproduced(*loaded)
+                           ? fmt::format(" (not reproduced, {} tried)", loaded->tried.size())
+                           : std::string());
         } else {
             fmt::print("wrong {}\n      {}\n", name, loaded.error().message);
             code = ExitCode::usage;

@@ -33,8 +33,9 @@ struct ForeignDaemon {
 struct Plan {
     std::string lower_fs;  // ext4 | xfs | btrfs
     std::string upper_fs;
-    std::string front_end = "fuse";  // a name of front_end.h
-    std::string map;                 // what is between served disk and upper filesystem: "" | "dm-zoned"
+    std::vector<std::string> upper_mkfs = {};  // more options for its mkfs
+    std::string front_end = "fuse";            // a name of front_end.h
+    std::string map;  // what is between served disk and upper filesystem: "" | "dm-zoned"
     Bytes lower_size;
     Bytes upper_size;  // of the disk that is served
     Bytes zone_size;

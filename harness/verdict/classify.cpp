@@ -1,3 +1,4 @@
+#include "harness/verdict/incidents.h"
 #include "harness/verdict/recursion.h"
 #include "harness/verdict/recursion_proof.h"
 #include "harness/verdict/stall.h"
@@ -326,6 +327,22 @@ void add_faults(const Evidence& evidence, Verdict& verdict) {
     }
 }
 
+// Of a scenario whose source's hang could not be provoked so far. It decides nothing: a run is judged by what
+// it shows, and one that shows the hang differs from what is expected.
+void add_status(Verdict& verdict) {
+    const auto& expected = verdict.expected;
+    const bool judged = verdict.outcome != Outcome::unsupported && verdict.outcome != Outcome::harness_error;
+    if (expected.status.empty() || !judged) {
+        return;
+    }
+    verdict.reasons.push_back(
+        verdict.met
+            ? fmt::format("{} so far, nor in this run; tried: {}", expected.status,
+                          join(expected.tried, "; "))
+            : fmt::format("its file says \"{}\", and this run is another than the attempts that it lists",
+                          expected.status));
+}
+
 void judge_run(const Evidence& evidence, Verdict& verdict) {
     std::vector<Watched> tasks;
     if (evidence.stall) {
@@ -343,6 +360,8 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
     } else {
         judge_workload(evidence, verdict);
     }
+    verdict.incidents = incident_sentences(evidence, tasks);
+    verdict.reasons.insert(verdict.reasons.end(), verdict.incidents.begin(), verdict.incidents.end());
     RecursionFinding recursion = judge_recursion(evidence, tasks);
     verdict.recursion = recursion.recursion;
     verdict.reasons.insert(verdict.reasons.end(), recursion.reasons.begin(), recursion.reasons.end());
@@ -409,6 +428,7 @@ Verdict judge(const Evidence& evidence) {
         verdict.reasons.push_back("teardown could not remove: " + join(evidence.leftovers, ", "));
     }
     verdict.met = is_met(verdict);
+    add_status(verdict);
     return verdict;
 }
 
