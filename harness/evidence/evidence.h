@@ -383,6 +383,18 @@ struct Fault {
     std::optional<double> lifted_s;  // nullopt: it was not lifted
 };
 
+// What the scenario had somebody else do while the workload ran. It decides nothing, like a fault.
+struct Meanwhile {
+    std::string command;
+    std::uint64_t rounds = 0;  // that came to their end
+    std::uint64_t failed = 0;  // of these, with another exit status than 0
+    std::string first_failure;
+    double longest_s = 0;  // of those that came to their end
+    std::optional<double>
+        hanging_s;             // how long one had not ended when the pressure did; nullopt: none was on
+    std::string undo_failure;  // empty: what was to be undone was
+};
+
 struct Evidence {
     int schema = schema_version;
     std::string scenario;
@@ -411,6 +423,7 @@ struct Evidence {
     std::optional<Guest> guest;           // nullopt: the run was made on the machine itself
     std::vector<Fault> faults;            // injected on purpose; empty: none was asked for
     std::optional<Cost> cost;             // nullopt: no workload was started, or older evidence
+    std::optional<Meanwhile> meanwhile;   // nullopt: none was asked for, or older evidence
 };
 
 }  // namespace reflux::evidence

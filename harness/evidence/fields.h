@@ -340,6 +340,17 @@ void fields(Visit& visit, T& it) {
     visit("machine_oom_kills", it.machine_oom_kills);
 }
 
+template <class Visit, Is<Meanwhile> T>
+void fields(Visit& visit, T& it) {
+    visit("command", it.command);
+    visit("rounds", it.rounds);
+    visit("failed", it.failed);
+    visit("first_failure", it.first_failure);
+    visit("longest_s", it.longest_s);
+    visit("hanging_s", it.hanging_s);
+    visit("undo_failure", it.undo_failure);
+}
+
 template <class Visit, Is<Evidence> T>
 void fields(Visit& visit, T& it) {
     visit("schema", it.schema);
@@ -368,6 +379,7 @@ void fields(Visit& visit, T& it) {
     visit("guest", it.guest);
     visit("faults", it.faults);
     visit("cost", it.cost);
+    visit("meanwhile", it.meanwhile);
 }
 
 }  // namespace reflux::evidence

@@ -246,6 +246,13 @@ class Checker {
         return {};
     }
 
+    [[nodiscard]] Status check_meanwhile() const {
+        const Meanwhile& meanwhile = scenario_.meanwhile;
+        return meanwhile.undo.empty() || !meanwhile.command.empty()
+                   ? Status{}
+                   : blame({"meanwhile.undo"}, "meanwhile.undo has no effect without meanwhile.command");
+    }
+
     [[nodiscard]] Status check_times() const {
         const Judge& judge = scenario_.judge;
         if (judge.time_budget < judge.stall_window) {
@@ -321,6 +328,7 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     REFLUX_CHECK(checker.check_daemon_limit());
     REFLUX_CHECK(checker.check_measured_trace());
     REFLUX_CHECK(checker.check_fault());
+    REFLUX_CHECK(checker.check_meanwhile());
     return checker.check_times();
 }
 

@@ -91,6 +91,7 @@ Evidence full() {
                        .daemon = evidence::DaemonIo{5, 6, {{"ENOMEM", 7}}},
                        .oom_kills = 1,
                        .machine_oom_kills = 2};
+    it.meanwhile = evidence::Meanwhile{"sync", 3, 1, "round 2: exit 1", 0.5, 8.25, "exit 32"};
     return it;
 }
 
