@@ -392,6 +392,18 @@ struct Fault {
     std::optional<double> lifted_s;  // nullopt: it was not lifted
 };
 
+// What the scenario had somebody else do while the workload ran. It decides nothing, like a fault.
+struct Meanwhile {
+    std::string command;
+    std::uint64_t rounds = 0;  // that came to their end
+    std::uint64_t failed = 0;  // of these, with another exit status than 0
+    std::string first_failure;
+    double longest_s = 0;  // of those that came to their end
+    std::optional<double>
+        hanging_s;             // how long one had not ended when the pressure did; nullopt: none was on
+    std::string undo_failure;  // empty: what was to be undone was
+};
+
 struct Evidence {
     int schema = schema_version;
     std::string scenario;
@@ -427,6 +439,7 @@ struct Evidence {
     std::vector<AllocationStall> allocation_stalls;
     std::optional<bool> lockdep;          // this kernel looks for lock orders that may deadlock
     std::optional<IoCgroups> io_cgroups;  // nullopt: none were asked for
+    std::optional<Meanwhile> meanwhile;   // nullopt: none was asked for, or older evidence
 };
 
 }  // namespace reflux::evidence

@@ -394,6 +394,17 @@ void fields(Visit& visit, T& it) {
     visit("longest_s", it.longest_s);
 }
 
+template <class Visit, Is<Meanwhile> T>
+void fields(Visit& visit, T& it) {
+    visit("command", it.command);
+    visit("rounds", it.rounds);
+    visit("failed", it.failed);
+    visit("first_failure", it.first_failure);
+    visit("longest_s", it.longest_s);
+    visit("hanging_s", it.hanging_s);
+    visit("undo_failure", it.undo_failure);
+}
+
 template <class Visit, Is<Evidence> T>
 void fields(Visit& visit, T& it) {
     visit("schema", it.schema);
@@ -427,6 +438,7 @@ void fields(Visit& visit, T& it) {
     visit("allocation_stalls", it.allocation_stalls);
     visit("lockdep", it.lockdep);
     visit("io_cgroups", it.io_cgroups);
+    visit("meanwhile", it.meanwhile);
 }
 
 }  // namespace reflux::evidence

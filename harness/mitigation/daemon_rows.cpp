@@ -14,7 +14,8 @@
 namespace reflux::mitigation {
 namespace {
 
-// daemon/base/self_protection.h: of the threads that do I/O and nothing else.
+// daemon/base/self_protection.h: how the names of threads that do I/O and nothing else begin; a pool's are
+// numbered ("refluxd-io/0").
 constexpr std::string_view io_thread_name = "refluxd-io";
 
 std::string folder_of(const Target& target) {
@@ -56,7 +57,7 @@ evidence::Mitigation io_flusher_late_read_back(const Row& row, const Target& tar
         if (is_io_flusher(stat)) {
             main_marked = main_marked || tid == target.pid;
         } else {
-            io_unmarked = io_unmarked || stat.name == io_thread_name;
+            io_unmarked = io_unmarked || stat.name.starts_with(io_thread_name);
             unmarked.push_back(fmt::format("{} ({})", tid, stat.name));
         }
     }

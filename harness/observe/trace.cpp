@@ -40,6 +40,10 @@ constexpr std::array wanted_events = {
            "the device whose writeback a thread waits for is not known", true},
     Wanted{"writeback/balance_dirty_pages", "", "dirty throttling is seen in stacks only"},
     Wanted{"ext4/ext4_evict_inode"}, Wanted{"jbd2/jbd2_handle_start", "", "", true},
+    // That comes before the wait for a handle, jbd2_handle_start behind it. 6.3, with a name for each caller.
+    Wanted{"ext4/ext4_journal_start_inode", "ext4/ext4_journal_start", "", true},
+    // The last reference to an inode whose new times are in memory only (lazytime).
+    Wanted{"writeback/writeback_lazytime_iput", "writeback/writeback_lazytime"},
     Wanted{"xfs/xfs_trans_alloc", "", "", true}, Wanted{"xfs/xfs_inodegc_queue"},  // 5.14
     Wanted{"xfs/xfs_inode_set_reclaimable"},                                       // 5.14
     Wanted{"xfs/xfs_destroy_inode"}, Wanted{"f2fs/f2fs_evict_inode"},

@@ -72,6 +72,7 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     plan.lower_fs = scenario.stack.lower;
     plan.upper_fs = scenario.stack.upper;
     plan.upper_mkfs = scenario.stack.upper_mkfs;
+    plan.upper_options = scenario.stack.upper_options;
     plan.front_end = scenario.stack.front_end;
     plan.map = map_of(scenario.stack);
     plan.zone_model = scenario.daemon.zone_model;

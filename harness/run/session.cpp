@@ -8,6 +8,7 @@
 #include "harness/probe/memory_cgroup.h"
 #include "harness/run/daemon_threads.h"
 #include "harness/run/fault.h"
+#include "harness/run/meanwhile.h"
 #include "harness/run/plan.h"
 #include "harness/run/pressers.h"
 #include "harness/run/read_back.h"
@@ -57,6 +58,7 @@ class Session {
     void workload_ended();
     bool note_daemon_end();
     Status drive();
+    Status drive_meanwhile();
     void lift_fault();
     Status interrupted();
 
@@ -73,6 +75,7 @@ class Session {
     std::optional<Watcher> watcher_;
     std::optional<FaultInjector> fault_;
     std::optional<Pressers> pressers_;
+    std::optional<Meanwhile> meanwhile_;
     Child workload_;  // generator
     double last_checkpoint_s_ = 0;
     bool hung_ = false;
@@ -170,6 +173,8 @@ Status Session::start_workload() {
                                  "--directory", stack_->upper_mount},
                                 options));
     evidence_.workload.started = true;
+    meanwhile_.emplace(scenario_.meanwhile, *stack_, *memcg_, plan_.folder + "/meanwhile.log",
+                       evidence_.meanwhile);
     watcher_->follow_workload(workload_.pid);
     REFLUX_CHECK(loop_.watch_workload(workload_));
     return stack_->daemon.pid > 0 ? loop_.watch_daemon(stack_->daemon) : Status{};
@@ -194,6 +199,7 @@ Status Session::press() {
                 return {};
             }
         }
+        REFLUX_CHECK(drive_meanwhile());
         if (monotonic_s() - last_checkpoint_s_ > checkpoint_interval_s) {
             checkpoint();
         }
@@ -350,6 +356,7 @@ Status Session::work() {
     }
     REFLUX_CHECK(start_workload());
     REFLUX_CHECK(press());
+    meanwhile_->stop(watcher_->now_s());
     read_counts_again(mitigations_, *stack_, *memcg_, evidence_);
     watcher_->keep_cost();
     pressers_->keep(evidence_);
@@ -384,8 +391,15 @@ Status Session::drive() {
     return {};
 }
 
+Status Session::drive_meanwhile() {
+    return shared_->totals().bytes_written > 0 ? meanwhile_->tick(watcher_->now_s()) : Status{};
+}
+
 // What follows is no part of what the fault is to show: reading back, and an orderly end.
 void Session::lift_fault() {
+    if (meanwhile_) {
+        meanwhile_->undo();
+    }
     if (fault_) {
         fault_->lift(watcher_ ? watcher_->now_s() : 0);
     }

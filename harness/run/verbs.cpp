@@ -12,6 +12,7 @@
 #include "harness/report/text.h"
 #include "harness/run/fault.h"
 #include "harness/run/requirements.h"
+#include "harness/scenario/families.h"
 #include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
 #include "harness/stack/front_end.h"
@@ -22,20 +23,37 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 namespace reflux::run {
 namespace {
 
+// Family by family; those of no family come last.
 ExitCode list_scenarios() {
-    ExitCode code = ExitCode::met;
-    for (const auto& listed : scenario::list_all()) {
-        if (listed.scenario) {
+    const auto all = scenario::list_all();
+    const auto print_family = [&](std::string_view id, std::string_view title) {
+        bool headed = false;
+        for (const auto& listed : all) {
+            if (!listed.scenario || listed.scenario->family != id) {
+                continue;
+            }
+            if (!std::exchange(headed, true)) {
+                fmt::print(" {}{}{}\n", id, id.empty() ? "" : ": ", title);
+            }
             fmt::print("  {:34} {}{}\n", listed.name,
                        is_not_reproduced(*listed.scenario) ? "(not reproduced) " : "",
                        listed.scenario->question);
-        } else {
+        }
+    };
+    for (const auto& row : scenario::families) {
+        print_family(row.id, row.title);
+    }
+    print_family("", "of no family");
+    ExitCode code = ExitCode::met;
+    for (const auto& listed : all) {
+        if (!listed.scenario) {
             fmt::print("  {:34} does not load: {}\n", listed.name, listed.scenario.error().message);
             code = ExitCode::usage;
         }

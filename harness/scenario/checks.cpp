@@ -288,6 +288,13 @@ class Checker {
                                        to_string(after), to_string(scenario_.workload.work)));
     }
 
+    [[nodiscard]] Status check_meanwhile() const {
+        const Meanwhile& meanwhile = scenario_.meanwhile;
+        return meanwhile.undo.empty() || !meanwhile.command.empty()
+                   ? Status{}
+                   : blame({"meanwhile.undo"}, "meanwhile.undo has no effect without meanwhile.command");
+    }
+
     [[nodiscard]] Status check_times() const {
         const Judge& judge = scenario_.judge;
         if (judge.time_budget < judge.stall_window) {
@@ -369,6 +376,7 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     REFLUX_CHECK(checker.check_fault());
     REFLUX_CHECK(checker.check_expectations());
     REFLUX_CHECK(checker.check_pressure());
+    REFLUX_CHECK(checker.check_meanwhile());
     return checker.check_times();
 }
 

@@ -1,6 +1,7 @@
 #include "harness/scenario/keys.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/scenario/families.h"
 #include "harness/scenario/front_ends.h"
 #include "harness/scenario/load.h"
 #include "harness/scenario/near.h"
@@ -270,14 +271,16 @@ std::vector<Key> make_keys() {
         name_key("control", REFLUX_FIELD(control)),
         name_key("baseline", REFLUX_FIELD(baseline)),
         words_key("needs", {"cgroup_v1", "cgroup_v2", "guest"}, REFLUX_FIELD(needs)),
+        word_key("family", family_ids(), REFLUX_FIELD(family)),
         word_key("stack.lower", filesystems, REFLUX_FIELD(stack.lower)),
         word_key("stack.upper", {"ext4", "xfs", "btrfs", "f2fs"}, REFLUX_FIELD(stack.upper)),
         word_key("stack.front_end", front_end_names(), REFLUX_FIELD(stack.front_end)),
-        word_key("stack.map", {"none", "dm-zoned"}, REFLUX_FIELD(stack.map)),
+        word_key("stack.map", {"none", "dm-zoned", "dm-integrity"}, REFLUX_FIELD(stack.map)),
         texts_key("stack.upper_mkfs", R"(a list of options of mkfs, such as ["-n", "size=65536"])",
                   REFLUX_FIELD(stack.upper_mkfs)),
         size_key("stack.lower_size", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
         size_key("stack.upper_size", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
+        text_key("stack.upper_options", REFLUX_FIELD(stack.upper_options)),
         // Not uring: io-wq makes its workers past the trace's event-fork, so what they do would not be seen.
         word_key("daemon.engine", {"sync", "threads"}, REFLUX_FIELD(daemon.engine)),
         number_key("daemon.threads", 1, 256, REFLUX_FIELD(daemon.threads)),
@@ -324,6 +327,9 @@ std::vector<Key> make_keys() {
         word_key("vm.cgroup", {"auto", "v1", "v2"}, REFLUX_FIELD(vm.cgroup)),
         text_key("vm.setup", REFLUX_FIELD(vm.setup)),
         number_key("vm.attempts", 1, 10, REFLUX_FIELD(vm.attempts)),
+        text_key("meanwhile.command", REFLUX_FIELD(meanwhile.command)),
+        duration_key("meanwhile.every", Seconds(0.1), Seconds(600), REFLUX_FIELD(meanwhile.every)),
+        text_key("meanwhile.undo", REFLUX_FIELD(meanwhile.undo)),
         word_key("observe.trace_overhead", {"off", "measure"}, REFLUX_FIELD(observe.trace_overhead)),
         duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
         duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),

@@ -22,10 +22,11 @@ struct Stack {
     std::string upper = "ext4";  // ext4 | xfs | btrfs | f2fs: filesystem under test, on the daemon's device
     std::string front_end = "fuse";  // how the daemon's disk becomes a block device, or what stands for it:
                                      // front_ends.h
-    std::string map = "none";        // none | dm-zoned: between that disk and the upper filesystem
+    std::string map = "none";  // none | dm-zoned | dm-integrity: between that disk and the upper filesystem
     std::vector<std::string> upper_mkfs;  // more options for the upper filesystem's mkfs
     Bytes lower_size = mebibytes(1536);
     Bytes upper_size = gibibytes(1);
+    std::string upper_options;  // more options for mounting the upper filesystem: "lazytime,nodelalloc"
 };
 
 struct Daemon {
@@ -92,6 +93,14 @@ struct Vm {
     unsigned attempts = 2;        // guests in all, while each is lost before the workload began
 };
 
+// What somebody else does to the machine or the stack while the workload runs: a sync, a freeze, a swapon.
+struct Meanwhile {
+    std::string command;  // run by sh as root, round after round, from the workload's first write until the
+                          // pressure ends; its words in braces are those of run/meanwhile.h; empty: nothing
+    Seconds every{1};     // from the end of a round to the next
+    std::string undo;     // run once when the pressure is over, however the last round ended
+};
+
 struct Observe {
     std::string trace_overhead = "off";  // measure: what the trace costs, after the workload has done its
                                          // work; a run without pressure only, which is no steady load | off
@@ -128,6 +137,7 @@ struct Scenario {
     std::string baseline;  // of a cure: name of the scenario that stalls without it; empty: it is no cure
     std::vector<std::string> needs;  // else it is unsupported: cgroup_v1 | cgroup_v2: the memory controller;
                                      // guest: it presses on a whole machine, which must be a virtual one
+    std::string family;              // row of families.h that it belongs to; empty: none of them
     Stack stack;
     Daemon daemon;
     Memcg memcg;
@@ -136,6 +146,7 @@ struct Scenario {
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
     Fault fault;
     Vm vm;
+    Meanwhile meanwhile;
     Observe observe;
     Judge judge;
     Relief relief;

@@ -2,7 +2,7 @@
 
 #include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
-#include "harness/journal/device_mapper.h"
+#include "harness/stack/mapping.h"
 
 #include <algorithm>
 
@@ -75,21 +75,8 @@ Status format_dm_zoned(const std::string& device, const DmZonedOptions& options)
 
 Result<BlockDevice> dm_zoned_up(const std::string& device, const std::string& name,
                                 journal::Journal& journal) {
-    REFLUX_TRY(const auto id, journal.intend(journal::Kind::dm_device, name));
-    const auto made = journal::make_mapping(name, map_time, [&] { return target_on(device); });
-    const auto found = journal::mapping_device(name);
-    if (!made) {
-        if (!found) {
-            REFLUX_CHECK(journal.gone(id));
-        }
-        return fail(made.error());
-    }
-    if (!found) {
-        return fail(ErrorKind::system, fmt::format("the mapping {} was made and is not in /sys/block", name));
-    }
-    REFLUX_CHECK(journal.note(id, *found));
-    REFLUX_TRY(const auto number, read_file(fmt::format("/sys/block/{}/dev", *found)));
-    return BlockDevice{.path = "/dev/" + *found, .name = *found, .number = trimmed(number)};
+    return mapping_up(
+        name, map_time, [&] { return target_on(device); }, journal);
 }
 
 }  // namespace reflux::stack

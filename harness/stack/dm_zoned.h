@@ -14,9 +14,7 @@ namespace reflux::stack {
 // (EBUSY) while it is mounted or mapped, and where dm_zoned_layout() refuses it. Bounded.
 Status format_dm_zoned(const std::string& device, const DmZonedOptions& options = {});
 
-// Maps a formatted `device` as /dev/dm-N, which the kernel calls `name` (at most 120 bytes, and no mapping on
-// this machine may have it). Journalled first, as Kind::dm_device. unsupported: no device mapper; the module
-// dm-zoned is loaded by the kernel itself. Bounded.
+// Maps a formatted `device` as /dev/dm-N, which the kernel calls `name`: mapping_up().
 Result<BlockDevice> dm_zoned_up(const std::string& device, const std::string& name,
                                 journal::Journal& journal);
 

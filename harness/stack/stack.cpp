@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/journal/undo.h"
+#include "harness/stack/dm_integrity.h"
 #include "harness/stack/dm_zoned.h"
 #include "harness/stack/front_end.h"
 #include "harness/stack/kernel_modules.h"
@@ -50,11 +51,14 @@ Result<BlockDevice> map_up(Building& building, bool is_new) {
         return served;
     }
     building.say(fmt::format("{} on {}", building.plan.map, served.path));
-    REFLUX_CHECK(load_module("dm-zoned", building.journal));
-    if (is_new) {
-        REFLUX_CHECK(format_dm_zoned(served.path));
+    REFLUX_CHECK(load_module(building.plan.map, building.journal));
+    const auto name = device_name(building.journal);
+    if (building.plan.map == "dm-integrity") {
+        REFLUX_CHECK(is_new ? format_dm_integrity(served.path, name, building.journal) : Status{});
+        return dm_integrity_up(served.path, name, building.journal);
     }
-    return dm_zoned_up(served.path, device_name(building.journal), building.journal);
+    REFLUX_CHECK(is_new ? format_dm_zoned(served.path) : Status{});
+    return dm_zoned_up(served.path, name, building.journal);
 }
 
 // Daemon, if there is one, and upper device on an image that exists.
@@ -74,10 +78,14 @@ Status devices_up(Building& building, bool is_new) {
 }
 
 MountPlan upper_mount_plan(const Plan& plan, const Stack& stack) {
+    std::string options = mount_options(plan.upper_fs);
+    if (!options.empty() && !plan.upper_options.empty()) {
+        options += ",";
+    }
     return {.source = stack.upper_device.path,
             .target = stack.upper_mount,
             .type = plan.upper_fs,
-            .data = mount_options(plan.upper_fs),
+            .data = options + plan.upper_options,
             .helper_cgroup_procs = plan.helper_cgroup_procs};
 }
 

@@ -343,6 +343,28 @@ void add_status(Verdict& verdict) {
                           expected.status));
 }
 
+// Likewise of what somebody else did.
+void add_meanwhile(const Evidence& evidence, Verdict& verdict) {
+    if (!evidence.meanwhile) {
+        return;
+    }
+    const evidence::Meanwhile& it = *evidence.meanwhile;
+    std::string text = fmt::format("meanwhile `{}` was done {}", it.command, counted(it.rounds, "time"));
+    if (it.rounds > 0) {
+        text += fmt::format(", in {} at most", time_words(it.longest_s));
+    }
+    if (it.failed > 0) {
+        text += fmt::format("; {} failed, first {}", it.failed, it.first_failure);
+    }
+    if (it.hanging_s) {
+        text += fmt::format("; one more had not ended after {}", time_words(*it.hanging_s));
+    }
+    verdict.reasons.push_back(std::move(text));
+    if (!it.undo_failure.empty()) {
+        verdict.reasons.push_back("what was done meanwhile could not be undone: " + it.undo_failure);
+    }
+}
+
 void judge_run(const Evidence& evidence, Verdict& verdict) {
     std::vector<Watched> tasks;
     if (evidence.stall) {
@@ -372,6 +394,7 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
                                               evidence.daemon_exit->at_s));
     }
     add_faults(evidence, verdict);
+    add_meanwhile(evidence, verdict);
     add_guest(evidence, verdict);
     verdict.reasons.insert(verdict.reasons.end(), recursion.notes.begin(), recursion.notes.end());
     constexpr std::size_t shown = 2;

@@ -146,6 +146,13 @@ bool is_stopped(const Evidence& evidence, const std::vector<Watched>& tasks) {
     return stopped > 0;
 }
 
+// A thread of the daemon that may have an answer to give; not one that is known to do something else, as
+// refluxd's does that answers the harness.
+bool may_owe(const Evidence& evidence, const Watched& task) {
+    return !is_daemon(evidence, task.last) || evidence.daemon_io_tids.empty() ||
+           contains(evidence.daemon_io_tids, task.last.tid) || holds_request(*evidence.stall, task.last.tid);
+}
+
 // The task that explains an undecided stall best: one that is stuck, else one in D, else any that is not
 // idle.
 const Watched* suspect(const Evidence& evidence, const std::vector<Watched>& tasks) {
@@ -154,10 +161,10 @@ const Watched* suspect(const Evidence& evidence, const std::vector<Watched>& tas
     for (const Watched& task : tasks) {
         const bool concerned = evidence::has_daemon(evidence.devices) ? is_daemon(evidence, task.last)
                                                                       : task.last.role != "other";
-        const int rank = task.stuck()                         ? 3
-                         : task.last.state == 'D'             ? 2
-                         : task.classified.wait != Wait::idle ? 1
-                                                              : 0;
+        const int rank = task.stuck()                                                    ? 3
+                         : task.last.state == 'D'                                        ? 2
+                         : task.classified.wait != Wait::idle && may_owe(evidence, task) ? 1
+                                                                                         : 0;
         if (concerned && rank > best_rank) {
             best = &task;
             best_rank = rank;

@@ -101,6 +101,7 @@ Evidence full() {
     it.lockdep = true;
     it.io_cgroups =
         evidence::IoCgroups{"v2", {"throttle"}, {"latency"}, 400, 399, 398, 2, "EBUSY", 9.5, 0.25};
+    it.meanwhile = evidence::Meanwhile{"sync", 3, 1, "round 2: exit 1", 0.5, 8.25, "exit 32"};
     return it;
 }
 

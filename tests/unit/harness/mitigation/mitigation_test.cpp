@@ -20,10 +20,10 @@ class ReadBackTest : public testing::Test {
             .proc = proc_.path(), .pid = 100, .pressed_cgroup = "/sys/fs/cgroup/memory/reflux-run/pressed"};
     }
 
-    void add_thread(int tid, std::uint64_t flags) {
+    void add_thread(int tid, std::uint64_t flags, std::string_view name = "refluxd-io") {
         proc_.write(
             fmt::format("100/task/{}/stat", tid),
-            fmt::format("{} (refluxd-io) S 1 1 1 0 -1 {} 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n", tid, flags));
+            fmt::format("{} ({}) S 1 1 1 0 -1 {} 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n", tid, name, flags));
     }
     void set_cgroup(const std::string& text) { proc_.write("100/cgroup", text); }
     [[nodiscard]] evidence::Mitigation read_back(const std::string& name) const {
@@ -79,6 +79,15 @@ TEST_F(ReadBackTest, ALateMarkNamesWhoHasItNot) {
     const auto late = read_back("io_flusher_late");
     EXPECT_TRUE(late.applied);
     EXPECT_THAT(late.detail, HasSubstr("unmarked: 101 (refluxd-io)"));
+}
+
+TEST_F(ReadBackTest, TheWorkersOfAPoolDoIo) {
+    add_thread(100, 0x580140, "refluxd-fuse");
+    add_thread(101, 0x400140, "refluxd-io/0");
+    add_thread(102, 0x400140, "refluxd-ctl");
+    const auto late = read_back("io_flusher_late");
+    EXPECT_TRUE(late.applied) << late.detail;
+    EXPECT_THAT(late.detail, HasSubstr("101 (refluxd-io/0)"));
 }
 
 TEST_F(ReadBackTest, AScopeThatFailedOnceWasNotInForce) {

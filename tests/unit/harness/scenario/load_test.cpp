@@ -31,12 +31,15 @@ lines"""
 source = "here"
 control = "other"
 baseline = "worse"
+family = "S9"
 [stack]
 lower = "xfs"
 upper = "btrfs"
 front_end = "fuse"
 lower_size = "4GiB"
 upper_size = "512MiB"
+upper_options = "lazytime,commit=1"
+map = "dm-integrity"
 [daemon]
 engine = "threads"
 threads = 7
@@ -62,6 +65,10 @@ time = "2500ms"
 [judge]
 stall_window = "1500ms"
 time_budget = "2min"
+[meanwhile]
+command = "sync {upper}"
+every = "3s"
+undo = "true"
 [relief]
 rungs = ["abort", "wait"]
 rung_time = "3s"
@@ -75,10 +82,16 @@ recursion = ["none", "upper"]
     EXPECT_EQ(loaded->source, "here");
     EXPECT_EQ(loaded->control, "other");
     EXPECT_EQ(loaded->baseline, "worse");
+    EXPECT_EQ(loaded->family, "S9");
     EXPECT_EQ(loaded->stack.lower, "xfs");
     EXPECT_EQ(loaded->stack.upper, "btrfs");
     EXPECT_EQ(loaded->stack.lower_size, gibibytes(4));
     EXPECT_EQ(loaded->stack.upper_size, mebibytes(512));
+    EXPECT_EQ(loaded->stack.upper_options, "lazytime,commit=1");
+    EXPECT_EQ(loaded->stack.map, "dm-integrity");
+    EXPECT_EQ(loaded->meanwhile.command, "sync {upper}");
+    EXPECT_EQ(loaded->meanwhile.every, Seconds(3));
+    EXPECT_EQ(loaded->meanwhile.undo, "true");
     EXPECT_EQ(loaded->daemon.engine, "threads");
     EXPECT_EQ(loaded->daemon.threads, 7U);
     EXPECT_EQ(loaded->daemon.zone_size, mebibytes(32));
@@ -133,8 +146,7 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
          "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found a table"},
         {"stack = 3",
          "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, map, "
-         "upper_mkfs, lower_size, "
-         "upper_size"},
+         "upper_mkfs, lower_size, upper_size, upper_options"},
         {"[stack]\nlower_size = 1536",
          "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
          "number 1536"},
@@ -219,6 +231,7 @@ TEST_F(LoadTest, KeysThatContradictEachOtherAreErrors) {
         {"[fault]\noptions = [\"time=1s\"]", "s.toml:3: fault.options has no effect with fault.kind = none"},
         {"[fault]\nkind = \"stop\"\noptions = [\"time=1s\"]",
          "s.toml:4: fault.options has no effect with fault.kind = stop"},
+        {"[meanwhile]\nundo = \"true\"", "s.toml:3: meanwhile.undo has no effect without meanwhile.command"},
         {"[fault]\nkind = \"kill\"\ntime = \"1s\"",
          "s.toml:4: fault.time: what was killed does not come back after a time"},
         {"[fault]\nkind = \"kill\"\nafter = \"3GiB\"",
@@ -353,8 +366,8 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         error_of(question, {{"nothing", "other"}}),
         "--set nothing=other: unknown key 'nothing'; known: question, because, source, status, tried, "
         "control, baseline, "
-        "needs, stack.lower, stack.upper, stack.front_end, stack.map, stack.upper_mkfs, stack.lower_size, "
-        "stack.upper_size, "
+        "needs, family, stack.lower, stack.upper, stack.front_end, stack.map, stack.upper_mkfs, stack.lower_size, "
+        "stack.upper_size, stack.upper_options, "
         "daemon.engine, "
         "daemon.threads, daemon.zone_size, daemon.conventional_zones, daemon.zone_model, daemon.kind, "
         "daemon.command, daemon.serves, daemon.config, memcg.limit, memcg.placement, "
@@ -363,7 +376,8 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "pressure.hog_until, pressure.hog_does, pressure.io_cgroups, pressure.io_policies, pressure.after, "
         "mitigation.apply, fault.kind, fault.options, "
         "fault.after, fault.time, "
-        "vm.memory, vm.cpus, vm.cgroup, vm.setup, vm.attempts, observe.trace_overhead, judge.stall_window, "
+        "vm.memory, vm.cpus, vm.cgroup, vm.setup, vm.attempts, "
+        "meanwhile.command, meanwhile.every, meanwhile.undo, observe.trace_overhead, judge.stall_window, "
         "judge.time_budget, judge.rung_time, relief.rungs, relief.rung_time, expect.outcome, "
         "expect.recursion, "
         "expect_v2.outcome, expect_v2.recursion, expect_with.function, expect_with.outcome, "

@@ -287,6 +287,33 @@ TEST(Faults, AreToldAndDecideNothingWhenTheyCame) {
     }
 }
 
+TEST(Meanwhile, IsToldAndDecidesNothing) {
+    for (const std::string& name : testing::fixture_names()) {
+        Evidence evidence = testing::fixture(name);
+        evidence.meanwhile.reset();
+        const auto without = judge(evidence);
+        evidence.meanwhile = evidence::Meanwhile{.command = "sync",
+                                                 .rounds = 2,
+                                                 .failed = 1,
+                                                 .first_failure = "round 2: exit 1",
+                                                 .longest_s = 0.5,
+                                                 .hanging_s = 9.25,
+                                                 .undo_failure = "thaw: exit 1"};
+        const auto with = judge(evidence);
+        EXPECT_EQ(with.outcome, without.outcome) << name;
+        EXPECT_EQ(with.recursion, without.recursion) << name;
+        EXPECT_EQ(with.reasons.front(), without.reasons.front()) << name;
+        if (with.outcome != Outcome::harness_error && with.outcome != Outcome::unsupported) {
+            EXPECT_THAT(with.reasons, Contains("meanwhile `sync` was done 2 times, in 500.0 ms at most; 1 "
+                                               "failed, first round 2: exit 1; one more had not ended "
+                                               "after 9.2 s"))
+                << name;
+            EXPECT_THAT(with.reasons, Contains("what was done meanwhile could not be undone: thaw: exit 1"))
+                << name;
+        }
+    }
+}
+
 TEST(Stopped, OneThreadOfManyIsNotAStoppedDaemon) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");
     for (auto& snapshot : evidence.stall->snapshots) {
