@@ -1,6 +1,7 @@
 // The command line of reflux: options to verbs, nothing else.
 #include "harness/run/audit_verbs.h"
 #include "harness/run/batch.h"
+#include "harness/run/command_words.h"
 #include "harness/run/guest_session.h"
 #include "harness/run/matrix.h"
 #include "harness/run/scenarios.h"
@@ -26,7 +27,8 @@ constexpr const char* exit_status_help =
 // What `run` and `matrix` are asked alike.
 template <class Options>
 void add_batch_options(CLI::App* verb, Options& options) {
-    verb->add_option("scenario", options.scenarios, "scenario names (see `reflux list`) or .toml files")
+    verb->add_option("scenario", options.scenarios,
+                     "scenario names (see `reflux list`), `all` of them, or .toml files")
         ->required();
     verb->add_option("--set", options.overrides, "override a key of the scenario: memcg.limit=128MiB")
         ->type_name("KEY=VALUE")
@@ -91,6 +93,11 @@ void add_matrix(CLI::App& app, ExitCode& code) {
         ->add_option("--families", options.families,
                      "of a sweep (`reflux matrix mitigations`) only these columns, as --mitigation its rows")
         ->type_name("F,F,...");
+    matrix
+        ->add_option("--shard", options.shard,
+                     "only the i-th of n parts of the cells; all n together, on as many machines as you "
+                     "like, are the whole matrix")
+        ->type_name("i/n");
     matrix->add_option("-o,--out", options.out, "folder for the runs, and to go on in")->required();
     matrix->callback([&code] { code = run_matrix(options); });
 }
@@ -256,6 +263,9 @@ int parse_and_run(int argc, char** argv) {
     add_audit(app, code);
     add_exec(app, code, program);
     add_internal(app, internal_status);
+    if (const auto words = reflux::words_of_command(app, argc, argv, reflux::run::command_words())) {
+        return std::fputs(words->c_str(), stdout) < 0 ? static_cast<int>(ExitCode::harness_failed) : 0;
+    }
     try {
         // Of the program no more than its name.
         app.parse(argc - std::max(0, static_cast<int>(program.size()) - 1), argv);

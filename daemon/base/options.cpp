@@ -4,6 +4,7 @@
 #include "backend/io/engine.h"
 #include "backend/translated_device.h"
 #include "backend/zone/tcmu_config.h"
+#include "daemon/base/command_words.h"
 
 #include <algorithm>
 #include <map>
@@ -344,6 +345,9 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     describe_fsck(*fsck, raw.fsck);
     auto* ublk = app.add_subcommand("ublk", "Look after the ublk devices of the front end ublk");
     describe_ublk(*ublk, raw);
+    if (auto words = words_of_command(app, argc, argv, command_words())) {
+        return HelpText{*std::move(words)};
+    }
     REFLUX_TRY(const auto help, parse_with(app, argc, argv));
     if (help) {
         return *help;

@@ -5,13 +5,15 @@
 #include "harness/run/console.h"
 #include "harness/run/event_loop.h"
 #include "harness/run/matrix_cells.h"
+#include "harness/run/matrix_folder.h"
 #include "harness/run/matrix_screen.h"
+#include "harness/run/matrix_time.h"
 #include "harness/run/requirements.h"
 #include "harness/run/scenarios.h"
+#include "harness/run/shard.h"
 #include "harness/run/sweep.h"
 #include "harness/run/vm_host.h"
 #include "harness/scenario/load.h"
-#include "harness/verdict/words.h"
 
 #include <algorithm>
 #include <chrono>
@@ -20,8 +22,6 @@
 #include <iterator>
 #include <set>
 #include <thread>
-
-#include <sys/file.h>
 
 namespace reflux::run {
 namespace {
@@ -32,28 +32,6 @@ constexpr Seconds tick_time{0.25};
 // A run on this machine has a stack to take down, every step of which has a deadline of its own.
 constexpr Seconds stop_time{90};
 constexpr Seconds kill_time{5};
-
-std::string definition_file(const Cell& cell) {
-    return fmt::format("{}/{}.toml", cell.folder, cell.scenario);
-}
-
-Status make_folder(const std::string& path) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    return error ? Status(fail(ErrorKind::system, fmt::format("mkdir {}: {}", path, error.message())))
-                 : Status{};
-}
-
-// Two at work in one folder would both make what is missing.
-Result<UniqueFd> lock_folder(const std::string& path) {
-    REFLUX_TRY(auto folder, open_file(path, O_RDONLY | O_DIRECTORY));
-    if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
-        return errno == EWOULDBLOCK
-                   ? fail(ErrorKind::system, path + ": another reflux matrix is at work in it")
-                   : fail_errno("flock " + path);
-    }
-    return folder;
-}
 
 // Kernels' and scenarios' names are the folders of the cells.
 Result<std::vector<Cell>> make_cells(const std::vector<scenario::Scenario>& scenarios,
@@ -79,38 +57,14 @@ Result<std::vector<Cell>> make_cells(const std::vector<scenario::Scenario>& scen
     return cells;
 }
 
-// What the folder holds must be of the same scenarios, or its runs could not be counted together.
-Status check_definition(const Cell& cell) {
-    const auto then = read_file(definition_file(cell));
-    const auto differ = then ? first_difference(*then, cell.definition) : "";
-    if (differ.empty()) {
-        return {};
-    }
-    return fail(ErrorKind::invalid_input,
-                fmt::format("{}: the scenario is not what it was: {}; use another folder",
-                            definition_file(cell), differ));
-}
-
-// Begins a matrix in the folder, or takes in what is finished of the one that was begun in it.
-Status take_up(const MatrixRecord& record, const std::string& out, std::vector<Cell>& cells) {
-    const std::string file = out + "/matrix.json";
-    if (const auto begun = read_file(file)) {
-        if (const auto same = check_same_overrides(*begun, record); !same) {
-            return fail(same.error().within(file));
-        }
-    } else {
-        REFLUX_CHECK(replace_file(file, to_json(record)));
-    }
-    for (auto& cell : cells) {
-        REFLUX_CHECK(check_definition(cell));
-        cell.finished = read_finished(cell.folder);
-    }
-    return {};
-}
-
-Status keep_kernel(const std::string& file, const std::string& kernel) {
-    REFLUX_CHECK(make_folder(std::filesystem::path(file).parent_path().string()));
-    return replace_file(file, kernel + "\n");
+// The kernel of a cell, prepared. Runs of two kernels must not be counted together: "6.1" is the one that it
+// was when the matrix began, and the one that the first shard found.
+Result<VmHost> prepare_kernel(const Cell& cell, Console& console) {
+    const auto begun = read_file(kernel_file(cell));
+    REFLUX_TRY(auto host, VmHost::prepare(begun ? trimmed(*begun) : cell.kernel, console));
+    REFLUX_TRY(const auto kept, keep_first(kernel_file(cell), host.exact_kernel() + "\n"));
+    return trimmed(kept) == host.exact_kernel() ? Result<VmHost>(std::move(host))
+                                                : VmHost::prepare(trimmed(kept), console);
 }
 
 unsigned runs_at_once(const MatrixOptions& options, const std::vector<scenario::Scenario>& scenarios) {
@@ -141,7 +95,7 @@ class Matrix {
 
     // Until everything is made, or an interruption. Runs have deadlines of their own; this has none.
     void run() {
-        announce();
+        screen_.say(announcement_of(cells_, at_once_));
         prepare_kernels();
         jobs_ = jobs_of(cells_);
         while (loop_.interrupted() == 0 && !(jobs_.empty() && running_.empty())) {
@@ -154,33 +108,14 @@ class Matrix {
         screen_.erase();
         if (interrupted()) {
             screen_.say(
-                fmt::format("interrupted; {} of {} runs are finished and kept, the same command goes on "
-                            "with the others",
-                            count(&Matrix::done), count(&Matrix::all)));
+                fmt::format("interrupted; {}; what is done is kept, the same command goes on with the others",
+                            progress_of(cells_, at_once_)));
         }
     }
     [[nodiscard]] const std::vector<Cell>& cells() const { return cells_; }
     [[nodiscard]] bool interrupted() { return loop_.interrupted() != 0; }
 
   private:
-    static std::size_t all(const Cell& cell) { return cell.wanted; }
-    static std::size_t done(const Cell& cell) {
-        return std::min<std::size_t>(cell.finished.size(), cell.wanted);
-    }
-    [[nodiscard]] std::size_t count(std::size_t (*of)(const Cell&)) const {
-        std::size_t sum = 0;
-        for (const auto& cell : cells_) {
-            sum += of(cell);
-        }
-        return sum;
-    }
-
-    void announce() {
-        screen_.say(fmt::format(
-            "{}, {}, {} of them done already; at once: {}", verdict::counted(cells_.size(), "cell"),
-            verdict::counted(count(&Matrix::all), "run"), count(&Matrix::done), at_once_));
-    }
-
     // Downloads, one after another, and the trial boot of the accelerator: children would wait for each
     // other.
     void prepare_kernels() {
@@ -190,14 +125,9 @@ class Matrix {
             if (cell.on_host() || cell.complete() || !seen.insert(cell.kernel).second || interrupted()) {
                 continue;
             }
-            // Runs of two kernels must not be counted together: "6.1" is the one that it was when the matrix
-            // began.
-            const std::string file = std::filesystem::path(cell.folder).parent_path().string() + "/kernel";
-            const auto begun = read_file(file);
-            const auto host = VmHost::prepare(begun ? trimmed(*begun) : cell.kernel, console);
-            const auto kept = host && !begun ? keep_kernel(file, host->exact_kernel()) : Status{};
-            if (!host || !kept) {
-                give_up_kernel(cell.kernel, host ? kept.error() : host.error());
+            const auto host = prepare_kernel(cell, console);
+            if (!host) {
+                give_up_kernel(cell.kernel, host.error());
                 continue;
             }
             for (auto& same : cells_) {
@@ -240,8 +170,7 @@ class Matrix {
 
     Result<Running> start(const MatrixJob& job) const {
         const Cell& cell = cells_[job.cell];
-        REFLUX_CHECK(make_folder(cell.folder));
-        REFLUX_CHECK(replace_file(definition_file(cell), cell.definition));
+        REFLUX_CHECK(keep_definition(cell));
         Running run{.job = job, .log = fmt::format("{}/run-{}.log", cell.folder, job.number)};
         REFLUX_TRY(const auto log, open_file(run.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644));
         REFLUX_TRY(run.output, make_memory_file("verdict"));
@@ -279,13 +208,14 @@ class Matrix {
             give_up(run.job, code, fmt::format("no verdict, {}: {}", how, last_line(run.log)));
             return;
         }
-        screen_.say(
-            fmt::format("{}: {}", name_of(cell, run.job.number), text_of(*result, Clock::now() - run.start)));
+        result->time = Clock::now() - run.start;
+        const std::string told = fmt::format("{}: {}", name_of(cell, run.job.number), text_of(*result));
         if (!result->harness_failed()) {
             std::error_code error;
             std::filesystem::remove(run.log, error);
         }
         (result->harness_failed() ? cell.failed : cell.finished).push_back(std::move(*result));
+        screen_.say(fmt::format("{} ({})", told, progress_of(cells_, at_once_)));
     }
 
     // A run that is asked to end takes its stack or guest down and writes what it has.
@@ -311,6 +241,7 @@ class Matrix {
     // The table, and what each run that goes on told last.
     [[nodiscard]] std::vector<std::string> block() const {
         auto lines = table_of(cells_);
+        lines.push_back(progress_of(cells_, at_once_));
         for (const auto& run : running_) {
             lines.push_back(
                 fmt::format("{}: {}", name_of(cells_[run.job.cell], run.job.number), last_line(run.log)));
@@ -362,9 +293,11 @@ Result<ExitCode> make_matrix(const MatrixOptions& options) {
     const auto& scenarios = asked.scenarios;
     const auto out = std::filesystem::absolute(options.out).lexically_normal().string();
     REFLUX_TRY(const auto kernels, parse_kernels(options.kernels));
+    REFLUX_TRY(const auto shard, parse_shard(options.shard));
     REFLUX_TRY(auto cells, make_cells(scenarios, kernels, options.repeat, out));
+    cells = cells_of(shard, std::move(cells));
     REFLUX_CHECK(make_folder(out));
-    REFLUX_TRY(const auto lock, lock_folder(out));
+    REFLUX_TRY(const auto lock, lock_cells(out, cells));
     const MatrixRecord record{.scenarios = options.scenarios,
                               .overrides = options.overrides,
                               .kernels = kernels,

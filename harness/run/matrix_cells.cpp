@@ -62,6 +62,13 @@ bool names_an_outcome(const Json& verdict) {
     return expected != verdict.end() && !expected->at("outcome").empty();
 }
 
+// Of the run, and of the boot before it.
+Seconds time_of(const Json& verdict) {
+    const auto guest = verdict.find("guest");
+    return Seconds(verdict.value("duration_s", 0.0) +
+                   (guest != verdict.end() && guest->is_object() ? guest->value("boot_s", 0.0) : 0.0));
+}
+
 // A run that was not made is no expectation that was not met.
 bool misses(const MatrixRun& run) {
     return !run.met && run.outcome != "unsupported";
@@ -152,7 +159,9 @@ std::optional<MatrixRun> parse_run(std::string_view json) {
                          .json = trimmed(json),
                          .cgroup = parsed.value("cgroup_version", ""),
                          .foreseen = parsed.at("met").get<bool>() && names_an_outcome(parsed),
-                         .cost = report::cost_in(std::string(json))};
+                         .cost = report::cost_in(std::string(json)),
+                         .release = parsed.value("kernel", ""),
+                         .time = time_of(parsed)};
     } catch (const Json::exception&) {
         return std::nullopt;
     }
@@ -295,12 +304,12 @@ std::string name_of(const Cell& cell, unsigned number) {
     return fmt::format("{} {} run {}/{}", cell.kernel, cell.scenario, number, cell.wanted);
 }
 
-std::string text_of(const MatrixRun& run, Seconds time) {
+std::string text_of(const MatrixRun& run) {
     return fmt::format("{}, recursion {}, {}, {:.0f} s{}", run.outcome, run.recursion,
                        run.met       ? "met"
                        : misses(run) ? "NOT MET"
                                      : "not run",
-                       time.count(), run.harness_failed() ? ": " + run.reason : "");
+                       run.time.count(), run.harness_failed() ? ": " + run.reason : "");
 }
 
 std::string text_of(const Cell& cell) {
@@ -325,6 +334,27 @@ std::string text_of(const Cell& cell) {
     return fmt::format("{}/{}{}{}", cell.finished.size(), cell.wanted, all.empty() ? "" : ": ", all);
 }
 
+std::vector<Reason> reasons_of(const std::vector<Cell>& cells) {
+    std::vector<Reason> reasons;
+    for (const auto& cell : cells) {
+        const bool unsupported = !cell.finished.empty() && cell.finished.front().outcome == "unsupported";
+        if (!cell.given_up && !unsupported) {
+            continue;
+        }
+        const Reason own{.kernel = cell.kernel,
+                         .text = cell.given_up ? cell.given_up->reason : cell.finished.front().reason,
+                         .given_up = cell.given_up.has_value()};
+        auto found = std::ranges::find_if(reasons, [&](const Reason& other) {
+            return other.kernel == own.kernel && other.text == own.text && other.given_up == own.given_up;
+        });
+        if (found == reasons.end()) {
+            found = reasons.insert(reasons.end(), own);
+        }
+        found->scenarios.push_back(cell.scenario);
+    }
+    return reasons;
+}
+
 std::vector<std::string> table_of(const std::vector<Cell>& cells) {
     const auto kernels = names(cells, &Cell::kernel);
     const auto proofs = proofs_of(cells);
@@ -339,12 +369,11 @@ std::vector<std::string> table_of(const std::vector<Cell>& cells) {
         }
     }
     auto lines = padded(grid);
-    // A kernel that cannot be had is a reason of its whole column: told once.
-    std::set<std::string> told;
-    for (const auto& cell : cells) {
-        if (cell.given_up && told.insert(cell.kernel + cell.given_up->reason).second) {
-            lines.push_back(fmt::format("{}: {}", cell.kernel, cell.given_up->reason));
-        }
+    for (const auto& reason : reasons_of(cells)) {
+        // A kernel that cannot be had is one of its whole column.
+        lines.push_back(reason.given_up ? fmt::format("{}: {}", reason.kernel, reason.text)
+                                        : fmt::format("{}: {}: {}", reason.kernel,
+                                                      fmt::join(reason.scenarios, ", "), reason.text));
     }
     return lines;
 }

@@ -30,6 +30,8 @@ struct MatrixRun {
     std::string cgroup;     // "v1" | "v2"; empty: not known
     bool foreseen = false;  // an expectation names the outcome, and is met
     std::optional<verdict::CostFigures> cost;
+    std::string release;  // uname -r; empty: it did not come so far
+    Seconds time{0};      // that it took, the boot of its guest included; 0: not known
 
     [[nodiscard]] bool harness_failed() const { return outcome == "harness_error"; }
 };
@@ -101,11 +103,21 @@ Bytes available_memory(std::string_view meminfo);
 // "6.1 fuse-ext4-shared-memcg run 2/3"
 std::string name_of(const Cell& cell, unsigned number);
 // "deadlock, recursion upper, met, 92 s", and the reason where the harness failed.
-std::string text_of(const MatrixRun& run, Seconds time);
+std::string text_of(const MatrixRun& run);
 // "3 deadlock", "2 slow, 1 deadlock; 1 NOT MET", while runs are missing "2/5: 2 deadlock, running".
 std::string text_of(const Cell& cell);
-// Rows are scenarios, columns kernels, in the order of the cells; below, why cells were given up. A cure is
-// proven, or not, by its own column.
+// Why cells have no runs that say something: each reason once for each kernel, with the scenarios that have
+// it.
+struct Reason {
+    std::string kernel;
+    std::string text;
+    std::vector<std::string> scenarios;
+    bool given_up = false;  // by this invocation, for what may be a reason of the whole kernel; false: the
+                            // verdict of a run, `unsupported`
+};
+std::vector<Reason> reasons_of(const std::vector<Cell>& cells);
+// Rows are scenarios, columns kernels, in the order of the cells; below, the reasons of those without runs. A
+// cure is proven, or not, by its own column.
 std::vector<std::string> table_of(const std::vector<Cell>& cells);
 // The runs of the cells, counted; a kernel's column is a place.
 std::vector<verdict::Tally> tallies_of(const std::vector<Cell>& cells);

@@ -27,6 +27,21 @@ Asked asked_of(const std::string& name) {
     return {.scenario = name.substr(0, plus), .mitigations = name.substr(plus + 1)};
 }
 
+// "all" stands for every scenario of the search path, "all+a" for each under mitigation a.
+std::vector<std::string> with_all(const std::vector<std::string>& names) {
+    std::vector<std::string> expanded;
+    for (const auto& name : names) {
+        if (asked_of(name).scenario != all_scenarios) {
+            expanded.push_back(name);
+            continue;
+        }
+        for (const auto& one : scenario::names()) {
+            expanded.push_back(one + name.substr(all_scenarios.size()));
+        }
+    }
+    return expanded;
+}
+
 scenario::Scenario variant_of(scenario::Scenario scenario, const std::string& mitigations) {
     if (!is_cure(scenario)) {
         scenario.baseline = scenario.name;
@@ -107,7 +122,7 @@ Result<Scenarios> load_scenarios(const std::vector<std::string>& names,
         overrides.push_back(std::move(parsed));
     }
     Scenarios scenarios;
-    for (const auto& name : names) {
+    for (const auto& name : with_all(names)) {
         REFLUX_TRY(auto loaded, load_asked(name, overrides));
         scenarios.push_back(std::move(loaded));
     }

@@ -5,11 +5,16 @@
 #include "harness/verdict/tally.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace reflux::run {
 
-// Loads scenarios (names or files; "NAME+a+b" is NAME under mitigations a and b), each with the overrides
+// The name that stands for every scenario of the search path.
+inline constexpr std::string_view all_scenarios = "all";
+
+// Loads scenarios (names or files; "NAME+a+b" is NAME under mitigations a and b; all_scenarios), each with
+// the overrides
 // ("key=value") and with what its mitigations change in it: what is wrong is told before anything is started.
 // With baselines, those that they name as baseline and control come after them, where they are not among
 // them.

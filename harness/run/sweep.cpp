@@ -127,29 +127,6 @@ std::string text_of(const scenario::Family& family, const std::string& mitigatio
                        prediction(family, mitigation, *tally, counts));
 }
 
-// A reason once, with the rows that have it.
-void add_reasons(const std::vector<Cell>& cells, const std::string& kernel, Names& lines) {
-    std::vector<std::pair<std::string, Names>> reasons;
-    const auto add = [&](const std::string& reason, const std::string& name) {
-        auto found = std::ranges::find(reasons, reason, &std::pair<std::string, Names>::first);
-        if (found == reasons.end()) {
-            found = reasons.insert(reasons.end(), {reason, {}});
-        }
-        found->second.push_back(name);
-    };
-    for (const auto& cell : cells) {
-        if (cell.kernel == kernel && cell.given_up) {
-            add(cell.given_up->reason, cell.scenario);
-        } else if (cell.kernel == kernel && !cell.finished.empty() &&
-                   cell.finished.front().outcome == "unsupported") {
-            add(cell.finished.front().reason, cell.scenario);
-        }
-    }
-    for (const auto& [reason, names] : reasons) {
-        lines.push_back(fmt::format("- {}: {}", fmt::join(names, ", "), reason));
-    }
-}
-
 }  // namespace
 
 Result<Names> mitigations_of(const scenario::Sweep& sweep, const Names& only) {
@@ -248,7 +225,11 @@ Names table_of(const scenario::Sweep& sweep, const Names& mitigations, const std
             lines.push_back(fmt::format("| {} |", fmt::join(line, " | ")));
         }
         lines.emplace_back();
-        add_reasons(cells, kernel, lines);
+        for (const auto& reason : reasons_of(cells)) {
+            if (reason.kernel == kernel) {
+                lines.push_back(fmt::format("- {}: {}", fmt::join(reason.scenarios, ", "), reason.text));
+            }
+        }
     }
     return lines;
 }

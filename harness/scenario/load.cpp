@@ -198,10 +198,10 @@ std::vector<std::string> search_path() {
     }
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    if (!error) {
-        folders.push_back((program.parent_path().parent_path() / "share/reflux/scenarios").string());
-    }
-    folders.emplace_back(REFLUX_SCENARIO_SOURCE);
+    const fs::path installed = program.parent_path().parent_path() / "share/reflux/scenarios";
+    // Of an installed program the build's folder is a path that anybody may have made by now, and what stands
+    // in a scenario is run as root.
+    folders.push_back(fs::is_directory(installed, error) ? installed.string() : REFLUX_SCENARIO_SOURCE);
     return folders;
 }
 
@@ -213,14 +213,9 @@ Result<Scenario> load(const std::string& name_or_file, const std::vector<Overrid
     if (const auto found = files.find(name_or_file); found != files.end()) {
         return load_file(found->second, overrides);
     }
-    std::vector<std::string> names;
-    names.reserve(files.size());
-    for (const auto& [name, file] : files) {
-        names.push_back(name);
-    }
     return fail(ErrorKind::invalid_input,
                 fmt::format("no scenario '{}' in {}{}", name_or_file, fmt::join(search_path(), ", "),
-                            did_you_mean(near_words(name_or_file, names))));
+                            did_you_mean(near_words(name_or_file, names()))));
 }
 
 Result<Scenario> load_named(const Scenario& by, const std::string& name,
@@ -244,6 +239,14 @@ Status check_named(const Scenario& scenario) {
         }
     }
     return {};
+}
+
+std::vector<std::string> names() {
+    std::vector<std::string> names;
+    for (const auto& [name, file] : scenario_files()) {
+        names.push_back(name);
+    }
+    return names;
 }
 
 std::vector<Listed> list_all() {

@@ -30,8 +30,8 @@ Result<Scenario> load_text(std::string_view text, const std::string& path,
                            const std::vector<Override>& overrides, const FileReader& read);
 
 // Folders that are searched for NAME.toml, in order: $REFLUX_SCENARIOS (colon separated), the installed
-// folder relative to the running program (../share/reflux/scenarios), the source tree's folder that the build
-// was made from.
+// folder relative to the running program (../share/reflux/scenarios) or, where there is none, the source
+// tree's folder that the build was made from.
 std::vector<std::string> search_path();
 
 // NAME (looked up in search_path) or a path (it has a '/' or ends in .toml).
@@ -43,6 +43,8 @@ Result<Scenario> load_named(const Scenario& by, const std::string& name,
 // Its control and its baseline can be loaded, and the baseline is no cure itself.
 Status check_named(const Scenario& scenario);
 
+// Of every *.toml in search_path, sorted.
+std::vector<std::string> names();
 // Every *.toml in search_path, sorted by name, first folder wins. Files that do not load are errors in the
 // list.
 struct Listed {

@@ -1,5 +1,6 @@
 #include "harness/scenario/sweep.h"
 
+#include "backend/base/kernel_file.h"
 #include "harness/scenario/load.h"
 #include "harness/scenario/near.h"
 #include "harness/scenario/value.h"
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 
 namespace reflux::scenario {
 namespace {
@@ -107,6 +109,19 @@ Result<Sweep> parse_sweep(std::string_view text, const std::string& file) {
         }
     }
     return sweep;
+}
+
+std::vector<std::string> sweep_names() {
+    constexpr std::string_view suffix = ".sweep";
+    std::set<std::string> names;
+    for (const auto& folder : search_path()) {
+        for (const auto& file : list_directory(folder).value_or(std::vector<std::string>{})) {
+            if (file.ends_with(suffix)) {
+                names.insert(file.substr(0, file.size() - suffix.size()));
+            }
+        }
+    }
+    return {names.begin(), names.end()};
 }
 
 std::string find_sweep(const std::string& name) {

@@ -35,6 +35,8 @@ struct Sweep {
 // mitigation that is predicted to do both or is not among those of the sweep.
 Result<Sweep> parse_sweep(std::string_view text, const std::string& file);
 
+// Of every *.sweep in search_path(), sorted.
+std::vector<std::string> sweep_names();
 // The file of a sweep; "" when there is none of that name.
 std::string find_sweep(const std::string& name);
 

@@ -134,28 +134,102 @@ TEST_F(MatrixTest, ARunWithoutAVerdictEndsItsCell) {
     EXPECT_THAT(ran.errors, Not(HasSubstr("run 2/5")));
 }
 
-TEST_F(MatrixTest, OneAtATimeWorksInAFolder) {
-    std::filesystem::create_directories(out());
-    const Ran ran = run_shell(
-        fmt::format("flock {} \"$REFLUX\" matrix {} -o {} --kernels 9.9.9", out(), scenario_name, out()));
-    EXPECT_EQ(ran.code, 4) << ran.errors;
-    EXPECT_THAT(ran.errors, HasSubstr("another reflux matrix is at work in it"));
+// "9.9.9" is no kernel, so nothing is run.
+class ShardedMatrixTest : public MatrixTest {};
+
+TEST_F(ShardedMatrixTest, WrongShardsAreRefused) {
+    for (const auto* shard : {"0/2", "3/2", "2", "a/b", "1/0", "''"}) {
+        const Ran ran = matrix(fmt::format("--kernels 9.9.9 --shard {}", shard));
+        EXPECT_EQ(ran.code, 2) << shard;
+        EXPECT_THAT(ran.errors, HasSubstr("--shard")) << shard;
+        EXPECT_FALSE(std::filesystem::exists(out())) << shard;
+    }
 }
 
-class MatrixRunTest : public RefluxTest {};
+// Each finished run is in the one shard whose cell it is, whatever folder it is in; merged they are one.
+TEST_F(ShardedMatrixTest, ShardsAreTheWholeMatrixAndMergeIntoIt) {
+    const std::vector<std::string> scenarios{"fuse-ext4-shared-memcg", "fuse-ext4-own-cgroup",
+                                             "fuse-ext4-shared-memcg-control", "fuse-ext4-io-flusher"};
+    const std::string asked =
+        fmt::format("matrix {} --kernels 9.9.8,9.9.9 --json -o ", fmt::join(scenarios, " "));
+    for (const auto& scenario : scenarios) {
+        for (const auto* kernel : {"9.9.8", "9.9.9"}) {
+            finish_run(kernel, 1, scenario.ends_with("control") ? "completes" : "slow", true, scenario);
+        }
+    }
+    std::size_t seen = 0;
+    for (int shard = 1; shard <= 3; ++shard) {
+        const Ran ran = run_reflux(fmt::format("{}{} --shard {}/3", asked, out(), shard));
+        EXPECT_EQ(ran.code, 0) << ran.errors;
+        const auto verdicts = nlohmann::json::parse(ran.output, nullptr, false);
+        ASSERT_TRUE(verdicts.is_array()) << ran.output;
+        EXPECT_THAT(verdicts.size(), testing::AllOf(testing::Ge(2U), testing::Le(3U)));
+        EXPECT_THAT(ran.errors, HasSubstr(fmt::format("{} runs, {} of them done already", verdicts.size(),
+                                                      verdicts.size())));
+        seen += verdicts.size();
+    }
+    EXPECT_EQ(seen, 2 * scenarios.size());
+
+    // Folders of their own: one has what is on one kernel, the other the rest; copied together they are the
+    // whole, and another record says the same.
+    ASSERT_EQ(run_shell(fmt::format("cd {0} && mkdir a b && cp -a out/9.9.8 out/matrix.json a && "
+                                    "cp -a out/9.9.9 out/matrix.json out/matrix.lock b && mkdir merged && "
+                                    "cp -a a/. b/. merged/",
+                                    folder_.path()))
+                  .code,
+              0);
+    const Ran merged = run_reflux(asked + (folder_ / "merged"));
+    EXPECT_EQ(merged.code, 0) << merged.errors;
+    EXPECT_THAT(merged.errors, HasSubstr("8 cells, 8 runs, 8 of them done already"));
+}
+
+TEST_F(ShardedMatrixTest, ACellHasOneAtWorkAndOtherShardsGoOn) {
+    finish_run("9.9.9", 1, "completes", true);
+    // A byte of matrix.lock is a cell; all of them at once are all cells.
+    const std::string holder =
+        "python3 -c 'import fcntl,subprocess,sys; f=open(sys.argv[1],\"w\"); fcntl.lockf(f,fcntl.LOCK_EX); "
+        "sys.exit(subprocess.call(sys.argv[2:]))'";
+    const Ran held = run_shell(fmt::format("{} {}/matrix.lock \"$REFLUX\" matrix {} -o {} --kernels 9.9.9",
+                                           holder, out(), scenario_name, out()));
+    EXPECT_EQ(held.code, 4) << held.errors;
+    EXPECT_THAT(held.errors,
+                HasSubstr(scenario_name + std::string(": another reflux matrix is at work on it")));
+    EXPECT_EQ(matrix("--kernels 9.9.9").code, 0) << "the lock went with its holder";
+}
+
+TEST_F(ShardedMatrixTest, AllIsEveryScenarioAndWhatCannotBeRunStopsNothing) {
+    finish_run("nonsense", 1, "unsupported", false);
+    finish_run("other", 1, "completes", true);
+    const Ran ran = run_reflux(fmt::format("matrix all --kernels nonsense,other -o {}", out()));
+    EXPECT_EQ(ran.code, 2) << ran.errors;  // neither names a kernel
+    const auto listed = run_reflux("list scenarios");
+    const auto names = lines_of(listed.output);
+    EXPECT_THAT(ran.errors, HasSubstr(fmt::format("{} cells", 2 * (names.size() - 1))));
+    EXPECT_THAT(ran.output, HasSubstr("1 unsupported"));
+    EXPECT_THAT(ran.output, HasSubstr("1 completes"));
+}
+
+class MatrixRunTest : public RefluxTest {
+  protected:
+    static std::vector<std::string> words_of(const std::string& arguments) {
+        std::vector<std::string> command{REFLUX_BUILD_DIR "/reflux"};
+        for (const auto& word : split(arguments, ' ')) {
+            command.push_back(word);
+        }
+        return command;
+    }
+    [[nodiscard]] std::string log() const {
+        return fmt::format("{}/host/{}/run-1.log", out(), scenario_name);
+    }
+};
 
 TEST_F(MatrixRunTest, AnInterruptedMatrixGoesOn) {
     const std::string arguments =
         fmt::format("matrix {} --kernels host --set workload.work=100MiB -o {}", scenario_name, out());
-    std::vector<std::string> command{REFLUX_BUILD_DIR "/reflux"};
-    for (const auto& word : split(arguments, ' ')) {
-        command.push_back(word);
-    }
-    auto child = spawn(command);
+    auto child = spawn(words_of(arguments));
     ASSERT_TRUE(child);
-    const std::string log = fmt::format("{}/host/{}/run-1.log", out(), scenario_name);
     EXPECT_TRUE(
-        comes_true([&] { return read_file(log).value_or("").find("pressure:") != std::string::npos; }));
+        comes_true([&] { return read_file(log()).value_or("").find("pressure:") != std::string::npos; }));
     ASSERT_TRUE(send_signal(*child, SIGINT));
     const auto exit = wait_for(*child, Seconds(120));
     ASSERT_TRUE(exit && *exit);
@@ -166,7 +240,29 @@ TEST_F(MatrixRunTest, AnInterruptedMatrixGoesOn) {
     EXPECT_THAT(again.errors, HasSubstr("1 run, 0 of them done already"));
     EXPECT_THAT(again.errors, HasSubstr(fmt::format("host {} run 1/1: completes", scenario_name)));
     EXPECT_THAT(again.output, HasSubstr("1 completes; cure unproven\n"));
-    EXPECT_FALSE(std::filesystem::exists(log)) << "a run that ended well leaves no log";
+    EXPECT_FALSE(std::filesystem::exists(log())) << "a run that ended well leaves no log";
+    EXPECT_THAT(run_reflux(arguments).errors, HasSubstr("1 run, 1 of them done already"));
+}
+
+// Nobody could take anything down; what the run left is for `reflux clean`, and its folder does not count.
+TEST_F(MatrixRunTest, AKilledMatrixGoesOn) {
+    const std::string arguments =
+        fmt::format("matrix {} --kernels host --set workload.work=100MiB -o {}", scenario_name, out());
+    auto child = spawn(words_of(arguments));
+    ASSERT_TRUE(child);
+    EXPECT_TRUE(
+        comes_true([&] { return read_file(log()).value_or("").find("pressure:") != std::string::npos; }));
+    ASSERT_TRUE(send_signal(*child, SIGKILL));
+    ASSERT_TRUE(wait_for(*child, Seconds(20)));
+    Ran cleaned;
+    EXPECT_TRUE(comes_true([&] {  // its run dies with it, in its own time
+        cleaned = run_reflux("clean");
+        return cleaned.code == 0 && cleaned.output.find("goes on") == std::string::npos;
+    })) << cleaned.output;
+
+    const Ran again = run_reflux(arguments);
+    EXPECT_EQ(again.code, 0) << again.errors;
+    EXPECT_THAT(again.errors, HasSubstr("1 run, 0 of them done already"));
     EXPECT_THAT(run_reflux(arguments).errors, HasSubstr("1 run, 1 of them done already"));
 }
 

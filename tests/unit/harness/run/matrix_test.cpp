@@ -186,12 +186,15 @@ TEST(MatrixRoomTest, ProcessorsAndMemoryBoundTheGuests) {
 
 TEST(MatrixTextTest, ARun) {
     EXPECT_EQ(name_of(cell("6.1", "a", 3), 2), "6.1 a run 2/3");
-    EXPECT_EQ(text_of(run_of("deadlock"), Seconds(92.4)), "deadlock, recursion upper, met, 92 s");
-    EXPECT_EQ(text_of(run_of("slow", false), Seconds(9)), "slow, recursion upper, NOT MET, 9 s");
-    EXPECT_EQ(text_of(run_of("unsupported", false), Seconds(1)),
-              "unsupported, recursion upper, not run, 1 s");
-    EXPECT_EQ(text_of(run_of("harness_error", false), Seconds(1)),
-              "harness_error, recursion upper, NOT MET, 1 s: why");
+    const auto text = [](const std::string& outcome, bool met, double seconds) {
+        auto run = run_of(outcome, met);
+        run.time = Seconds(seconds);
+        return text_of(run);
+    };
+    EXPECT_EQ(text("deadlock", true, 92.4), "deadlock, recursion upper, met, 92 s");
+    EXPECT_EQ(text("slow", false, 9), "slow, recursion upper, NOT MET, 9 s");
+    EXPECT_EQ(text("unsupported", false, 1), "unsupported, recursion upper, not run, 1 s");
+    EXPECT_EQ(text("harness_error", false, 1), "harness_error, recursion upper, NOT MET, 1 s: why");
 }
 
 TEST(MatrixTextTest, ACell) {
@@ -220,6 +223,18 @@ TEST(MatrixTextTest, TheTableHasARowForAScenarioAndAColumnForAKernel) {
                             "a            1 deadlock  unsupported",  //
                             "bcd-control  0/1         unsupported",  //
                             "9.9: no such kernel"));
+}
+
+// A run that a kernel does not support is a cell like others, with its reason.
+TEST(MatrixTextTest, WhatIsUnsupportedHasItsReasonBelowTheTable) {
+    auto unsupported = run_of("unsupported", false);
+    unsupported.reason = "no module ublk_drv";
+    EXPECT_THAT(table_of({cell("6.1", "a", 1, {unsupported}), cell("7.2", "a", 1, {run_of("slow")}),
+                          cell("6.1", "b", 1, {unsupported})}),
+                ElementsAre("scenario  6.1            7.2",     //
+                            "a         1 unsupported  1 slow",  //
+                            "b         1 unsupported",          //
+                            "6.1: a, b: no module ublk_drv"));
 }
 
 // A stall, its control and its cure on 6.1; the cure and the control alone on 7.2.

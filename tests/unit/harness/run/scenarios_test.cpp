@@ -43,6 +43,13 @@ TEST(ScenariosTest, ACureBringsItsBaselineAndControl) {
         ElementsAre("loop-ext4-shared-memcg", "fuse-ext4-shared-memcg", "fuse-ext4-shared-memcg-control"));
 }
 
+TEST(ScenariosTest, AllIsEveryScenarioOfTheSearchPath) {
+    const auto all = names_of({"all"}, false);
+    EXPECT_EQ(all, scenario::names());
+    EXPECT_THAT(all, ::testing::IsSupersetOf({"fuse-ext4-own-cgroup", "fuse-ext4-shared-memcg"}));
+    EXPECT_EQ(names_of({"all"}, true), all) << "they name none that is not among them";
+}
+
 TEST(ScenariosTest, OnlyARemedyThatActsLateLengthensTheTimes) {
     const auto times = [](const std::string& name) {
         const auto loaded = load_scenarios({name}, {"judge.time_budget=10s"}, false);

@@ -1,0 +1,135 @@
+#include "harness/run/matrix_folder.h"
+
+#include "backend/base/kernel_file.h"
+#include "harness/run/shard.h"
+
+#include <filesystem>
+#include <map>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace reflux::run {
+namespace {
+
+// What the folder holds must be of the same scenarios, or its runs could not be counted together.
+Status check_definition(const Cell& cell) {
+    const auto then = read_file(definition_file(cell));
+    const auto differ = then ? first_difference(*then, cell.definition) : "";
+    if (differ.empty()) {
+        return {};
+    }
+    return fail(ErrorKind::invalid_input,
+                fmt::format("{}: the scenario is not what it was: {}; use another folder",
+                            definition_file(cell), differ));
+}
+
+// Shards that were made apart may have met two kernels under one name: machines of their own as `host`, or
+// what the name stood for on two days. A run that did not come so far tells no kernel.
+Status check_one_kernel(const std::vector<Cell>& cells) {
+    std::map<std::string, std::pair<std::string, const Cell*>> seen;
+    for (const auto& cell : cells) {
+        for (const auto& run : cell.finished) {
+            if (run.release.empty()) {
+                continue;
+            }
+            const auto& [first, of] = seen.try_emplace(cell.kernel, run.release, &cell).first->second;
+            if (first != run.release) {
+                return fail(ErrorKind::invalid_input,
+                            fmt::format("{}: runs of two kernels under one name, {} in {} and {} in {}; they "
+                                        "cannot be counted together, so keep them in folders of their own",
+                                        cell.kernel, first, of->folder, run.release, cell.folder));
+            }
+        }
+    }
+    return {};
+}
+
+// A byte of the file stands for a cell; that two cells share one is as good as impossible, and would only
+// keep two processes from working on these two at once.
+off_t place_of(const Cell& cell) {
+    constexpr unsigned bits_left_out = 2;  // an offset has 63 bits, and the byte's end is one too
+    return static_cast<off_t>(stable_hash(cell) >> bits_left_out);
+}
+
+}  // namespace
+
+std::string definition_file(const Cell& cell) {
+    return fmt::format("{}/{}.toml", cell.folder, cell.scenario);
+}
+
+Status keep_definition(const Cell& cell) {
+    REFLUX_CHECK(make_folder(cell.folder));
+    return replace_file(definition_file(cell), cell.definition);
+}
+
+std::string kernel_file(const Cell& cell) {
+    return std::filesystem::path(cell.folder).parent_path().string() + "/kernel";
+}
+
+Status make_folder(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    return error ? Status(fail(ErrorKind::system, fmt::format("mkdir {}: {}", path, error.message())))
+                 : Status{};
+}
+
+Result<std::string> keep_first(const std::string& file, const std::string& text) {
+    if (auto there = read_file(file)) {
+        return there;
+    }
+    REFLUX_CHECK(make_folder(std::filesystem::path(file).parent_path().string()));
+    // Under a name of its own, whole, before it gets the name that others look for: of two link() calls one
+    // finds the name taken.
+    std::string own = file + ".XXXXXX";
+    const UniqueFd made(::mkostemp(own.data(), O_CLOEXEC));
+    if (!made) {
+        return fail_errno("mkstemp " + own);
+    }
+    auto written = write_all(made.get(), text, own);
+    ::fchmod(made.get(), 0644);
+    if (written && ::link(own.c_str(), file.c_str()) != 0 && errno != EEXIST) {
+        written = fail_errno(fmt::format("link {} {}", own, file));
+    }
+    ::unlink(own.c_str());
+    REFLUX_CHECK(written);
+    return read_file(file);
+}
+
+Result<UniqueFd> lock_cells(const std::string& out, const std::vector<Cell>& cells) {
+    const std::string path = out + "/matrix.lock";
+    REFLUX_TRY(auto file, open_file(path, O_RDWR | O_CREAT, 0644));
+    for (const auto& cell : cells) {
+        // Of the open file, not of the process: the runs, which are its children, do not have it.
+        struct flock lock {};
+        lock.l_type = F_WRLCK;
+        lock.l_whence = SEEK_SET;
+        lock.l_start = place_of(cell);
+        lock.l_len = 1;
+        if (::fcntl(file.get(), F_OFD_SETLK, &lock) != 0) {
+            return errno == EAGAIN || errno == EACCES
+                       ? fail(ErrorKind::system,
+                              fmt::format("{}: another reflux matrix is at work on it", cell.folder))
+                       : fail_errno("lock " + path);
+        }
+    }
+    return file;
+}
+
+Status take_up(const MatrixRecord& record, const std::string& out, std::vector<Cell>& cells) {
+    const std::string file = out + "/matrix.json";
+    REFLUX_TRY(const auto begun, keep_first(file, to_json(record)));
+    if (const auto same = check_same_overrides(begun, record); !same) {
+        return fail(same.error().within(file));
+    }
+    for (auto& cell : cells) {
+        REFLUX_CHECK(check_definition(cell));
+        cell.finished = read_finished(cell.folder);
+    }
+    return check_one_kernel(cells);
+}
+
+}  // namespace reflux::run
