@@ -58,7 +58,6 @@ class Session {
     void workload_ended();
     bool note_daemon_end();
     Status drive();
-    Status drive_meanwhile();
     void lift_fault();
     Status interrupted();
 
@@ -137,17 +136,8 @@ Status Session::read_back() {
 }
 
 Status Session::start_workload() {
-    const auto& wanted = scenario_.workload;
     REFLUX_TRY(const Bytes capacity, stack::size_of(stack_->upper_device));
-    REFLUX_TRY(shared_, workload::SharedState::create({.seed = wanted.seed,
-                                                       .workers = wanted.workers,
-                                                       .work = wanted.work,
-                                                       .small_file = wanted.small_file,
-                                                       .large_file = wanted.large_file,
-                                                       .append_every = wanted.append_every,
-                                                       .names = wanted.names,
-                                                       .capacity = capacity,
-                                                       .time_limit = scenario_.judge.time_budget}));
+    REFLUX_TRY(shared_, workload::SharedState::create(make_workload_plan(scenario_, capacity)));
     const std::string instance = "reflux-" + plan_.run_id;
     const std::string probes = observe::probe_group(instance);
     if (!stack_->tracefs.empty()) {
@@ -199,7 +189,6 @@ Status Session::press() {
                 return {};
             }
         }
-        REFLUX_CHECK(drive_meanwhile());
         if (monotonic_s() - last_checkpoint_s_ > checkpoint_interval_s) {
             checkpoint();
         }
@@ -388,11 +377,7 @@ Status Session::drive() {
     if (!done.empty()) {
         console_.step("pressure: " + done);
     }
-    return {};
-}
-
-Status Session::drive_meanwhile() {
-    return shared_->totals().bytes_written > 0 ? meanwhile_->tick(watcher_->now_s()) : Status{};
+    return written > Bytes{0} ? meanwhile_->tick(watcher_->now_s()) : Status{};
 }
 
 // What follows is no part of what the fault is to show: reading back, and an orderly end.

@@ -366,7 +366,8 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         error_of(question, {{"nothing", "other"}}),
         "--set nothing=other: unknown key 'nothing'; known: question, because, source, status, tried, "
         "control, baseline, "
-        "needs, family, stack.lower, stack.upper, stack.front_end, stack.map, stack.upper_mkfs, stack.lower_size, "
+        "needs, family, stack.lower, stack.upper, stack.front_end, stack.map, stack.upper_mkfs, "
+        "stack.lower_size, "
         "stack.upper_size, stack.upper_options, "
         "daemon.engine, "
         "daemon.threads, daemon.zone_size, daemon.conventional_zones, daemon.zone_model, daemon.kind, "

@@ -1,0 +1,89 @@
+#include "harness/verdict/circumstances.h"
+
+#include "harness/verdict/words.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace reflux::verdict {
+
+using evidence::Evidence;
+
+bool guest_was_lost(const Evidence& evidence) {
+    return evidence.guest && evidence.guest->end != "ended";
+}
+
+void add_guest(const Evidence& evidence, Verdict& verdict) {
+    if (evidence.stall && guest_was_lost(evidence)) {
+        verdict.reasons.push_back("after the stall was found, " + evidence.guest->detail);
+    }
+    for (const std::string& lost :
+         evidence.guest ? evidence.guest->lost_before : std::vector<std::string>{}) {
+        verdict.reasons.push_back("a guest before this one was lost before its workload began: " + lost);
+    }
+    constexpr double visible = 1.05;
+    if (evidence.limits.time_factor >= visible) {
+        verdict.reasons.push_back(fmt::format(
+            "times are stretched by {:.1f}, for the guest is slower than its host: stall window {:.0f} s, "
+            "time budget "
+            "{:.0f} s; {:.0f} MiB of work",
+            evidence.limits.time_factor, evidence.limits.stall_window_s, evidence.limits.time_budget_s,
+            static_cast<double>(evidence.limits.work_bytes) / 1048576.0));
+    }
+}
+
+void add_faults(const Evidence& evidence, Verdict& verdict) {
+    for (const evidence::Fault& fault : evidence.faults) {
+        if (!fault.at_s) {
+            if (verdict.outcome == Outcome::completes || verdict.outcome == Outcome::slow) {
+                verdict.outcome = Outcome::inconclusive;
+            }
+            verdict.reasons.push_back(
+                fmt::format("the fault {} was not injected: {}", fault.name, fault.detail));
+            continue;
+        }
+        verdict.reasons.push_back(
+            fmt::format("a fault was injected at {:.1f} s: {}, {}{}", *fault.at_s, fault.name, fault.detail,
+                        fault.lifted_s ? fmt::format("; lifted at {:.1f} s", *fault.lifted_s) : ""));
+    }
+}
+
+// It decides nothing: a run is judged by what it shows, and one that shows the hang differs from what is
+// expected.
+void add_status(Verdict& verdict) {
+    const auto& expected = verdict.expected;
+    const bool judged = verdict.outcome != Outcome::unsupported && verdict.outcome != Outcome::harness_error;
+    if (expected.status.empty() || !judged) {
+        return;
+    }
+    verdict.reasons.push_back(
+        verdict.met
+            ? fmt::format("{} so far, nor in this run; tried: {}", expected.status,
+                          join(expected.tried, "; "))
+            : fmt::format("its file says \"{}\", and this run is another than the attempts that it lists",
+                          expected.status));
+}
+
+void add_meanwhile(const Evidence& evidence, Verdict& verdict) {
+    if (!evidence.meanwhile) {
+        return;
+    }
+    const evidence::Meanwhile& it = *evidence.meanwhile;
+    std::string text = fmt::format("meanwhile `{}` was done {}", it.command, counted(it.rounds, "time"));
+    if (it.rounds > 0) {
+        text += fmt::format(", in {} at most", time_words(it.longest_s));
+    }
+    if (it.failed > 0) {
+        text += fmt::format("; {} failed, first {}", it.failed, it.first_failure);
+    }
+    if (it.hanging_s) {
+        text += fmt::format("; one more had not ended after {}", time_words(*it.hanging_s));
+    }
+    verdict.reasons.push_back(std::move(text));
+    if (!it.undo_failure.empty()) {
+        verdict.reasons.push_back("what was done meanwhile could not be undone: " + it.undo_failure);
+    }
+}
+
+}  // namespace reflux::verdict
