@@ -4,6 +4,7 @@
 #include "harness/run/command_words.h"
 #include "harness/run/guest_session.h"
 #include "harness/run/matrix.h"
+#include "harness/run/report_verb.h"
 #include "harness/run/scenarios.h"
 #include "harness/run/verbs.h"
 #include "harness/run/vm_verbs.h"
@@ -100,6 +101,32 @@ void add_matrix(CLI::App& app, ExitCode& code) {
         ->type_name("i/n");
     matrix->add_option("-o,--out", options.out, "folder for the runs, and to go on in")->required();
     matrix->callback([&code] { code = run_matrix(options); });
+}
+
+constexpr const char* report_help =
+    "Folders may be of runs, of `run --out`, of matrices or of shards of one; a run that is in several "
+    "counts "
+    "once. All of\n"
+    "them together are one batch, which proves cures or does not.\n"
+    "Exit status: 0 the report was made, whatever the verdicts are; 2 usage, or no run was found; 4 it could "
+    "not be written.";
+
+void add_report(CLI::App& app, ExitCode& code) {
+    static reflux::run::ReportOptions options;
+    auto* report = app.add_subcommand("report", "tell of runs that are there: a page for people, or for CI");
+    report->footer(report_help);
+    report->add_option("folder", options.folders, "folders with runs; no root needed")->required();
+    report->add_option("-o,--out", options.out, "file to write; none: stdout")->type_name("FILE");
+    std::vector<std::string> names;
+    std::string formats;
+    for (const auto& format : reflux::run::report_formats()) {
+        names.emplace_back(format.name);
+        formats += fmt::format("{}{}: {}", formats.empty() ? "" : "; ", format.name, format.description);
+    }
+    report->add_option("--format", options.format, formats)
+        ->check(CLI::IsMember(names))
+        ->capture_default_str();
+    report->callback([&code] { code = reflux::run::report_verb(options); });
 }
 
 void add_vm(CLI::App& app, ExitCode& code) {
@@ -258,6 +285,7 @@ int parse_and_run(int argc, char** argv) {
     add_run(app, code);
     add_matrix(app, code);
     add_readers(app, code);
+    add_report(app, code);
     add_vm(app, code);
     const auto program = program_of(argc, argv);
     add_audit(app, code);

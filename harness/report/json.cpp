@@ -241,16 +241,21 @@ std::string with_batch(const std::string& verdict_json, const verdict::BatchRun&
     return cost == nullptr ? std::move(json) : with_cost(json, *cost);
 }
 
-std::optional<verdict::CostFigures> cost_in(const std::string& verdict_json) {
-    const auto json = Json::parse(verdict_json, nullptr, false);
-    if (!json.is_object() || !json.contains("cost") || !json["cost"].is_object()) {
+std::optional<verdict::CostFigures> cost_of(const nlohmann::ordered_json& verdict) {
+    const auto cost = verdict.find("cost");
+    if (cost == verdict.end() || !cost->is_object()) {
         return std::nullopt;
     }
     try {
-        return read_cost(json["cost"]);
+        return read_cost(*cost);
     } catch (const Json::exception&) {
         return std::nullopt;
     }
+}
+
+std::optional<verdict::CostFigures> cost_in(const std::string& verdict_json) {
+    const auto json = Json::parse(verdict_json, nullptr, false);
+    return json.is_object() ? cost_of(json) : std::nullopt;
 }
 
 }  // namespace reflux::report

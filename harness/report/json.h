@@ -8,6 +8,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace reflux::report {
 
@@ -37,6 +40,7 @@ std::string with_batch(const std::string& verdict_json, const verdict::BatchRun&
                        const std::vector<verdict::CostSummary>& costs);
 
 // What verdict_json() wrote as `cost`; nullopt: there is none, or it is something else.
+std::optional<verdict::CostFigures> cost_of(const nlohmann::ordered_json& verdict);
 std::optional<verdict::CostFigures> cost_in(const std::string& verdict_json);
 
 }  // namespace reflux::report

@@ -32,6 +32,14 @@ std::string printable(std::string_view text, char instead) {
     return clean;
 }
 
+std::string shell_quoted(const std::string& text) {
+    std::string quoted = "'";
+    for (const char c : text) {
+        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
 std::vector<std::string> wrapped(std::string_view text, const Layout& layout) {
     const std::string clean = printable(text);
     std::vector<std::string> lines = {std::string(layout.indent)};

@@ -22,4 +22,7 @@ std::vector<std::string> wrapped(std::string_view text, const Layout& layout);
 // The text with `instead` for each control character.
 std::string printable(std::string_view text, char instead = ' ');
 
+// As one word of a shell's command line.
+std::string shell_quoted(const std::string& text);
+
 }  // namespace reflux::report

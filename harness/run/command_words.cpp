@@ -121,6 +121,7 @@ constexpr std::array rows{
     Row{"vm shell", "kernel", kernel_words},
     Row{"check", "file", scenario_words},
     Row{"explain", "run_folder", folders},
+    Row{"report", "folder", folders},
     Row{"run", "--out", folders},
     Row{"matrix", "--out", folders},
     Row{"audit", "pid", process_words},

@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/report/json.h"
+#include "harness/report/run_verdict.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -55,18 +56,6 @@ std::string proof_word(const Cell& cell, const std::vector<verdict::ProofOfCure>
         }
     }
     return weakest == nullptr ? "" : fmt::format("; {}", weakest->word());
-}
-
-bool names_an_outcome(const Json& verdict) {
-    const auto expected = verdict.find("expected");
-    return expected != verdict.end() && !expected->at("outcome").empty();
-}
-
-// Of the run, and of the boot before it.
-Seconds time_of(const Json& verdict) {
-    const auto guest = verdict.find("guest");
-    return Seconds(verdict.value("duration_s", 0.0) +
-                   (guest != verdict.end() && guest->is_object() ? guest->value("boot_s", 0.0) : 0.0));
 }
 
 // A run that was not made is no expectation that was not met.
@@ -144,27 +133,22 @@ std::vector<std::string> padded(const Grid& grid) {
 }  // namespace
 
 std::optional<MatrixRun> parse_run(std::string_view json) {
-    const auto parsed = Json::parse(json, nullptr, false);
-    if (!parsed.is_object()) {
+    auto verdict = report::parse_verdict(json);
+    if (!verdict) {
         return std::nullopt;
     }
-    try {
-        const auto& recursion = parsed.at("recursion");
-        const auto& reasons = parsed.at("reasons");
-        return MatrixRun{.outcome = parsed.at("outcome").get<std::string>(),
-                         .recursion = recursion.is_null() ? "unknown" : recursion.get<std::string>(),
-                         .reason = reasons.empty() ? "" : reasons.at(0).get<std::string>(),
-                         .met = parsed.at("met").get<bool>(),
-                         .left_behind = !parsed.at("leftovers").empty(),
-                         .json = trimmed(json),
-                         .cgroup = parsed.value("cgroup_version", ""),
-                         .foreseen = parsed.at("met").get<bool>() && names_an_outcome(parsed),
-                         .cost = report::cost_in(std::string(json)),
-                         .release = parsed.value("kernel", ""),
-                         .time = time_of(parsed)};
-    } catch (const Json::exception&) {
-        return std::nullopt;
-    }
+    return MatrixRun{.outcome = verdict->outcome,
+                     .recursion = verdict->recursion,
+                     .reason = verdict->reasons.empty() ? "" : verdict->reasons.front(),
+                     .met = verdict->met,
+                     .left_behind = !verdict->leftovers.empty(),
+                     .json = trimmed(json),
+                     .cgroup = verdict->cgroup,
+                     .foreseen = verdict->foreseen(),
+                     .cost = std::move(verdict->cost),
+                     .release = verdict->kernel,
+                     // That of the boot before it included.
+                     .time = Seconds(verdict->duration_s + (verdict->guest ? verdict->guest->boot_s : 0))};
 }
 
 std::optional<MatrixRun> parse_batch(std::string_view json) {

@@ -19,7 +19,7 @@ namespace reflux::run {
 // The word that stands among the kernels for: on this machine, without a virtual machine.
 inline constexpr std::string_view host_kernel = "host";
 
-// What a matrix asks of a verdict.json (report/json.h).
+// What a matrix asks of a verdict.json (report/run_verdict.h).
 struct MatrixRun {
     std::string outcome;    // "deadlock"
     std::string recursion;  // "upper"; "unknown" where it is null

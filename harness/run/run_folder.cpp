@@ -6,6 +6,7 @@
 #include "harness/report/dot.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
+#include "harness/report/wrap.h"
 #include "harness/run/requirements.h"
 #include "harness/scenario/load.h"
 
@@ -17,6 +18,9 @@
 #include <fmt/chrono.h>
 
 namespace reflux::run {
+
+using report::shell_quoted;
+
 namespace {
 
 std::string stacks_text(const evidence::Stall& stall) {
@@ -80,14 +84,6 @@ Status check_room(const std::string& out) {
 }
 
 }  // namespace
-
-std::string shell_quoted(const std::string& text) {
-    std::string quoted = "'";
-    for (const char c : text) {
-        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return quoted + "'";
-}
 
 Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario,
                                     const std::vector<std::string>& options) {

@@ -17,9 +17,6 @@ namespace reflux::run {
 Result<std::string> make_run_folder(const std::string& out, const scenario::Scenario& scenario,
                                     const std::vector<std::string>& options = {});
 
-// As one word of a shell's command line.
-std::string shell_quoted(const std::string& text);
-
 // Writes evidence.json, verdict.json, verdict.txt; after a stall stacks.txt and wait-graph.dot, and
 // wait-graph.svg where Graphviz's `dot` is installed.
 Status write_results(const std::string& folder, const evidence::Evidence& evidence,

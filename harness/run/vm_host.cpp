@@ -4,6 +4,7 @@
 #include "harness/evidence/json.h"
 #include "harness/observe/task_stacks.h"
 #include "harness/probe/speed.h"
+#include "harness/report/wrap.h"
 #include "harness/run/plan.h"
 #include "harness/run/reclaim_module.h"
 #include "harness/run/requirements.h"
@@ -35,11 +36,12 @@ std::string command_text(const scenario::Scenario& scenario, Seconds work_time, 
         text += fmt::format("(\nset -e\n{}\n)\n[ $? -eq 0 ] || {{ echo 'vm.setup failed'; exit 4; }}\n",
                             scenario.vm.setup);
     }
-    return text + fmt::format("exec {} guest-session --scenario {} --folder {} --host-work-s {:.6f}{}\n",
-                              shell_quoted(own_path()),
-                              shell_quoted(fmt::format("{}/{}.toml", vm::guest_folder, scenario.name)),
-                              vm::guest_folder, work_time.count(),
-                              module.empty() ? "" : " --reclaim-module " + shell_quoted(module));
+    return text +
+           fmt::format("exec {} guest-session --scenario {} --folder {} --host-work-s {:.6f}{}\n",
+                       report::shell_quoted(own_path()),
+                       report::shell_quoted(fmt::format("{}/{}.toml", vm::guest_folder, scenario.name)),
+                       vm::guest_folder, work_time.count(),
+                       module.empty() ? "" : " --reclaim-module " + report::shell_quoted(module));
 }
 
 // The harness in the guest begins its lines with its own time; here they get another.
