@@ -41,13 +41,19 @@ std::map<std::string, Member> members_of(const std::vector<Tally>& tallies) {
         members[tally.scenario] = {.family = name_and_variant(about).first,
                                    .part = tally.claim.cure ? Part::cure : Part::baseline};
     }
-    // A control may be that of several: the first one has it.
+    // A control may be that of several: it stands with the one whose name is most like its own.
+    std::map<std::string, std::size_t> alike;
     for (const auto& tally : tallies) {
-        const auto control = members.find(tally.claim.control);
-        if (control != members.end() && control->second.part == Part::baseline &&
-            control->second.family == name_and_variant(control->first).first &&
-            control->first != tally.scenario) {
-            control->second = {.family = members[tally.scenario].family, .part = Part::control};
+        const auto& control = tally.claim.control;
+        if (tally.claim.cure || control == tally.scenario || !members.contains(control) ||
+            members[control].part == Part::cure) {
+            continue;
+        }
+        const auto same =
+            static_cast<std::size_t>(std::ranges::mismatch(control, tally.scenario).in1 - control.begin());
+        if (auto& most = alike[control]; same >= most) {
+            most = same;
+            members[control] = {.family = members[tally.scenario].family, .part = Part::control};
         }
     }
     return members;
