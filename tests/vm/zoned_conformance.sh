@@ -97,6 +97,8 @@ try() {
         echo "$name: $(tail -n 1 <<<"$said" | sed -E "s,'?$device'?,DEVICE,; s,.*(Input/output|Remote I/O) error,I/O error,")"
     fi
 }
+# The first sector of a zone.
+start_of() { echo $(($1 * 8192)); }
 # put ZONE BLOCK COUNT: blocks of 4 KiB straight to the device.
 put() { dd if=/dev/zero of="$device" bs=4k seek=$(($1 * 1024 + $2)) count="$3" oflag=direct conv=notrunc status=none; }
 get() { dd if="$device" bs=4k skip=$(($1 * 1024 + $2)) count="$3" iflag=direct status=none | sha256sum | cut -c 1-16; }
