@@ -99,6 +99,19 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     return plan;
 }
 
+workload::WorkloadPlan make_workload_plan(const scenario::Scenario& scenario, Bytes capacity) {
+    const auto& wanted = scenario.workload;
+    return {.seed = wanted.seed,
+            .workers = wanted.workers,
+            .work = wanted.work,
+            .small_file = wanted.small_file,
+            .large_file = wanted.large_file,
+            .append_every = wanted.append_every,
+            .names = wanted.names,
+            .capacity = capacity,
+            .time_limit = scenario.judge.time_budget};
+}
+
 evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence::Evidence evidence;
     evidence.scenario = scenario.name;

@@ -129,17 +129,8 @@ Status Session::read_back() {
 }
 
 Status Session::start_workload() {
-    const auto& wanted = scenario_.workload;
     REFLUX_TRY(const Bytes capacity, stack::size_of(stack_->upper_device));
-    REFLUX_TRY(shared_, workload::SharedState::create({.seed = wanted.seed,
-                                                       .workers = wanted.workers,
-                                                       .work = wanted.work,
-                                                       .small_file = wanted.small_file,
-                                                       .large_file = wanted.large_file,
-                                                       .append_every = wanted.append_every,
-                                                       .names = wanted.names,
-                                                       .capacity = capacity,
-                                                       .time_limit = scenario_.judge.time_budget}));
+    REFLUX_TRY(shared_, workload::SharedState::create(make_workload_plan(scenario_, capacity)));
     const std::string instance = "reflux-" + plan_.run_id;
     const std::string probes = observe::probe_group(instance);
     if (!stack_->tracefs.empty()) {
