@@ -144,8 +144,10 @@ class Search {
         auto& facts = facts_[*text];
         if (facts == nullptr) {
             auto read = read_scenario_(*text);
-            facts = read ? std::make_shared<const ScenarioFacts>(*std::move(read)) : none_;
-            if (!read) {
+            if (read) {
+                facts = std::make_shared<const ScenarioFacts>(*std::move(read));
+            } else {
+                facts = none_;
                 claims_nothing(folder, fmt::format("{} does not load: {}", file, read.error().message));
             }
         }

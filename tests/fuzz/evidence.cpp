@@ -1,6 +1,7 @@
 // evidence.json: read, judged, explained and written. judge() is a function over all evidence, not over the
 // likely one.
 #include "harness/evidence/json.h"
+#include "harness/report/html/pictures.h"
 #include "harness/report/json.h"
 #include "harness/report/text.h"
 #include "harness/verdict/verdict.h"
@@ -28,6 +29,17 @@ void check_verdict(const evidence::Evidence& evidence, const verdict::Verdict& v
             "one line is one line");
 }
 
+void check_pictures(const evidence::Evidence& evidence) {
+    constexpr std::size_t most = 400'000;
+    for (const auto& picture : {report::html::timeline(evidence, "d0"),
+                                report::html::diagram(evidence, verdict::wait_graph(evidence), "d0")}) {
+        require(picture.size() < most, "a picture is small, whatever it shows");
+        for (const auto* wrong : {"=\"nan", "=\"-nan", "=\"inf", "=\"-inf", "<script"}) {
+            require(picture.find(wrong) == std::string::npos, "a picture is drawn with numbers");
+        }
+    }
+}
+
 bool run(std::string_view input) {
     const auto evidence = evidence::from_json(input);
     if (!evidence) {
@@ -36,6 +48,7 @@ bool run(std::string_view input) {
     }
     const verdict::Verdict verdict = verdict::judge(*evidence);
     check_verdict(*evidence, verdict);
+    check_pictures(*evidence);
     const std::string json = report::verdict_json(*evidence, verdict, "/run");
     require(nlohmann::json::accept(json), "verdict.json is JSON");
 

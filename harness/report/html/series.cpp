@@ -25,7 +25,8 @@ Series rate_of(const Series& counter) {
     for (std::size_t i = 0; i < counter.size(); ++i) {
         // A counter that falls is one that began anew.
         const double grown = i == 0 ? 0 : std::max(counter[i].value - counter[i - 1].value, 0.0);
-        const double time = i == 0 ? 1 : counter[i].at_s - counter[i - 1].at_s;
+        constexpr double least_time = 1e-6;  // points that are nearer than that are damage
+        const double time = i == 0 ? 1 : std::max(counter[i].at_s - counter[i - 1].at_s, least_time);
         rates.push_back({.at_s = counter[i].at_s, .value = grown / time});
     }
     return rates;
