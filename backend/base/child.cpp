@@ -22,6 +22,13 @@ namespace {
 
 constexpr int exec_failed_status = 127;
 constexpr Seconds start_time{30};  // from fork to exec
+constexpr const char* oom_score_file = "/proc/self/oom_score_adj";
+
+// What children get back; empty: nothing was taken from them.
+std::string& oom_score_before() {
+    static std::string score;
+    return score;
+}
 
 // In the child, between fork and exec. Only async-signal-safe work is needed for exec, but the parent is
 // single-threaded (see the header), so strings are allowed.
@@ -36,6 +43,9 @@ Status prepare_child(const SpawnOptions& options, pid_t parent) {
         if (::getppid() != parent) {
             return fail(ErrorKind::system, "the parent process ended");
         }
+    }
+    if (!oom_score_before().empty()) {
+        REFLUX_CHECK(write_file(oom_score_file, oom_score_before()));
     }
     for (const auto& file : options.cgroup_procs) {
         REFLUX_CHECK(write_file(file, "0"));
@@ -101,6 +111,13 @@ Result<Child> adopt(pid_t pid) {
 }
 
 }  // namespace
+
+Status protect_from_oom() {
+    REFLUX_TRY(const auto before, read_file(oom_score_file));
+    REFLUX_CHECK(write_file(oom_score_file, "-1000"));
+    oom_score_before() = trimmed(before);
+    return {};
+}
 
 Result<Pipe> make_pipe() {
     std::array<int, 2> ends{};

@@ -40,6 +40,11 @@ struct SpawnOptions {
     bool own_group = true;        // false: stays in the caller's process group, to use its terminal
 };
 
+// From now on the OOM killer passes this process over, but not its children, which start as this process was
+// before. To lower the score takes CAP_SYS_RESOURCE (fs/proc/base.c, __set_oom_adj()): an error without it,
+// and nothing has changed.
+Status protect_from_oom();
+
 // fork + exec of argv[0] (searched in PATH); timed_out when the child has not come to its exec within 30 s.
 // An exec or cgroup failure in the child is returned here, as its error.
 Result<Child> spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {});

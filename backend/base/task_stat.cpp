@@ -53,6 +53,20 @@ Result<TaskStat> parse_task_stat(std::string_view text) {
                     .start_time = number(22)};
 }
 
+Result<int> process_of(const std::string& proc, int tid) {
+    const std::string path = fmt::format("{}/{}/status", proc, tid);
+    REFLUX_TRY(const auto text, read_file(path));
+    constexpr std::string_view key = "Tgid:\t";
+    for (const auto& line : lines_of(text)) {
+        int pid = 0;
+        if (line.starts_with(key) &&
+            std::from_chars(line.data() + key.size(), line.data() + line.size(), pid).ec == std::errc{}) {
+            return pid;
+        }
+    }
+    return fail(ErrorKind::system, path + " has no Tgid");
+}
+
 Result<TaskStat> read_task_stat(const std::string& path) {
     REFLUX_TRY(const auto text, read_file(path));
     auto stat = parse_task_stat(text);

@@ -35,6 +35,9 @@ struct ThreadStat {
 // read.
 Result<std::vector<ThreadStat>> read_threads(const std::string& process_folder);
 
+// The process that a thread belongs to, from `proc`/TID/status. An error when there is no such thread.
+Result<int> process_of(const std::string& proc, int tid);
+
 // Bits of `flags` (PF_* in include/linux/sched.h), the same on 5.10 to 7.2. PR_SET_IO_FLUSHER sets NOIO and
 // LOCAL_THROTTLE on a thread: its allocations start no I/O, and dirty throttling looks at the device that it
 // writes to alone. (LOCAL_THROTTLE was LESS_THROTTLE before 5.8, IO_WORKER was 0x20000000 before 5.10.)

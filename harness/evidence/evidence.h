@@ -8,6 +8,8 @@
 // "none".
 #pragma once
 
+#include "harness/evidence/incidents.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +23,9 @@ inline constexpr int schema_version = 1;
 struct Expectation {
     std::vector<std::string> outcome;    // any of these words; empty: anything
     std::vector<std::string> recursion;  // likewise
+    // From here on absent in older evidence.
+    std::string status;  // "not reproduced": its source's hang could not be provoked; "": ordinary
+    std::vector<std::string> tried;  // to provoke it, a line for each attempt
 };
 
 struct Limits {
@@ -125,6 +130,10 @@ struct ProgressPoint {
     std::optional<std::uint64_t> memcg_usage_bytes;
     std::optional<double> memory_pressure_full_avg10;  // PSI, percent; of the cgroup, or of the machine where
                                                        // the cgroup has none (v1)
+    // From here on absent in older evidence. Of the machine, from /proc/meminfo.
+    std::optional<std::uint64_t> memory_free_bytes;
+    std::optional<std::uint64_t> slab_reclaimable_bytes;  // inodes and dentries are most of it
+    std::optional<std::uint64_t> swap_free_bytes;         // nullopt: there is no swap
 };
 
 // A request that the daemon has taken and not answered, from its control socket.
@@ -424,6 +433,13 @@ struct Evidence {
     std::vector<Fault> faults;            // injected on purpose; empty: none was asked for
     std::optional<Cost> cost;             // nullopt: no workload was started, or older evidence
     std::optional<Meanwhile> meanwhile;   // nullopt: none was asked for, or older evidence
+    // From here on absent in older evidence; up to the stall's detection, like kernel_log, but for the fate
+    // of victims, who are followed until their stack is taken down.
+    std::vector<OomVictim> oom_victims;
+    std::vector<LockReport> lock_reports;
+    std::vector<AllocationStall> allocation_stalls;
+    std::optional<bool> lockdep;          // this kernel looks for lock orders that may deadlock
+    std::optional<IoCgroups> io_cgroups;  // nullopt: none were asked for
 };
 
 }  // namespace reflux::evidence

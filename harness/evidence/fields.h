@@ -16,6 +16,8 @@ template <class Visit, Is<Expectation> T>
 void fields(Visit& visit, T& it) {
     visit("outcome", it.outcome);
     visit("recursion", it.recursion);
+    visit("status", it.status);
+    visit("tried", it.tried);
 }
 
 template <class Visit, Is<Limits> T>
@@ -102,6 +104,9 @@ void fields(Visit& visit, T& it) {
     visit("served_in_flight", it.served_in_flight);
     visit("memcg_usage_bytes", it.memcg_usage_bytes);
     visit("memory_pressure_full_avg10", it.memory_pressure_full_avg10);
+    visit("memory_free_bytes", it.memory_free_bytes);
+    visit("slab_reclaimable_bytes", it.slab_reclaimable_bytes);
+    visit("swap_free_bytes", it.swap_free_bytes);
 }
 
 template <class Visit, Is<Request> T>
@@ -351,6 +356,55 @@ void fields(Visit& visit, T& it) {
     visit("undo_failure", it.undo_failure);
 }
 
+template <class Visit, Is<OomVictim> T>
+void fields(Visit& visit, T& it) {
+    visit("pid", it.pid);
+    visit("name", it.name);
+    visit("role", it.role);
+    visit("of_memcg", it.of_memcg);
+    visit("at_s", it.at_s);
+    visit("anon_bytes", it.anon_bytes);
+    visit("reaped_s", it.reaped_s);
+    visit("gone_s", it.gone_s);
+    visit("seen_s", it.seen_s);
+    visit("state", it.state);
+    visit("stack", it.stack);
+}
+
+template <class Visit, Is<LockReport> T>
+void fields(Visit& visit, T& it) {
+    visit("at_s", it.at_s);
+    visit("kind", it.kind);
+    visit("task", it.task);
+    visit("locks", it.locks);
+    visit("reclaim", it.reclaim);
+}
+
+template <class Visit, Is<AllocationStall> T>
+void fields(Visit& visit, T& it) {
+    visit("task", it.task);
+    visit("function", it.function);
+    visit("mode", it.mode);
+    visit("bytes", it.bytes);
+    visit("count", it.count);
+    visit("first_s", it.first_s);
+    visit("last_s", it.last_s);
+}
+
+template <class Visit, Is<IoCgroups> T>
+void fields(Visit& visit, T& it) {
+    visit("version", it.version);
+    visit("policies", it.policies);
+    visit("missing", it.missing);
+    visit("made", it.made);
+    visit("reads", it.reads);
+    visit("accounted", it.accounted);
+    visit("failed", it.failed);
+    visit("first_error", it.first_error);
+    visit("worked_s", it.worked_s);
+    visit("longest_s", it.longest_s);
+}
+
 template <class Visit, Is<Evidence> T>
 void fields(Visit& visit, T& it) {
     visit("schema", it.schema);
@@ -380,6 +434,11 @@ void fields(Visit& visit, T& it) {
     visit("faults", it.faults);
     visit("cost", it.cost);
     visit("meanwhile", it.meanwhile);
+    visit("oom_victims", it.oom_victims);
+    visit("lock_reports", it.lock_reports);
+    visit("allocation_stalls", it.allocation_stalls);
+    visit("lockdep", it.lockdep);
+    visit("io_cgroups", it.io_cgroups);
 }
 
 }  // namespace reflux::evidence

@@ -19,12 +19,13 @@ namespace {
 
 constexpr const char* default_root = "/run/reflux";
 
-constexpr std::array<std::pair<Kind, std::string_view>, 15> kind_names{{
+constexpr std::array<std::pair<Kind, std::string_view>, 16> kind_names{{
     {Kind::directory, "directory"},
     {Kind::file, "file"},
     {Kind::mount, "mount"},
     {Kind::loop, "loop"},
     {Kind::cgroup, "cgroup"},
+    {Kind::cgroup_tree, "cgroup_tree"},
     {Kind::subtree_control, "subtree_control"},
     {Kind::process, "process"},
     {Kind::trace_instance, "trace_instance"},

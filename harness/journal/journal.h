@@ -23,6 +23,7 @@ enum class Kind {
     mount,            // path
     loop,             // path of the backing file; note: loop device number
     cgroup,           // path
+    cgroup_tree,      // path; cgroups in it that are not written down are ours too, they have no children
     subtree_control,  // path of cgroup.subtree_control in which we enabled memory
     process,          // what it is; note: "PID START_TIME"
     trace_instance,   // path

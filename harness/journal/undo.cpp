@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <thread>
@@ -156,6 +157,18 @@ Status remove_cgroup(const Object& object, Mode mode) {
     return {};
 }
 
+// Whoever made them has ended, or is killed with them: a run's cgroups of one second, or of a killed harness.
+Status remove_cgroup_tree(const Object& object, Mode mode) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(object.name, error)) {
+        if (entry.is_directory(error)) {
+            REFLUX_CHECK(remove_cgroup(
+                {.id = object.id, .kind = object.kind, .name = entry.path(), .note = {}}, mode));
+        }
+    }
+    return remove_cgroup(object, mode);
+}
+
 Status end_process(const Object& object, Mode mode) {
     const auto words = split(object.note, ' ');
     if (words.size() != 2) {
@@ -246,6 +259,8 @@ Status undo_object(const Object& object, Mode mode) {
             return detach_loop(object);
         case Kind::cgroup:
             return remove_cgroup(object, mode);
+        case Kind::cgroup_tree:
+            return remove_cgroup_tree(object, mode);
         case Kind::subtree_control:
             return disable_memory(object.name);
         case Kind::process:

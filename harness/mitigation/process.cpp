@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 #include <unistd.h>
@@ -21,22 +20,8 @@ bool in_first_pid_namespace(const std::string& proc) {
     return n > 0 && std::string_view(target.data(), static_cast<std::size_t>(n)) == first_pid_namespace;
 }
 
-Result<int> main_thread_of(const std::string& proc, int id) {
-    const std::string path = fmt::format("{}/{}/status", proc, id);
-    REFLUX_TRY(const auto text, read_file(path));
-    constexpr std::string_view key = "Tgid:\t";
-    for (const auto& line : lines_of(text)) {
-        int pid = 0;
-        if (line.starts_with(key) &&
-            std::from_chars(line.data() + key.size(), line.data() + line.size(), pid).ec == std::errc{}) {
-            return pid;
-        }
-    }
-    return fail(ErrorKind::system, path + " has no Tgid");
-}
-
 Result<Process> read(const std::string& proc, int id) {
-    REFLUX_TRY(const int pid, main_thread_of(proc, id));
+    REFLUX_TRY(const int pid, process_of(proc, id));
     const std::string folder = fmt::format("{}/{}", proc, pid);
     REFLUX_TRY(auto threads, read_threads(folder));
     // Its number may have gone to another process meanwhile.

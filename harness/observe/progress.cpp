@@ -54,13 +54,17 @@ std::optional<double> average(std::string_view line_head, std::string_view text)
     return std::nullopt;
 }
 
-// Of the line "KEY 12".
+// Of the line "KEY 12", with whatever stands behind the number.
 Result<std::uint64_t> count_in(const std::string& path, std::string_view key) {
     REFLUX_TRY(const auto text, read_file(path));
     for (const auto& line : lines_of(text)) {
+        if (!line.starts_with(key)) {
+            continue;
+        }
+        const auto digits = line.find_first_not_of(' ', key.size());
         std::uint64_t count = 0;
-        if (line.starts_with(key) &&
-            std::from_chars(line.data() + key.size(), line.data() + line.size(), count).ec == std::errc{}) {
+        if (digits != std::string::npos &&
+            std::from_chars(line.data() + digits, line.data() + line.size(), count).ec == std::errc{}) {
             return count;
         }
     }
@@ -142,6 +146,24 @@ Result<std::uint64_t> cgroup_oom_kills(const std::string& tree) {
 
 Result<std::uint64_t> machine_oom_kills(const std::string& proc_root) {
     return count_in(proc_root + "/vmstat", "oom_kill ");
+}
+
+Result<MachineMemory> machine_memory(const std::string& proc_root) {
+    const std::string path = proc_root + "/meminfo";
+    constexpr std::uint64_t kib = 1024;
+    MachineMemory memory;
+    std::uint64_t swap = 0;
+    std::uint64_t swap_free = 0;
+    for (const auto& [key, value] : {std::pair("MemFree:", &memory.free_bytes),
+                                     std::pair("SReclaimable:", &memory.slab_reclaimable_bytes),
+                                     std::pair("SwapTotal:", &swap), std::pair("SwapFree:", &swap_free)}) {
+        REFLUX_TRY(*value, count_in(path, key));
+        *value *= kib;
+    }
+    if (swap > 0) {
+        memory.swap_free_bytes = swap_free;
+    }
+    return memory;
 }
 
 Result<std::optional<MemoryPressure>> memory_pressure(const std::string& cgroup_dir,

@@ -35,6 +35,15 @@ Result<std::uint64_t> cgroup_oom_kills(const std::string& tree);
 // Of the whole machine since its boot: oom_kill in vmstat (4.13). `proc_root` is "/proc".
 Result<std::uint64_t> machine_oom_kills(const std::string& proc_root);
 
+// Of the whole machine.
+struct MachineMemory {
+    std::uint64_t free_bytes = 0;
+    std::uint64_t slab_reclaimable_bytes = 0;
+    std::optional<std::uint64_t> swap_free_bytes;  // nullopt: there is no swap
+};
+// From `proc_root`/meminfo.
+Result<MachineMemory> machine_memory(const std::string& proc_root);
+
 struct MemoryPressure {
     double some_avg10 = 0;  // percent of the last 10 s in which some task waited for memory
     double full_avg10 = 0;  // and in which all did

@@ -148,6 +148,19 @@ verdict::CostFigures read_cost(const Json& json) {
     return cost;
 }
 
+Json oom_victims_json(const evidence::Evidence& evidence) {
+    Json list = Json::array();
+    for (const evidence::OomVictim& victim : evidence.oom_victims) {
+        list.push_back({{"pid", victim.pid},
+                        {"name", victim.name},
+                        {"role", victim.role},
+                        {"of_memcg", victim.of_memcg},
+                        {"at_s", victim.at_s},
+                        {"exit_s", victim.gone_s ? Json(*victim.gone_s - victim.at_s) : Json(nullptr)}});
+    }
+    return list;
+}
+
 // Names of tasks and log lines may hold any bytes: what is not UTF-8 is replaced.
 std::string text_of(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace);
@@ -163,7 +176,9 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["outcome"] = verdict::to_string(verdict.outcome);
     json["recursion"] = verdict.recursion ? Json(verdict::to_string(*verdict.recursion)) : Json(nullptr);
     json["relief"] = relief_json(verdict);
-    json["expected"] = {{"outcome", verdict.expected.outcome}, {"recursion", verdict.expected.recursion}};
+    json["expected"] = {{"outcome", verdict.expected.outcome},
+                        {"recursion", verdict.expected.recursion},
+                        {"status", verdict.expected.status}};
     json["met"] = verdict.met;
     json["reasons"] = verdict.reasons;
     json["cycle"] = verdict.cycle;
@@ -185,6 +200,8 @@ std::string verdict_json(const evidence::Evidence& evidence, const verdict::Verd
     json["guest"] = guest_json(evidence);
     json["time_factor"] = evidence.limits.time_factor;
     json["waiting"] = verdict.waiting;
+    json["incidents"] = verdict.incidents;
+    json["oom_victims"] = oom_victims_json(evidence);
     json["leftovers"] = evidence.leftovers;
     return text_of(json);
 }

@@ -1,5 +1,6 @@
 #include "harness/run/batch.h"
 
+#include "backend/base/child.h"
 #include "backend/base/kernel_file.h"
 #include "harness/journal/journal.h"
 #include "harness/probe/machine.h"
@@ -95,6 +96,9 @@ Status check_host() {
     if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
         fmt::print(stderr, "reflux: {}; going on without\n", system_error("mlockall").message);
     }
+    // Who judges must not be the one that is chosen; without the right to ask for it, it is outside of the
+    // limits at least.
+    static_cast<void>(protect_from_oom());
     return {};
 }
 

@@ -5,6 +5,8 @@
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/task_stacks.h"
 
+#include <algorithm>
+
 namespace reflux::run {
 namespace {
 
@@ -42,6 +44,19 @@ Status know_daemon(const stack::Stack& stack, const pressure::Memcg& memcg, evid
     REFLUX_TRY(const auto name, read_file(fmt::format("/proc/{}/comm", stack.daemon.pid)));
     evidence.devices.daemon = trimmed(name);
     return {};
+}
+
+evidence::DaemonExit unexpected_end(const ExitStatus& exit, int pid, double at_s, const std::string& log,
+                                    const std::vector<std::string>& kernel_log) {
+    evidence::DaemonExit end{.unexpected = true, .at_s = at_s, .code = exit.code, .signal = exit.signal};
+    const std::string killed = fmt::format("Killed process {} ", pid);
+    end.oom_killed = std::ranges::any_of(
+        kernel_log, [&](const std::string& line) { return line.find(killed) != std::string::npos; });
+    if (const auto text = read_file(log)) {
+        const auto lines = lines_of(*text);
+        end.last_words = lines.empty() ? "" : lines.back();
+    }
+    return end;
 }
 
 }  // namespace reflux::run

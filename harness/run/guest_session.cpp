@@ -1,5 +1,6 @@
 #include "harness/run/guest_session.h"
 
+#include "backend/base/child.h"
 #include "harness/journal/journal.h"
 #include "harness/probe/speed.h"
 #include "harness/run/run_folder.h"
@@ -34,6 +35,8 @@ Bytes less_work(const scenario::Scenario& scenario, double factor) {
 
 Status run(const GuestSession& plan) {
     ::mlockall(MCL_CURRENT | MCL_FUTURE);
+    // Who judges must not be the one that is chosen. Where it may not be asked for, its memcg has no limit.
+    static_cast<void>(protect_from_oom());
     REFLUX_TRY(auto scenario, scenario::load(plan.scenario));
     REFLUX_TRY(const double factor, measure_time_factor(plan.host_work_s));
     for (Seconds* time : {&scenario.judge.stall_window, &scenario.judge.time_budget,
@@ -41,8 +44,10 @@ Status run(const GuestSession& plan) {
         *time *= factor;
     }
     scenario.workload.work = less_work(scenario, factor);
-    // A fault must still come, although there is less work.
-    scenario.fault.after = std::min(scenario.fault.after, Bytes{scenario.workload.work.value / 2});
+    // A fault, or more pressure, must still come, although there is less work.
+    for (Bytes* after : {&scenario.fault.after, &scenario.pressure.after}) {
+        *after = std::min(*after, Bytes{scenario.workload.work.value / 2});
+    }
     EventLoop loop;
     Console console;
     console.begin(fmt::format("{}, times stretched by {:.1f}, {} of work", scenario.name, factor,

@@ -72,6 +72,7 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     plan.lower_fs = scenario.stack.lower;
     plan.upper_fs = scenario.stack.upper;
     plan.upper_options = scenario.stack.upper_options;
+    plan.upper_mkfs = scenario.stack.upper_mkfs;
     plan.front_end = scenario.stack.front_end;
     plan.map = map_of(scenario.stack);
     plan.zone_model = scenario.daemon.zone_model;
@@ -99,10 +100,26 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     return plan;
 }
 
+workload::WorkloadPlan make_workload_plan(const scenario::Scenario& scenario, Bytes capacity) {
+    const auto& wanted = scenario.workload;
+    return {.seed = wanted.seed,
+            .workers = wanted.workers,
+            .work = wanted.work,
+            .small_file = wanted.small_file,
+            .large_file = wanted.large_file,
+            .append_every = wanted.append_every,
+            .names = wanted.names,
+            .capacity = capacity,
+            .time_limit = scenario.judge.time_budget};
+}
+
 evidence::Evidence expected_evidence(const scenario::Scenario& scenario) {
     evidence::Evidence evidence;
     evidence.scenario = scenario.name;
-    evidence.expected = {.outcome = scenario.expect.outcome, .recursion = scenario.expect.recursion};
+    evidence.expected = {.outcome = scenario.expect.outcome,
+                         .recursion = scenario.expect.recursion,
+                         .status = is_not_reproduced(scenario) ? scenario.status : std::string(),
+                         .tried = scenario.tried};
     evidence.limits.stall_window_s = scenario.judge.stall_window.count();
     evidence.limits.work_bytes = scenario.workload.work.value;
     evidence.limits.time_budget_s = scenario.judge.time_budget.count();

@@ -7,6 +7,7 @@
 #include "harness/run/remedies.h"
 #include "harness/scenario/scenario.h"
 #include "harness/stack/stack.h"
+#include "harness/workload/plan.h"
 
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ struct RunPlace {
 };
 stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
                             const pressure::Memcg& memcg, const RunPlace& place);
+
+// On a filesystem of that size.
+workload::WorkloadPlan make_workload_plan(const scenario::Scenario& scenario, Bytes capacity);
 
 // What is known of a run before it is made.
 evidence::Evidence expected_evidence(const scenario::Scenario& scenario);

@@ -9,6 +9,7 @@
 #include "harness/run/fault.h"
 #include "harness/run/meanwhile.h"
 #include "harness/run/plan.h"
+#include "harness/run/pressers.h"
 #include "harness/run/read_back.h"
 #include "harness/run/reclaim_module.h"
 #include "harness/run/relief.h"
@@ -55,8 +56,7 @@ class Session {
     [[nodiscard]] stack::Plan stack_plan() const;
     void workload_ended();
     bool note_daemon_end();
-    Status drive_fault();
-    Status drive_meanwhile();
+    Status drive();
     void lift_fault();
     Status interrupted();
 
@@ -73,6 +73,7 @@ class Session {
     std::optional<Watcher> watcher_;
     std::optional<FaultInjector> fault_;
     std::optional<Meanwhile> meanwhile_;
+    std::optional<Pressers> pressers_;
     Child workload_;  // generator
     double last_checkpoint_s_ = 0;
     bool hung_ = false;
@@ -130,16 +131,8 @@ Status Session::read_back() {
 }
 
 Status Session::start_workload() {
-    const auto& wanted = scenario_.workload;
     REFLUX_TRY(const Bytes capacity, stack::size_of(stack_->upper_device));
-    REFLUX_TRY(shared_, workload::SharedState::create({.seed = wanted.seed,
-                                                       .workers = wanted.workers,
-                                                       .work = wanted.work,
-                                                       .small_file = wanted.small_file,
-                                                       .large_file = wanted.large_file,
-                                                       .append_every = wanted.append_every,
-                                                       .capacity = capacity,
-                                                       .time_limit = scenario_.judge.time_budget}));
+    REFLUX_TRY(shared_, workload::SharedState::create(make_workload_plan(scenario_, capacity)));
     const std::string instance = "reflux-" + plan_.run_id;
     const std::string probes = observe::probe_group(instance);
     if (!stack_->tracefs.empty()) {
@@ -148,6 +141,8 @@ Status Session::start_workload() {
         REFLUX_CHECK(
             journal_->intend(journal::Kind::trace_instance, stack_->tracefs + "/instances/" + instance));
     }
+    pressers_.emplace(scenario_.pressure, *stack_, *memcg_);
+    REFLUX_CHECK(pressers_->make(*journal_));
     watcher_.emplace(WatcherPlan{.stack = &*stack_,
                                  .memcg = &*memcg_,
                                  .workload = &*shared_,
@@ -181,7 +176,7 @@ Status Session::press() {
         watcher_->tick();
         console_.state(watcher_->state());
         if (event == Event::tick) {  // else something has ended before the fault
-            if (auto driven = drive_fault(); !driven) {
+            if (auto driven = drive(); !driven) {
                 if (!note_daemon_end()) {
                     return driven;
                 }
@@ -189,7 +184,6 @@ Status Session::press() {
                 return {};
             }
         }
-        REFLUX_CHECK(drive_meanwhile());
         if (monotonic_s() - last_checkpoint_s_ > checkpoint_interval_s) {
             checkpoint();
         }
@@ -202,6 +196,11 @@ Status Session::press() {
         }
         if (event == Event::workload_ended) {
             workload_ended();
+        }
+        // Who kills the workload (the OOM killer) does not end what it left: whether that completes is the
+        // question.
+        const bool over = !evidence_.workload.ended.empty();
+        if (over && !(evidence_.workload.ended.starts_with("signal") && watcher_->has_io())) {
             return {};
         }
         if (watcher_->stalled() && watcher_->settle_stall()) {
@@ -211,7 +210,9 @@ Status Session::press() {
             return {};
         }
         if (watcher_->now_s() > scenario_.judge.time_budget.count()) {
-            evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+            if (!over) {
+                evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+            }
             return {};
         }
     }
@@ -226,9 +227,12 @@ void Session::relieve() {
                                             .last_completion_s = evidence_.stall->last_completion_s,
                                             .daemon_ended = [this] { return note_daemon_end(); }},
                                            *watcher_, loop_, console_);
-    evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+    if (evidence_.workload.ended.empty()) {
+        evidence_.workload = workload::workload_result(*shared_, std::nullopt, true);
+    }
     checkpoint();
     lift_fault();
+    pressers_->stop();
     verify_acknowledged();
 }
 
@@ -316,18 +320,9 @@ bool Session::note_daemon_end() {
     }
     loop_.forget_daemon();
     watcher_->tick();  // takes in what the kernel log says of it
-    evidence::DaemonExit end{
-        .unexpected = true, .at_s = watcher_->now_s(), .code = (*exit)->code, .signal = (*exit)->signal};
-    const std::string killed = fmt::format("Killed process {} ", stack_->daemon.pid);
-    end.oom_killed =
-        std::any_of(evidence_.kernel_log.begin(), evidence_.kernel_log.end(),
-                    [&](const std::string& line) { return line.find(killed) != std::string::npos; });
-    if (const auto log = read_file(plan_.folder + "/refluxd.log")) {
-        const auto lines = lines_of(*log);
-        end.last_words = lines.empty() ? "" : lines.back();
-    }
     console_.step(fmt::format("{} ended: {}", evidence_.devices.daemon, to_string(**exit)));
-    evidence_.daemon_exit = end;
+    evidence_.daemon_exit = unexpected_end(**exit, stack_->daemon.pid, watcher_->now_s(),
+                                           plan_.folder + "/refluxd.log", evidence_.kernel_log);
     hung_ = true;  // its device has no server any more: only the escape takes this stack down in time
     return true;
 }
@@ -348,10 +343,12 @@ Status Session::work() {
     meanwhile_->stop(watcher_->now_s());
     read_counts_again(mitigations_, *stack_, *memcg_, evidence_);
     watcher_->keep_cost();
+    pressers_->keep(evidence_);
     if (evidence_.stall) {
         relieve();
     } else {
         lift_fault();
+        pressers_->stop();
         if (evidence_.workload.finished && scenario_.observe.trace_overhead == "measure") {
             console_.step("what the trace costs: a steady load with and without it");
             const auto measured = watcher_->measure_trace(loop_);
@@ -362,19 +359,21 @@ Status Session::work() {
     return loop_.interrupted() != 0 ? interrupted() : Status{};
 }
 
-Status Session::drive_fault() {
-    if (fault_) {
-        REFLUX_TRY(const std::string done,
-                   fault_->tick(Bytes{shared_->totals().bytes_written}, watcher_->now_s()));
+// What comes when the workload has written so much.
+Status Session::drive() {
+    const Bytes written{shared_->totals().bytes_written};
+    const auto say = [this](const char* what, const std::string& done) {
         if (!done.empty()) {
-            console_.step("fault: " + done);
+            console_.step(fmt::format("{}: {}", what, done));
         }
+    };
+    if (fault_) {
+        REFLUX_TRY(const std::string done, fault_->tick(written, watcher_->now_s()));
+        say("fault", done);
     }
-    return {};
-}
-
-Status Session::drive_meanwhile() {
-    return shared_->totals().bytes_written > 0 ? meanwhile_->tick(watcher_->now_s()) : Status{};
+    REFLUX_TRY(const std::string done, pressers_->tick(written));
+    say("pressure", done);
+    return written.value > 0 ? meanwhile_->tick(watcher_->now_s()) : Status{};
 }
 
 // What follows is no part of what the fault is to show: reading back, and an orderly end.
@@ -391,6 +390,9 @@ void Session::take_down() {
     lift_fault();
     loop_.forget_workload();
     loop_.forget_daemon();
+    if (pressers_) {
+        pressers_->stop();
+    }
     if (watcher_) {
         watcher_->finish();
     }

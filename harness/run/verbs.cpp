@@ -42,7 +42,9 @@ ExitCode list_scenarios() {
             if (!std::exchange(headed, true)) {
                 fmt::print(" {}{}{}\n", id, id.empty() ? "" : ": ", title);
             }
-            fmt::print("  {:34} {}\n", listed.name, listed.scenario->question);
+            fmt::print("  {:34} {}{}\n", listed.name,
+                       is_not_reproduced(*listed.scenario) ? "(not reproduced) " : "",
+                       listed.scenario->question);
         }
     };
     for (const auto& row : scenario::families) {
@@ -190,7 +192,10 @@ ExitCode check_verb(const std::vector<std::string>& files) {
             loaded = fail(named.error());
         }
         if (loaded) {
-            fmt::print("ok    {}\n", name);
+            fmt::print("ok    {}{}\n", name,
+                       is_not_reproduced(*loaded)
+                           ? fmt::format(" (not reproduced, {} tried)", loaded->tried.size())
+                           : std::string());
         } else {
             fmt::print("wrong {}\n      {}\n", name, loaded.error().message);
             code = ExitCode::usage;

@@ -63,6 +63,7 @@ Status Watcher::start() {
         served_base_ = served->completed;
     }
     oom_kills_before_ = if_known(observe::machine_oom_kills("/proc"));
+    evidence_.lockdep = ::access("/proc/lockdep_stats", F_OK) == 0;
     REFLUX_TRY(dmesg_, open_file(plan_.folder + "/dmesg.txt", O_WRONLY | O_CREAT | O_APPEND, 0644));
     start_trace();
     tick();
@@ -153,6 +154,11 @@ evidence::ProgressPoint Watcher::sample() {
         point.fuse_waiting = if_known(
             observe::fuse_waiting(fmt::format("{}/{}", plan_.stack->fusectl, *plan_.stack->fuse_connection)));
     }
+    if (const auto memory = observe::machine_memory("/proc")) {
+        point.memory_free_bytes = memory->free_bytes;
+        point.slab_reclaimable_bytes = memory->slab_reclaimable_bytes;
+        point.swap_free_bytes = memory->swap_free_bytes;
+    }
     point.memcg_usage_bytes = if_known(observe::memory_usage(plan_.memcg->pressed));
     if (const auto pressure = observe::memory_pressure(plan_.memcg->pressed, "/proc");
         pressure && *pressure) {
@@ -161,16 +167,20 @@ evidence::ProgressPoint Watcher::sample() {
     return point;
 }
 
-void Watcher::take_snapshot() {
-    if (plan_.stack->daemon.pid > 0) {
-        members_.daemon_pids = observe::process_tree("/proc", plan_.stack->daemon.pid);  // it may fork
-    }
+void Watcher::name_workload() {
     members_.workload_pids = {generator_pid_};
     for (std::uint32_t i = 0; i < plan_.workload->plan().workers; ++i) {
         if (const int pid = plan_.workload->worker(i).pid.load(); pid > 0) {
             members_.workload_pids.push_back(pid);
         }
     }
+}
+
+void Watcher::take_snapshot() {
+    if (plan_.stack->daemon.pid > 0) {
+        members_.daemon_pids = observe::process_tree("/proc", plan_.stack->daemon.pid);  // it may fork
+    }
+    name_workload();
     if (auto snapshot = observe::sample_stack("/proc", members_, true, now_s())) {
         snapshots_.push_back(std::move(*snapshot));
     }
@@ -234,6 +244,23 @@ void Watcher::drain_kernel_log() {
             evidence_.kernel_log.size() < most_log_lines) {
             evidence_.kernel_log.push_back(line);
         }
+        if (record.from_kernel) {
+            // The log's clock differs from ours by milliseconds.
+            incidents_.take(record.text, record.time_s - start_s_);
+        }
+    }
+    keep_incidents();
+}
+
+// What relief does is no matter of the stack's, but what becomes of a victim is.
+void Watcher::keep_incidents() {
+    if (!evidence_.stall) {
+        evidence_.lock_reports = incidents_.lock_reports();
+        evidence_.allocation_stalls = incidents_.allocation_stalls();
+    }
+    if (!incidents_.victims().empty()) {
+        name_workload();
+        victims_.look(incidents_.victims(), members_, now_s(), evidence_.oom_victims);
     }
 }
 

@@ -5,11 +5,13 @@
 
 #include "backend/base/result.h"
 #include "harness/evidence/evidence.h"
+#include "harness/observe/incidents.h"
 #include "harness/observe/kernel_log.h"
 #include "harness/observe/task_stacks.h"
 #include "harness/observe/trace.h"
 #include "harness/pressure/memcg.h"
 #include "harness/run/event_loop.h"
+#include "harness/run/victims.h"
 #include "harness/stack/stack.h"
 #include "harness/workload/progress.h"
 
@@ -50,6 +52,8 @@ class Watcher {
     // All samples so far.
     [[nodiscard]] const std::vector<evidence::ProgressPoint>& points() const { return evidence_.progress; }
     [[nodiscard]] double idle_s() const { return now_s() - last_completion_s_; }
+    // The upper device has accepted I/O that it has not completed.
+    [[nodiscard]] bool has_io() const { return last_.device_in_flight > 0; }
     // Nothing completed for the stall window although the device has work, or the workload stands still.
     [[nodiscard]] bool stalled() const;
     // When stalled(): keeps what was seen of the stall in the evidence, if that decides what it was. A
@@ -76,6 +80,7 @@ class Watcher {
 
   private:
     [[nodiscard]] evidence::ProgressPoint sample();
+    void name_workload();
     void take_snapshot();
     void keep_stall();
     void start_trace();
@@ -83,6 +88,7 @@ class Watcher {
     // One read of the trace; false: it holds no more.
     bool drain_trace();
     void drain_kernel_log();
+    void keep_incidents();
     void end_trace();
     void keep_trace();
 
@@ -94,6 +100,8 @@ class Watcher {
     std::optional<evidence::TraceOverhead> trace_cost_;
     std::string trace_cost_problem_;
     observe::KernelLog kernel_log_ = observe::KernelLog::open();
+    observe::Incidents incidents_;
+    VictimWatch victims_;
     UniqueFd dmesg_;  // the run's slice of the kernel log, whole
     int generator_pid_ = 0;
     double start_s_ = 0;

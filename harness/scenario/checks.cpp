@@ -27,6 +27,17 @@ Bytes least_size(const std::string& filesystem) {
     return mebibytes(64);  // ext4 can be smaller, but then has hardly a journal
 }
 
+std::string why_without_pressure(const Pressure& pressure, std::string_view key) {
+    if (key.starts_with("pressure.hog_") && !pressure.hog) {
+        return "pressure.hog = none";
+    }
+    if (key == "pressure.io_policies" && pressure.io_cgroups == 0) {
+        return "pressure.io_cgroups = 0";
+    }
+    const bool presses = pressure.hog || pressure.io_cgroups > 0;
+    return key == "pressure.after" && !presses ? "pressure.hog = none and pressure.io_cgroups = 0" : "";
+}
+
 class Checker {
   public:
     Checker(const Scenario& scenario, const Origins& origins) : scenario_(scenario), origins_(origins) {}
@@ -54,6 +65,16 @@ class Checker {
                 return blame({key}, fmt::format("{0} = '{1}' is this scenario itself; a {0} has {0} = \"\"",
                                                 key, name));
             }
+        }
+        return {};
+    }
+
+    [[nodiscard]] Status check_status() const {
+        if (is_not_reproduced(scenario_) && scenario_.tried.empty()) {
+            return blame({"status"}, "status = 'not reproduced' needs tried: a line for each attempt");
+        }
+        if (!is_not_reproduced(scenario_) && !scenario_.tried.empty()) {
+            return blame({"tried"}, "tried goes with status = 'not reproduced'");
         }
         return {};
     }
@@ -238,10 +259,8 @@ class Checker {
         if (fault.time > Seconds(0) && fault.kind == "kill") {
             return blame({"fault.time"}, "fault.time: what was killed does not come back after a time");
         }
-        if (fault.kind != "none" && fault.after > scenario_.workload.work) {
-            return blame({"fault.after", "workload.work"},
-                         fmt::format("fault.after = {}, but the workload writes only workload.work = {}",
-                                     to_string(fault.after), to_string(scenario_.workload.work)));
+        if (fault.kind != "none") {
+            return check_after("fault.after", fault.after);
         }
         return {};
     }
@@ -251,6 +270,18 @@ class Checker {
         return meanwhile.undo.empty() || !meanwhile.command.empty()
                    ? Status{}
                    : blame({"meanwhile.undo"}, "meanwhile.undo has no effect without meanwhile.command");
+    }
+
+    [[nodiscard]] Status check_pressure() const {
+        return check_after("pressure.after", scenario_.pressure.after);
+    }
+
+    [[nodiscard]] Status check_after(const char* key, Bytes after) const {
+        return after <= scenario_.workload.work
+                   ? Status{}
+                   : blame({key, "workload.work"},
+                           fmt::format("{} = {}, but the workload writes only workload.work = {}", key,
+                                       to_string(after), to_string(scenario_.workload.work)));
     }
 
     [[nodiscard]] Status check_times() const {
@@ -273,6 +304,9 @@ class Checker {
 }  // namespace
 
 std::string why_without_effect(const Scenario& scenario, std::string_view key) {
+    if (key.starts_with("pressure.")) {
+        return why_without_pressure(scenario.pressure, key);
+    }
     if (!key.starts_with("daemon.")) {
         return "";
     }
@@ -314,6 +348,7 @@ Bytes least_lower_size(const std::string& filesystem, Bytes image) {
 Status check_scenario(const Scenario& scenario, const Origins& origins) {
     const Checker checker(scenario, origins);
     REFLUX_CHECK(checker.check_texts());
+    REFLUX_CHECK(checker.check_status());
     REFLUX_CHECK(checker.check_sizes());
     REFLUX_CHECK(checker.check_effects());
     if (has_daemon(scenario.stack.front_end)) {
@@ -329,6 +364,7 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     REFLUX_CHECK(checker.check_measured_trace());
     REFLUX_CHECK(checker.check_fault());
     REFLUX_CHECK(checker.check_meanwhile());
+    REFLUX_CHECK(checker.check_pressure());
     return checker.check_times();
 }
 

@@ -189,6 +189,12 @@ Key words_key(std::string path, const std::vector<std::string>& words, Field fie
         [words](const std::string& word) { return contains(words, word); }, field);
 }
 
+template <class Field>
+Key texts_key(std::string path, const std::string& expected, Field field) {
+    return list_key(
+        std::move(path), expected, [](const std::string& text) { return !text.empty(); }, field);
+}
+
 Key older_name(Key key) {
     key.older_name = true;
     return key;
@@ -260,6 +266,8 @@ std::vector<Key> make_keys() {
         text_key("question", REFLUX_FIELD(question)),
         text_key("because", REFLUX_FIELD(because)),
         text_key("source", REFLUX_FIELD(source)),
+        word_key("status", {"ordinary", not_reproduced}, REFLUX_FIELD(status)),
+        texts_key("tried", "a list of sentences, one an attempt", REFLUX_FIELD(tried)),
         name_key("control", REFLUX_FIELD(control)),
         name_key("baseline", REFLUX_FIELD(baseline)),
         words_key("needs", {"cgroup_v1", "cgroup_v2", "guest"}, REFLUX_FIELD(needs)),
@@ -268,6 +276,8 @@ std::vector<Key> make_keys() {
         word_key("stack.upper", {"ext4", "xfs", "btrfs", "f2fs"}, REFLUX_FIELD(stack.upper)),
         word_key("stack.front_end", front_end_names(), REFLUX_FIELD(stack.front_end)),
         word_key("stack.map", {"none", "dm-zoned", "dm-integrity"}, REFLUX_FIELD(stack.map)),
+        texts_key("stack.upper_mkfs", R"(a list of options of mkfs, such as ["-n", "size=65536"])",
+                  REFLUX_FIELD(stack.upper_mkfs)),
         size_key("stack.lower_size", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
         size_key("stack.upper_size", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
         text_key("stack.upper_options", REFLUX_FIELD(stack.upper_options)),
@@ -292,6 +302,15 @@ std::vector<Key> make_keys() {
         size_key("workload.small_file", Bytes{1}, REFLUX_FIELD(workload.small_file)),
         size_key("workload.large_file", kibibytes(4), REFLUX_FIELD(workload.large_file)),
         number_key("workload.append_every", 1, 64, REFLUX_FIELD(workload.append_every)),
+        number_key("workload.names", 0, 1'000'000, REFLUX_FIELD(workload.names)),
+        limit_key("pressure.hog", REFLUX_FIELD(pressure.hog)),
+        word_key("pressure.hog_place", {"limited", "machine"}, REFLUX_FIELD(pressure.hog_place)),
+        word_key("pressure.hog_until", {"size", "swap_full"}, REFLUX_FIELD(pressure.hog_until)),
+        word_key("pressure.hog_does", {"touch", "sync"}, REFLUX_FIELD(pressure.hog_does)),
+        number_key("pressure.io_cgroups", 0, 10'000, REFLUX_FIELD(pressure.io_cgroups)),
+        words_key("pressure.io_policies", {"throttle", "latency", "cost"},
+                  REFLUX_FIELD(pressure.io_policies)),
+        size_key("pressure.after", Bytes{0}, REFLUX_FIELD(pressure.after)),
         list_key(
             "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
             [](const std::string& word) { return has_form(word, "_+"); }, REFLUX_FIELD(mitigations)),

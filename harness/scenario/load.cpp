@@ -94,8 +94,8 @@ std::optional<Entry> take_base(std::vector<Entry>& entries) {
 
 constexpr unsigned most_bases = 8;  // of one another
 
-// The entries of the file that `base` names, in front of them those of its own base, and so on. `left`: how
-// many more there may be.
+// What is inherited of the file that `base` names, in front of it that of its own base, and so on. `left`:
+// how many more there may be.
 Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& path, const FileReader& read,
                                         unsigned left = most_bases) {
     const auto* name = std::get_if<std::string>(&base.value);
@@ -126,6 +126,9 @@ Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& pa
         return fail(text.error().within(base.origin));
     }
     REFLUX_TRY(std::vector<Entry> entries, parse_toml(*text, file));
+    // They tell of what was tried with that file.
+    std::erase_if(entries,
+                  [](const Entry& entry) { return entry.path == "status" || entry.path == "tried"; });
     const auto next = take_base(entries);
     if (!next) {
         return entries;

@@ -23,6 +23,7 @@ struct Stack {
     std::string front_end = "fuse";  // how the daemon's disk becomes a block device, or what stands for it:
                                      // front_ends.h
     std::string map = "none";  // none | dm-zoned | dm-integrity: between that disk and the upper filesystem
+    std::vector<std::string> upper_mkfs;  // more options for the upper filesystem's mkfs
     Bytes lower_size = mebibytes(1536);
     Bytes upper_size = gibibytes(1);
     std::string upper_options;  // more options for mounting the upper filesystem: "lazytime,nodelalloc"
@@ -57,6 +58,19 @@ struct Workload {
     Bytes small_file = kibibytes(40);
     Bytes large_file = mebibytes(100);
     unsigned append_every = 8;  // one file in so many of a directory may be appended to
+    unsigned names = 0;  // empty files that each worker makes first, then removes and makes again a directory
+                         // at a time: what inode and dentry caches grow of
+};
+
+// What presses besides the workload itself: processes of their own.
+struct Pressure {
+    std::optional<Bytes> hog;           // anonymous memory that one process takes; "none" in the file: no hog
+    std::string hog_place = "limited";  // limited: in the workload's memcg | machine: in one without a limit
+    std::string hog_until = "size";     // size | swap_full: it grows no more when the machine's swap is full
+    std::string hog_does = "touch";     // touch: its memory, over and over | sync: the upper filesystem, too
+    unsigned io_cgroups = 0;            // new io cgroups a second, each for one read of the upper device
+    std::vector<std::string> io_policies;  // set in each of them: throttle | latency | cost
+    Bytes after{0};                        // they begin when the workload has written this much
 };
 
 // A fault that is injected on purpose when the workload has written `after`; its runs are what the verdict
@@ -114,7 +128,12 @@ struct Scenario {
     std::string question;  // what the run answers, one sentence
     std::string because;   // why this outcome is expected
     std::string source;    // thread, commit or report that it comes from
-    std::string control;   // name of the scenario that is its control without pressure; empty: none
+    // "not reproduced": what the source tells of could not be provoked. Its runs are made and judged like any
+    // other's; what is expected of them is what comes instead, so that a hang that comes after all differs.
+    // Of this file alone: whoever has it for a base inherits neither.
+    std::string status = "ordinary";
+    std::vector<std::string> tried;  // then: one line for each attempt
+    std::string control;             // name of the scenario that is its control without pressure; empty: none
     std::string baseline;  // of a cure: name of the scenario that stalls without it; empty: it is no cure
     std::vector<std::string> needs;  // else it is unsupported: cgroup_v1 | cgroup_v2: the memory controller;
                                      // guest: it presses on a whole machine, which must be a virtual one
@@ -123,6 +142,7 @@ struct Scenario {
     Daemon daemon;
     Memcg memcg;
     Workload workload;
+    Pressure pressure;
     std::vector<std::string> mitigations;  // names of the mitigation table, applied in order
     Fault fault;
     Vm vm;
@@ -137,6 +157,11 @@ struct Scenario {
 // Something is done in it against a stall, so that its completion says nothing by itself.
 inline bool is_cure(const Scenario& scenario) {
     return !scenario.baseline.empty() || !scenario.mitigations.empty();
+}
+
+inline constexpr const char* not_reproduced = "not reproduced";  // Scenario::status
+inline bool is_not_reproduced(const Scenario& scenario) {
+    return scenario.status == not_reproduced;
 }
 
 }  // namespace reflux::scenario

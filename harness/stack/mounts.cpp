@@ -101,7 +101,7 @@ Status make_private_root(const std::string& path, journal::Journal& journal) {
 }
 
 Status make_filesystem(const std::string& type, const std::string& device,
-                       const std::string& helper_cgroup_procs) {
+                       const std::string& helper_cgroup_procs, const std::vector<std::string>& more) {
     REFLUX_TRY(const auto* const row, filesystem(type));
     if (row->make != nullptr) {
         return row->make(device, helper_cgroup_procs);
@@ -110,6 +110,7 @@ Status make_filesystem(const std::string& type, const std::string& device,
     if (is_zoned(device)) {
         command.insert(command.end(), row->on_zoned.begin(), row->on_zoned.end());
     }
+    command.insert(command.end(), more.begin(), more.end());
     command.push_back(device);
     SpawnOptions options;
     if (!helper_cgroup_procs.empty()) {

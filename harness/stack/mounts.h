@@ -24,8 +24,9 @@ Status mount_at(const MountPlan& plan, journal::Journal& journal);
 Status make_private_root(const std::string& path, journal::Journal& journal);
 // mkfs of `type` (ext4, xfs, btrfs, f2fs; zonefs on a zoned device, by our own hand), no discard, nothing
 // left for the kernel to initialise later. btrfs and f2fs are made for a zoned device where `device` is one.
+// `more`: options for it besides.
 Status make_filesystem(const std::string& type, const std::string& device,
-                       const std::string& helper_cgroup_procs);
+                       const std::string& helper_cgroup_procs, const std::vector<std::string>& more = {});
 // Mount options that keep the filesystem from starting I/O of its own.
 std::string mount_options(const std::string& type);
 

@@ -120,7 +120,8 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
     stack.first_above_image = journal.next_id();
     REFLUX_CHECK(devices_up(building, true));
     say(fmt::format("upper {} on {}", plan.upper_fs, stack.upper_device.path));
-    REFLUX_CHECK(make_filesystem(plan.upper_fs, stack.upper_device.path, plan.helper_cgroup_procs));
+    REFLUX_CHECK(
+        make_filesystem(plan.upper_fs, stack.upper_device.path, plan.helper_cgroup_procs, plan.upper_mkfs));
     REFLUX_CHECK(mount_at(upper_mount_plan(plan, stack), journal));
     return stack;
 }

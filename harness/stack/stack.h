@@ -33,10 +33,11 @@ struct ForeignDaemon {
 struct Plan {
     std::string lower_fs;  // ext4 | xfs | btrfs
     std::string upper_fs;
-    std::string upper_options;       // besides those of mount_options(); may be empty
-    std::string front_end = "fuse";  // a name of front_end.h
-    std::string map;                 // what is between served disk and upper filesystem: "" | its module:
-                                     // "dm-zoned", "dm-integrity"
+    std::vector<std::string> upper_mkfs = {};  // more options for its mkfs
+    std::string upper_options;                 // besides those of mount_options(); may be empty
+    std::string front_end = "fuse";            // a name of front_end.h
+    std::string map;  // what is between served disk and upper filesystem: "" | its module: "dm-zoned",
+                      // "dm-integrity"
     Bytes lower_size;
     Bytes upper_size;  // of the disk that is served
     Bytes zone_size;

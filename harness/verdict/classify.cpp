@@ -1,3 +1,5 @@
+#include "harness/verdict/asides.h"
+#include "harness/verdict/incidents.h"
 #include "harness/verdict/recursion.h"
 #include "harness/verdict/recursion_proof.h"
 #include "harness/verdict/stall.h"
@@ -308,44 +310,20 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
     }
 }
 
-// What was done on purpose; told after all that was judged, for it decides nothing: but a run that went on to
-// its end without its fault says nothing of what the fault does.
-void add_faults(const Evidence& evidence, Verdict& verdict) {
-    for (const evidence::Fault& fault : evidence.faults) {
-        if (!fault.at_s) {
-            if (verdict.outcome == Outcome::completes || verdict.outcome == Outcome::slow) {
-                verdict.outcome = Outcome::inconclusive;
-            }
-            verdict.reasons.push_back(
-                fmt::format("the fault {} was not injected: {}", fault.name, fault.detail));
-            continue;
-        }
-        verdict.reasons.push_back(
-            fmt::format("a fault was injected at {:.1f} s: {}, {}{}", *fault.at_s, fault.name, fault.detail,
-                        fault.lifted_s ? fmt::format("; lifted at {:.1f} s", *fault.lifted_s) : ""));
-    }
-}
-
-// Likewise of what somebody else did.
-void add_meanwhile(const Evidence& evidence, Verdict& verdict) {
-    if (!evidence.meanwhile) {
+// Of a scenario whose source's hang could not be provoked so far. It decides nothing: a run is judged by what
+// it shows, and one that shows the hang differs from what is expected.
+void add_status(Verdict& verdict) {
+    const auto& expected = verdict.expected;
+    const bool judged = verdict.outcome != Outcome::unsupported && verdict.outcome != Outcome::harness_error;
+    if (expected.status.empty() || !judged) {
         return;
     }
-    const evidence::Meanwhile& it = *evidence.meanwhile;
-    std::string text = fmt::format("meanwhile `{}` was done {}", it.command, counted(it.rounds, "time"));
-    if (it.rounds > 0) {
-        text += fmt::format(", in {} at most", time_words(it.longest_s));
-    }
-    if (it.failed > 0) {
-        text += fmt::format("; {} failed, first {}", it.failed, it.first_failure);
-    }
-    if (it.hanging_s) {
-        text += fmt::format("; one more had not ended after {}", time_words(*it.hanging_s));
-    }
-    verdict.reasons.push_back(std::move(text));
-    if (!it.undo_failure.empty()) {
-        verdict.reasons.push_back("what was done meanwhile could not be undone: " + it.undo_failure);
-    }
+    verdict.reasons.push_back(
+        verdict.met
+            ? fmt::format("{} so far, nor in this run; tried: {}", expected.status,
+                          join(expected.tried, "; "))
+            : fmt::format("its file says \"{}\", and this run is another than the attempts that it lists",
+                          expected.status));
 }
 
 void judge_run(const Evidence& evidence, Verdict& verdict) {
@@ -365,6 +343,8 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
     } else {
         judge_workload(evidence, verdict);
     }
+    verdict.incidents = incident_sentences(evidence, tasks);
+    verdict.reasons.insert(verdict.reasons.end(), verdict.incidents.begin(), verdict.incidents.end());
     RecursionFinding recursion = judge_recursion(evidence, tasks);
     verdict.recursion = recursion.recursion;
     verdict.reasons.insert(verdict.reasons.end(), recursion.reasons.begin(), recursion.reasons.end());
@@ -432,6 +412,7 @@ Verdict judge(const Evidence& evidence) {
         verdict.reasons.push_back("teardown could not remove: " + join(evidence.leftovers, ", "));
     }
     verdict.met = is_met(verdict);
+    add_status(verdict);
     return verdict;
 }
 

@@ -99,6 +99,12 @@ constexpr auto table = std::to_array<Frame>({
     row("wait_iff_congested", Wait::reclaim_throttle),  // -5.15
     row("mem_cgroup_handle_over_high", Wait::reclaim_throttle),
     row("__mem_cgroup_handle_over_high", Wait::reclaim_throttle),
+    // Between two tries of an allocation that may not fail: congestion_wait() before 5.17.
+    row("kmem_alloc", Wait::allocation_retry),           // -6.8
+    row("xfs_buf_alloc_pages", Wait::allocation_retry),  // 5.14-6.15
+    row("__alloc_pages_slowpath", Wait::allocation_retry),
+    row("__alloc_pages_may_oom", Wait::allocation_retry),
+    row("out_of_memory", Wait::allocation_retry),
     row("blkcg_maybe_throttle_current", Wait::sleep),
     row("msleep", Wait::sleep),
     row("msleep_interruptible", Wait::sleep),
@@ -129,6 +135,12 @@ constexpr auto table = std::to_array<Frame>({
     row("xfs_log_force_lsn", Wait::journal_commit),  // 5.10
     row("xfs_log_force_seq", Wait::journal_commit),
     row("xlog_cil_push_now", Wait::journal_commit),
+    // At xc_ctx_lock, or in xlog_wait(): a commit for the push, a push for the commits that are under way.
+    row("xfs_log_commit_cil", Wait::journal_commit),        // -5.13
+    row("xlog_cil_commit", Wait::journal_commit),           // 5.14-
+    row("xlog_cil_push_background", Wait::journal_commit),
+    row("xlog_cil_push_work", Wait::journal_commit),
+    row("xlog_cil_order_write", Wait::journal_commit),      // 5.19-
     row("xlog_cil_force_lsn", Wait::journal_commit),  // 5.10
     row("xlog_cil_force_seq", Wait::journal_commit),
     row("xlog_state_get_iclog_space", Wait::journal_commit),
@@ -296,6 +308,8 @@ std::string_view to_string(Wait wait) {
             return "a lock";
         case Wait::freeze:
             return "a frozen filesystem or queue";
+        case Wait::allocation_retry:
+            return "an allocation's next try";
         case Wait::sleep:
             return "a timed sleep";
         case Wait::idle:
@@ -325,7 +339,8 @@ std::string_view to_string(Region region) {
 }
 
 bool is_bounded(Wait wait) {
-    return wait == Wait::dirty_throttle || wait == Wait::reclaim_throttle || wait == Wait::sleep;
+    return wait == Wait::dirty_throttle || wait == Wait::reclaim_throttle || wait == Wait::allocation_retry ||
+           wait == Wait::sleep;
 }
 
 bool is_filesystem_wait(Wait wait) {

@@ -25,6 +25,7 @@ enum class Wait {
     fuse_request,      // an answer of a FUSE server
     lock,              // mutex, rwsem, semaphore
     freeze,            // a frozen filesystem or queue
+    allocation_retry,  // the pause before a failed allocation is tried again
     sleep,             // a timed sleep
     idle,              // work to arrive
 };

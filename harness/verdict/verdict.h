@@ -93,6 +93,7 @@ struct Verdict {
     std::optional<Proof> proof;        // when there was a stall and a thread that explains it
     std::vector<std::string> waiting;  // of a stall: who else waits, "A -> B: why"; B is "?" where not known
     std::optional<RecursionProof> recursion_proof;  // where a reclaim was traced
+    std::vector<std::string> incidents;  // what the run shows besides (incidents.h); among the reasons too
 };
 
 // Judges. Never fails: evidence that does not suffice is `inconclusive`, with what is missing as a reason.
@@ -137,6 +138,9 @@ struct Verdict {
 // Relief: of the first rung that released (evidence::ReliefRung says when one has). What was read back after
 // it decides no outcome, for the stall has decided; a loss of what an fsync had acknowledged is a reason that
 // begins with "LOST".
+//
+// Incidents decide no outcome: an OOM victim that does not end, a lockdep report, a warning of the kernel and
+// the like are reasons behind the one that does. "NOT GONE" is the word for such a victim.
 //
 // Met: the outcome is among expected.outcome (if any is given) and the recursion among expected.recursion
 // (if any is given; an unknown recursion is none of them). unsupported and harness_error never meet an

@@ -5,6 +5,7 @@
 //         large           worker 0 only: the file that is rewritten in 1 MiB writes
 //         d000017/        a directory; a worker keeps a ring of them, the oldest is removed for the newest
 //             f05.3       file 5 of it, its name after three renames
+//         names/          with plan.names only: name_tree.h
 #pragma once
 
 #include "backend/base/result.h"
@@ -35,6 +36,7 @@ struct WorkloadPlan {
     Bytes small_file = kibibytes(40);
     Bytes large_file = mebibytes(100);  // 0: no large file
     std::uint32_t append_every = 8;     // one file in so many of a directory may be appended to, once
+    std::uint32_t names = 0;            // empty files of each worker, see name_tree.h
     Bytes capacity = gibibytes(1);      // size of the filesystem that is written to
     Seconds time_limit{60};             // workers stop by themselves, between two steps, after this
 };

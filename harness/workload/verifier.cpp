@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "backend/base/unique_fd.h"
 #include "harness/workload/compare.h"
+#include "harness/workload/name_tree.h"
 
 #include <algorithm>
 #include <set>
@@ -42,6 +43,9 @@ class Verifier {
         std::set<std::string> expected;
         if (large.present.load() != 0) {
             expected.insert(large_name);
+        }
+        if (state_.plan().names > 0) {
+            expected.insert(names_folder);
         }
         check_file(worker, large, folder + "/" + large_name);
         for (std::uint32_t ring = 0; ring < state_.layout().directories; ++ring) {

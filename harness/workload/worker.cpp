@@ -12,6 +12,9 @@ bool out_of_space(const Error& error) {
     return error.errnum == ENOSPC;
 }
 
+// One step in so many removes a directory of names, or makes one.
+constexpr std::uint32_t names_turn_every = 32;
+
 bool any_file(const FileSlot&) {
     return true;
 }
@@ -33,7 +36,8 @@ Worker::Worker(const SharedState& state, std::uint32_t index, UniqueFd root)
       folder_(worker_name(index)),
       random_(plan_.seed, index, 0),
       filled_(state.layout().files_per_directory),
-      buffer_(large_write.value) {}
+      buffer_(large_write.value),
+      names_(root_.get(), folder_, plan_.names) {}
 
 Status Worker::run() {
     const auto end_ns =
@@ -43,6 +47,10 @@ Status Worker::run() {
         doing(Operation::none);
         progress_.state.store(static_cast<std::uint32_t>(how), std::memory_order_release);
     };
+    if (const auto made = make_names(end_ns); !made) {
+        record(made.error());
+        return made;
+    }
     while (progress_.bytes_written.load(std::memory_order_relaxed) < share.value) {
         if (monotonic_ns() >= end_ns) {
             ends(WorkerState::time_limit);
@@ -63,6 +71,24 @@ Status Worker::run() {
     return {};
 }
 
+Status Worker::make_names(std::uint64_t end_ns) {
+    if (plan_.names == 0) {
+        return {};
+    }
+    doing(Operation::make_directory);
+    return names_.fill([&] {
+        end_operation();
+        doing(Operation::make_directory);
+        progress_.steps.fetch_add(1, std::memory_order_relaxed);
+        return monotonic_ns() < end_ns;
+    });
+}
+
+Status Worker::turn_names() {
+    doing(names_.removes_next() ? Operation::remove_directory : Operation::make_directory);
+    return names_.turn();
+}
+
 void Worker::record(const Error& error) {
     end_operation();
     progress_.error_number.store(error.errnum);
@@ -76,6 +102,9 @@ Status Worker::step() {
     // A stream for each step: an ENOSPC, which depends on the filesystem, does not derange the steps after
     // it.
     random_ = Random(plan_.seed, index_, progress_.steps.load(std::memory_order_relaxed));
+    if (plan_.names > 0 && random_.one_in(names_turn_every)) {
+        return turn_names();
+    }
     if (index_ == 0 && plan_.large_file.value > 0) {
         // Alone, the worker stands in for the others too.
         const std::uint32_t large_percent = plan_.workers > 1 ? 80 : 40;

@@ -5,6 +5,7 @@
 #include "backend/base/unique_fd.h"
 #include "harness/workload/compare.h"
 #include "harness/workload/content.h"
+#include "harness/workload/name_tree.h"
 #include "harness/workload/progress.h"
 
 #include <cstddef>
@@ -39,6 +40,8 @@ class Worker {
     using Wanted = std::function<bool(const FileSlot&)>;
 
     Status step();
+    Status make_names(std::uint64_t end_ns);
+    Status turn_names();
     Status small_step();
     Status make_room(const Error& error);
 
@@ -94,6 +97,7 @@ class Worker {
     std::uint32_t next_content_ = 1;
     std::vector<std::byte> buffer_;
     Comparer comparer_;
+    NameTree names_;
 };
 
 }  // namespace reflux::workload

@@ -1,5 +1,7 @@
 #include "backend/base/child.h"
 
+#include "backend/base/kernel_file.h"
+
 #include <csignal>
 
 #include <gmock/gmock.h>
@@ -34,6 +36,24 @@ TEST(RunCommand, EndsAtItsDeadline) {
     const auto result = run_command({"sleep", "60"}, Seconds(0.1));
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_FALSE(result->exit) << "killed at the deadline";
+}
+
+// In a child, for the score of the tests' own process is nobody's to change. Where it may not be lowered,
+// nothing changes.
+TEST(ProtectFromOom, ChildrenStartAsBefore) {
+    constexpr const char* file = "/proc/self/oom_score_adj";
+    const auto before = trimmed(read_file(file).value());
+    auto child = fork_call([&]() -> Status {
+        const auto done = protect_from_oom();
+        const auto own = trimmed(read_file(file).value_or(""));
+        REFLUX_TRY(const auto shown, run_command({"cat", file}, Seconds(10)));
+        const bool right = own == (done ? "-1000" : before) && trimmed(shown.output) == before;
+        return right ? Status{} : Status(fail(ErrorKind::system, own + ", child " + trimmed(shown.output)));
+    });
+    ASSERT_TRUE(child) << child.error().message;
+    const auto exit = wait_for(*child, Seconds(30));
+    ASSERT_TRUE(exit && *exit);
+    EXPECT_TRUE((*exit)->ok()) << to_string(**exit);
 }
 
 TEST(WaitFor, TellsASignalFromAnExit) {

@@ -40,6 +40,17 @@ TEST(ReadThreads, HasEveryThreadThatStays) {
     }
 }
 
+TEST(ProcessOf, IsTheSameForAllThreadsOfAProcess) {
+    int tid = 0;
+    std::thread([&] {
+        tid = ::gettid();
+        EXPECT_EQ(process_of("/proc", tid).value_or(0), ::getpid());
+    }).join();
+    EXPECT_NE(tid, ::getpid());
+    EXPECT_EQ(process_of("/proc", ::getpid()).value_or(0), ::getpid());
+    EXPECT_FALSE(process_of("/proc", 0));
+}
+
 TEST(ReadThreads, OfNoProcessIsAnErrorWithItsNumber) {
     const auto none = read_threads("/proc/0");
     ASSERT_FALSE(none);

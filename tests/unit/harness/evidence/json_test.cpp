@@ -21,7 +21,10 @@ using ::testing::HasSubstr;
 Evidence full() {
     Evidence it;
     it.scenario = "fuse-ext4-shared-memcg";
-    it.expected = {.outcome = {"deadlock", "livelock"}, .recursion = {"upper"}};
+    it.expected = {.outcome = {"deadlock", "livelock"},
+                   .recursion = {"upper"},
+                   .status = "not reproduced",
+                   .tried = {"6.1, 512 MiB: completes"}};
     it.limits = {.stall_window_s = 8.5,
                  .time_budget_s = 60,
                  .memcg_limit_bytes = 67108864,
@@ -37,7 +40,7 @@ Evidence full() {
     it.harness_error = "no\nerror\t";
     it.daemon_tids = {4240, 4241};
     it.daemon_io_tids = {4240};
-    it.progress = {{1.5, 2, 3, 4, 5, 6, 7, 8, 11, 12, 9, 10.25}, {.at_s = -1.0}};
+    it.progress = {{1.5, 2, 3, 4, 5, 6, 7, 8, 11, 12, 9, 10.25, 13, 14, 15}, {.at_s = -1.0}};
     evidence::TaskSample task{1, 2, "refluxd", "daemon", 'D', 0x400040, 10, 11, 12, {"a", "b"}};
     it.stall = evidence::Stall{.detected_s = 16.5,
                                .last_completion_s = 8.4,
@@ -92,6 +95,13 @@ Evidence full() {
                        .oom_kills = 1,
                        .machine_oom_kills = 2};
     it.meanwhile = evidence::Meanwhile{"sync", 3, 1, "round 2: exit 1", 0.5, 8.25, "exit 32"};
+    it.oom_victims = {
+        {254, "refluxd-io", "daemon", true, 12.5, 1126400, 12.75, 13.5, 14.5, 'D', {"folio_wait_writeback"}}};
+    it.lock_reports = {{3.5, "inconsistent lock state", "kswapd0/35", {"&mapping->i_mmap_mutex"}, true}};
+    it.allocation_stalls = {{"fs_mark(3289)", "kmem_alloc", "0x2408240", 65624, 3, 1.5, 2.5}};
+    it.lockdep = true;
+    it.io_cgroups =
+        evidence::IoCgroups{"v2", {"throttle"}, {"latency"}, 400, 399, 398, 2, "EBUSY", 9.5, 0.25};
     return it;
 }
 

@@ -49,6 +49,21 @@ TEST_F(JournalTest, IsReadBackAsWritten) {
     EXPECT_THAT(Journal::folders(root_), ElementsAre(root_ + "/run"));
 }
 
+// Folders stand for cgroups here: both go by rmdir.
+TEST_F(JournalTest, ATreeOfCgroupsGoesWithWhatWasNotWrittenDown) {
+    auto journal = Journal::create(root_, "run");
+    ASSERT_TRUE(journal) << journal.error().message;
+    const std::string tree = folder_ / "io";
+    ASSERT_TRUE(journal->intend(Kind::cgroup_tree, tree));
+    std::filesystem::create_directories(tree + "/812");
+    std::filesystem::create_directories(tree + "/813");
+    EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, testing::IsEmpty());
+    EXPECT_FALSE(std::filesystem::exists(tree));
+    // Never made, or gone already.
+    ASSERT_TRUE(journal->intend(Kind::cgroup_tree, tree));
+    EXPECT_THAT(undo(*journal, Mode::escape).leftovers, testing::IsEmpty());
+}
+
 TEST_F(JournalTest, ATornLastLineIsLeftOut) {
     {
         auto journal = Journal::create(root_, "run");

@@ -80,6 +80,21 @@ TEST(OomKills, OfTheMachine) {
     EXPECT_EQ(*machine_oom_kills(proc.path()), 12U);
 }
 
+TEST(MachineMemory, TellsFreeSlabAndSwap) {
+    TemporaryTree proc;
+    EXPECT_FALSE(machine_memory(proc.path()));
+    proc.file("meminfo",
+              "MemTotal:       24576000 kB\nMemFree:            1200 kB\nSwapCached:           12 kB\n"
+              "SwapTotal:         65532 kB\nSwapFree:            400 kB\nSReclaimable:      97000 kB\n");
+    const auto memory = machine_memory(proc.path());
+    ASSERT_TRUE(memory) << memory.error().message;
+    EXPECT_EQ(memory->free_bytes, 1200U * 1024);
+    EXPECT_EQ(memory->slab_reclaimable_bytes, 97000U * 1024);
+    EXPECT_EQ(memory->swap_free_bytes, 400U * 1024);
+    proc.file("meminfo", "MemFree: 1 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\nSReclaimable: 2 kB\n");
+    EXPECT_FALSE(machine_memory(proc.path()).value().swap_free_bytes);
+}
+
 TEST(Cgroup, UsageOfBothVersions) {
     TemporaryTree v1;
     v1.file("memory.usage_in_bytes", "67108864\n");

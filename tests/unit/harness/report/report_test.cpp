@@ -316,6 +316,7 @@ TEST(VerdictJson, EveryKeyIsDocumentedOnceAndNoOther) {
     evidence.guest.emplace().end = "ended";
     evidence.trace.overhead.emplace();
     evidence.cost.emplace().workload.emplace().latencies.emplace_back();
+    evidence.oom_victims.emplace_back();
     const auto written = test::keys_of(json_of(evidence));
     EXPECT_TRUE(written.contains("proof.tid") && written.contains("relief.rung") &&
                 written.contains("recursion_proof.tid") && written.contains("trace_overhead.ratio"))

@@ -146,7 +146,7 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
          "s.toml:2: stack.upper: expected one of ext4 | xfs | btrfs | f2fs, found a table"},
         {"stack = 3",
          "s.toml:2: 'stack' is a section: write [stack] and below it lower, upper, front_end, map, "
-         "lower_size, "
+         "upper_mkfs, lower_size, "
          "upper_size, upper_options"},
         {"[stack]\nlower_size = 1536",
          "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
@@ -365,14 +365,17 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "64MiB");
     EXPECT_EQ(
         error_of(question, {{"nothing", "other"}}),
-        "--set nothing=other: unknown key 'nothing'; known: question, because, source, control, baseline, "
-        "needs, family, stack.lower, stack.upper, stack.front_end, stack.map, stack.lower_size, "
-        "stack.upper_size, stack.upper_options, "
+        "--set nothing=other: unknown key 'nothing'; known: question, because, source, status, tried, "
+        "control, baseline, "
+        "needs, family, stack.lower, stack.upper, stack.front_end, stack.map, stack.upper_mkfs, "
+        "stack.lower_size, stack.upper_size, stack.upper_options, "
         "daemon.engine, "
         "daemon.threads, daemon.zone_size, daemon.conventional_zones, daemon.zone_model, daemon.kind, "
         "daemon.command, daemon.serves, daemon.config, memcg.limit, memcg.placement, "
         "memcg.daemon_limit, workload.seed, workload.workers, workload.work, workload.small_file, "
-        "workload.large_file, workload.append_every, mitigation.apply, fault.kind, fault.options, "
+        "workload.large_file, workload.append_every, workload.names, pressure.hog, pressure.hog_place, "
+        "pressure.hog_until, pressure.hog_does, pressure.io_cgroups, pressure.io_policies, pressure.after, "
+        "mitigation.apply, fault.kind, fault.options, "
         "fault.after, fault.time, "
         "vm.memory, vm.cpus, vm.cgroup, vm.setup, vm.attempts, "
         "meanwhile.command, meanwhile.every, meanwhile.undo, observe.trace_overhead, judge.stall_window, "

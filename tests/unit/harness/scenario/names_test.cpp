@@ -30,6 +30,68 @@ TEST_F(LoadTest, BaseGivesWhatTheFileDoesNotSet) {
     EXPECT_EQ(again->memcg.placement, Placement::siblings);
 }
 
+TEST_F(LoadTest, StatusTellsOfItsOwnFileOnly) {
+    write("parent.toml", question + "status = \"not reproduced\"\ntried = [\"5.10, 400 MiB: completes\"]\n");
+    const auto parent = load_file(path("parent.toml"));
+    ASSERT_TRUE(parent) << parent.error().message;
+    EXPECT_TRUE(is_not_reproduced(*parent));
+    EXPECT_EQ(parent->tried, std::vector<std::string>{"5.10, 400 MiB: completes"});
+    const auto child = load_file(write("child.toml", "base = \"parent\"\n"));
+    ASSERT_TRUE(child) << child.error().message;
+    EXPECT_FALSE(is_not_reproduced(*child));
+    EXPECT_TRUE(child->tried.empty());
+    const auto again = load_file(write("saved.toml", to_toml(*parent)));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_TRUE(is_not_reproduced(*again));
+    EXPECT_EQ(again->tried, parent->tried);
+}
+
+TEST_F(LoadTest, WhatWasTriedGoesWithNotReproduced) {
+    EXPECT_EQ(error_of(question + "status = \"not reproduced\"\n"),
+              "s.toml:2: status = 'not reproduced' needs tried: a line for each attempt");
+    EXPECT_EQ(error_of(question + "tried = [\"x\"]\n"),
+              "s.toml:2: tried goes with status = 'not reproduced'");
+    EXPECT_EQ(error_of(question + "status = \"broken\"\n"),
+              "s.toml:2: status: expected one of ordinary | not reproduced, found the text 'broken'");
+}
+
+TEST_F(LoadTest, MorePressure) {
+    const auto loaded = load_file(write("s.toml", question + R"([workload]
+names = 3000
+[stack]
+upper = "xfs"
+upper_mkfs = ["-n", "size=65536"]
+[pressure]
+hog = "64MiB"
+hog_place = "machine"
+hog_until = "swap_full"
+hog_does = "sync"
+io_cgroups = 200
+io_policies = ["throttle", "cost"]
+after = "2MiB"
+)"));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->workload.names, 3000U);
+    EXPECT_EQ(loaded->stack.upper_mkfs, (std::vector<std::string>{"-n", "size=65536"}));
+    EXPECT_EQ(loaded->pressure.hog, mebibytes(64));
+    EXPECT_EQ(loaded->pressure.hog_place, "machine");
+    EXPECT_EQ(loaded->pressure.hog_until, "swap_full");
+    EXPECT_EQ(loaded->pressure.hog_does, "sync");
+    EXPECT_EQ(loaded->pressure.io_cgroups, 200U);
+    EXPECT_EQ(loaded->pressure.io_policies, (std::vector<std::string>{"throttle", "cost"}));
+    EXPECT_EQ(loaded->pressure.after, mebibytes(2));
+    const auto again = load_file(write("again.toml", to_toml(*loaded)));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(to_toml(*again), to_toml(*loaded));
+    EXPECT_EQ(error_of(question + "[pressure]\nhog_does = \"sync\"\n"),
+              "s.toml:3: pressure.hog_does has no effect with pressure.hog = none; remove one of them");
+    EXPECT_EQ(
+        error_of(question + "[pressure]\nio_policies = [\"cost\"]\n"),
+        "s.toml:3: pressure.io_policies has no effect with pressure.io_cgroups = 0; remove one of them");
+    EXPECT_EQ(error_of(question + "[pressure]\nhog = \"16MiB\"\nafter = \"3GiB\"\n"),
+              "s.toml:4: pressure.after = 3GiB, but the workload writes only workload.work = 2GiB");
+}
+
 TEST_F(LoadTest, BadBasesSayWhere) {
     write("bad.toml", question + "[stack]\nuper = \"xfs\"\n");
     EXPECT_EQ(error_of("base = \"bad\"\n"),

@@ -1,10 +1,13 @@
 #include "harness/workload/generator.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/workload/name_tree.h"
 #include "harness/workload/results.h"
 #include "harness/workload/verbs.h"
+#include "harness/workload/verifier.h"
 #include "tests/unit/harness/workload/support.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -98,6 +101,27 @@ TEST(Generator, DoesEveryKindOfOperation) {
     EXPECT_GE(state->directory(1, 0).number.load(), state->layout().directories) << "the ring went round";
     EXPECT_GT(state->large_file(0).content.load(), 0U);
     EXPECT_GT(state->totals().bytes_read, 0U);
+}
+
+TEST(Generator, MakesNamesAndRemovesThemAndTheVerifierLeavesThemAlone) {
+    const TemporaryFolder folder;
+    auto plan = small_plan();
+    plan.names = 2100;  // two directories of a thousand
+    const auto state = SharedState::create(plan);
+    ASSERT_TRUE(state);
+    ASSERT_TRUE(run_workload(*state, folder.path()));
+    std::size_t latest = 0;
+    for (const auto& directory : std::filesystem::directory_iterator(folder.path() + "/w01/names")) {
+        latest = std::max(
+            latest, static_cast<std::size_t>(std::stoul(directory.path().filename().string().substr(1))));
+        const auto files = list_directory(directory.path());
+        ASSERT_TRUE(files);
+        EXPECT_EQ(files->size(), names_per_directory);
+    }
+    EXPECT_GE(latest, 2U) << "directories were removed and made anew";
+    const auto report = verify(*state, folder.path(), VerifyMode::complete);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->files_wrong, 0U) << report->first_difference;
 }
 
 TEST(Generator, IsBoundedByItsWork) {
