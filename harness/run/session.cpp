@@ -367,17 +367,18 @@ Status Session::work() {
 // What comes when the workload has written so much.
 Status Session::drive() {
     const Bytes written{shared_->totals().bytes_written};
+    const auto say = [this](const char* what, const std::string& done) {
+        if (!done.empty()) {
+            console_.step(fmt::format("{}: {}", what, done));
+        }
+    };
     if (fault_) {
         REFLUX_TRY(const std::string done, fault_->tick(written, watcher_->now_s()));
-        if (!done.empty()) {
-            console_.step("fault: " + done);
-        }
+        say("fault", done);
     }
     REFLUX_TRY(const std::string done, pressers_->tick(written));
-    if (!done.empty()) {
-        console_.step("pressure: " + done);
-    }
-    return written > Bytes{0} ? meanwhile_->tick(watcher_->now_s()) : Status{};
+    say("pressure", done);
+    return written.value > 0 ? meanwhile_->tick(watcher_->now_s()) : Status{};
 }
 
 // What follows is no part of what the fault is to show: reading back, and an orderly end.
