@@ -57,8 +57,8 @@ std::string outcomes(const Report& report) {
     std::string bar;
     std::string list;
     for (const auto& [outcome, count] : sorted) {
-        bar += fmt::format("<span class=\"bg {}\" style=\"flex-grow:{}\"></span>", look_of(outcome).style,
-                           count);
+        bar +=
+            fmt::format(R"(<span class="bg {}" style="flex-grow:{}"></span>)", look_of(outcome).style, count);
         list += fmt::format("<li>{} <b>{}</b></li>", outcome_mark(outcome), count);
     }
     return fmt::format(
@@ -102,6 +102,7 @@ std::string differing_line(const Page& page, std::size_t cell) {
         }
     }
     std::vector<std::string> parts;
+    parts.reserve(found.size());
     for (const auto& [words, count] : found) {
         parts.push_back(fmt::format("{} of {} {}", count, tally.runs, words));
     }
@@ -148,6 +149,7 @@ std::string differing(const Page& page) {
 // The same sentence of many runs is told once.
 std::vector<std::string> grouped(const std::map<std::string, std::vector<const Run*>>& by_reason) {
     std::vector<std::string> lines;
+    lines.reserve(by_reason.size());
     for (const auto& [reason, runs] : by_reason) {
         lines.push_back(fmt::format("<b>{}</b> {} <code>{}</code>{}", runs.size(), escaped(reason, 400),
                                     escaped(runs.front()->folder, 400),

@@ -190,10 +190,13 @@ std::string bars(const Evidence& evidence, const Drawing& drawing) {
         const double open_end = evidence.stall ? evidence.stall->detected_s : drawing.span.to_s;
         const double x = drawing.span.percent(reclaim.begin_s) * 10;
         const double width = drawing.span.percent(reclaim.end_s.value_or(open_end)) * 10 - x;
+        // Not by colour alone: those that reached the upper filesystem are twice as high.
+        const bool upper = reached_upper(evidence, reclaim);
+        const double part = upper ? 0 : height / 2;
         text += fmt::format(
             "<rect class=\"reclaim{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
-            reached_upper(evidence, reclaim) ? " upper" : "", x, static_cast<double>(row) * height + 1,
-            std::max(width, 3.0), height - 2);
+            upper ? " upper" : "", x, static_cast<double>(row) * height + 1 + part, std::max(width, 3.0),
+            height - 2 - part);
     }
     return text;
 }
@@ -215,7 +218,7 @@ void reclaim(Drawing& drawing, const Evidence& evidence) {
                               trace.reclaims.size() < trace.reclaim_count
                                   ? fmt::format(", {} drawn", trace.reclaims.size())
                                   : "",
-                              upper > 0 ? fmt::format("; dark: {} reached the upper fs", upper) : ""));
+                              upper > 0 ? fmt::format("; high: {} reached the upper fs", upper) : ""));
     drawing.lane(bars(evidence, drawing));
 }
 
