@@ -219,7 +219,7 @@ void draw_edge(const Place& from, const Place& to, std::size_t number, std::size
     double x = right - 44;
     double y = (from.y + node_height + to.y) / 2 - 4;
     if (to.rank == from.rank + 1) {
-        drawn.svg += fmt::format("<path class=\"edge\" marker-end=\"url(#arrow)\" d=\"M{0} {1}V{2}\"/>", x,
+        drawn.svg += fmt::format(R"x(<path class="edge" marker-end="url(#arrow)" d="M{0} {1}V{2}"/>)x", x,
                                  from.y + node_height, to.y - 1);
     } else {
         const double out = right + 8 + 7 * static_cast<double>(std::min<std::size_t>(around, 3));
@@ -227,7 +227,7 @@ void draw_edge(const Place& from, const Place& to, std::size_t number, std::size
         const double start = from.y + node_height / 2 - 5;
         const double end = to.y + node_height / 2 + 5;
         drawn.svg +=
-            fmt::format("<path class=\"edge\" marker-end=\"url(#arrow)\" d=\"M{0} {1}H{2}V{3}H{4}\"/>",
+            fmt::format(R"x(<path class="edge" marker-end="url(#arrow)" d="M{0} {1}H{2}V{3}H{4}"/>)x",
                         right - 16, start, out, end, right - 15);
         x = out;
         y = (start + end) / 2;
@@ -247,12 +247,11 @@ void draw_cycle(const WaitGraph& graph, Drawn& drawn) {
 }
 
 std::string edge_list(const WaitGraph& graph) {
-    std::string text =
-        "<p class=\"key\">A → B: A goes on only when B does something.</p><ol class=\"edges\">";
+    std::string text = R"(<p class="key">A → B: A goes on only when B does something.</p><ol class="edges">)";
     for (const auto index : graph.cycle) {
         const auto& edge = graph.edges[index];
         text +=
-            fmt::format("<li><b>{}</b> → <b>{}</b>: {}<span class=\"fact\">{}</span></li>",
+            fmt::format(R"(<li><b>{}</b> → <b>{}</b>: {}<span class="fact">{}</span></li>)",
                         escaped(graph.nodes[edge.from].label, 120), escaped(graph.nodes[edge.to].label, 120),
                         escaped(edge.what, 200), escaped(edge.fact, 800));
     }
@@ -261,12 +260,12 @@ std::string edge_list(const WaitGraph& graph) {
 
 std::string without_cycle(const Evidence& evidence, const WaitGraph& graph) {
     if (!evidence.stall) {
-        return "<p class=\"key\">Nothing stalled, so nothing is drawn upon the stack.</p>";
+        return R"(<p class="key">Nothing stalled, so nothing is drawn upon the stack.</p>)";
     }
-    std::string text = "<p class=\"key\">No wait cycle closes through the daemon.</p>";
+    std::string text = R"(<p class="key">No wait cycle closes through the daemon.</p>)";
     constexpr std::size_t most = 4;
     if (!graph.missing.empty()) {
-        text += "<ul class=\"plain\">";
+        text += R"(<ul class="plain">)";
         for (std::size_t i = 0; i < std::min(graph.missing.size(), most); ++i) {
             text += fmt::format("<li>{}</li>", escaped(graph.missing[i], 500));
         }

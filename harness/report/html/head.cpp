@@ -107,7 +107,7 @@ std::string differing_line(const Page& page, std::size_t cell) {
         parts.push_back(fmt::format("{} of {} {}", count, tally.runs, words));
     }
     return fmt::format(
-        "{}<a href=\"#{}\">{}</a> <span class=\"on\">on {}</span><br/>expected {}; <strong>found "
+        R"({}<a href="#{}">{}</a> <span class="on">on {}</span><br/>expected {}; <strong>found )"
         "{}</strong>",
         shape(gravest_of(tally)), page.anchor_of(cell), escaped(tally.scenario, 200),
         escaped(words_of(tally.place), 100), escaped(expected_words(one->verdict.expected), 300),
@@ -143,7 +143,8 @@ std::string differing(const Page& page) {
         "<section class=\"note bad\" aria-labelledby=\"differs-h\"><h2 id=\"differs-h\">{} differ{} from "
         "expectation</h2>{}{}</section>\n",
         verdict::counted(all, "run"), all == 1 ? "s" : "", list_of(lines, "differs"),
-        all > runs ? fmt::format("<p>{} more, see <a href=\"#matrix\">the matrix</a>.</p>", all - runs) : "");
+        all > runs ? fmt::format(R"(<p>{} more, see <a href="#matrix">the matrix</a>.</p>)", all - runs)
+                   : "");
 }
 
 // The same sentence of many runs is told once.
