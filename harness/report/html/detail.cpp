@@ -22,7 +22,7 @@ constexpr std::size_t most_frames = 48;
 constexpr std::size_t most_lines = 12;
 
 std::string list(const std::vector<std::string>& lines, std::string_view style) {
-    std::string text = fmt::format("<ul class=\"{}\">", style);
+    std::string text = fmt::format(R"(<ul class="{}">)", style);
     for (std::size_t i = 0; i < std::min(lines.size(), most_lines); ++i) {
         text += fmt::format("<li>{}</li>", escaped(lines[i], 800));
     }
@@ -54,10 +54,10 @@ std::string stack_list(const std::vector<std::string>& stack, const std::vector<
     for (std::size_t i = 0; i < std::min(stack.size(), most_frames); ++i) {
         const bool decides = std::ranges::find(deciding, stack[i]) != deciding.end();
         const auto meaning = meaning_of(stack, i, classified);
-        text += fmt::format("<li{}><code>{}</code>{}{}</li>\n", decides ? " class=\"decides\"" : "",
-                            escaped(stack[i], 120),
-                            meaning.empty() ? "" : fmt::format(" <span class=\"meaning\">{}</span>", meaning),
-                            decides ? " <span class=\"tag\">decides</span>" : "");
+        text += fmt::format(
+            "<li{}><code>{}</code>{}{}</li>\n", decides ? R"( class="decides")" : "", escaped(stack[i], 120),
+            meaning.empty() ? "" : fmt::format(R"( <span class="meaning">{}</span>)", meaning),
+            decides ? R"( <span class="tag">decides</span>)" : "");
     }
     if (stack.size() > most_frames) {
         text += fmt::format("<li>and {} more frames</li>\n", stack.size() - most_frames);
@@ -187,14 +187,15 @@ std::string repetition(const Run& run) {
 
 std::string expectation(const RunVerdict& verdict) {
     if (verdict.expected.outcome.empty() && verdict.expected.recursion.empty()) {
-        return "<span class=\"x\">nothing expected</span>";
+        return R"(<span class="x">nothing expected</span>)";
     }
     auto words = verdict::join(verdict.expected.outcome, " or ");
     if (!verdict.expected.recursion.empty()) {
         words += ", recursion " + verdict::join(verdict.expected.recursion, " or ");
     }
-    return verdict.met ? fmt::format("<span class=\"x yes\">as expected</span> ({})", escaped(words, 300))
-                       : fmt::format("<span class=\"x no\">not as expected</span> ({})", escaped(words, 300));
+    return verdict.met
+               ? fmt::format(R"(<span class="x yes">as expected</span> ({}))", escaped(words, 300))
+               : fmt::format(R"(<span class="x no">not as expected</span> ({}))", escaped(words, 300));
 }
 
 std::string head(const Page& page, const Shown& shown) {

@@ -26,9 +26,9 @@ constexpr double right = 322;  // edge of the layers; what is right of it is for
 constexpr double title_height = 24;
 constexpr double line_height = 16;
 constexpr double node_height = 38;
-constexpr double node_gap = 16;
+constexpr double node_gap = 32;
 constexpr double layer_gap = 14;
-constexpr std::size_t columns = 46;  // of a line of text in a layer
+constexpr std::size_t columns = 39;  // of a line of text in a layer: it ends before the arrows
 
 enum class Level { workload, upper, map, front_end, daemon, lower };
 
@@ -85,29 +85,34 @@ std::string daemon_words(const Evidence& evidence) {
     return text;
 }
 
+std::vector<std::string> broken(const std::string& line) {
+    return wrapped(line, {.columns = columns, .indent = "", .hang = "", .most = 4});
+}
+
 std::vector<Layer> layers_of(const Evidence& evidence) {
     const auto& devices = evidence.devices;
     std::vector<Layer> layers;
     layers.push_back({.level = Level::workload, .title = "Workload"});
     layers.push_back({.level = Level::upper,
                       .title = "Upper filesystem",
-                      .lines = {on(devices.upper_fs, devices.upper_device)}});
+                      .lines = broken(on(devices.upper_fs, devices.upper_device))});
     if (!devices.map.empty()) {
-        layers.push_back({.level = Level::map, .title = "Map", .lines = {devices.map}});
+        layers.push_back({.level = Level::map, .title = "Map", .lines = broken(devices.map)});
     }
     layers.push_back(
         {.level = Level::front_end,
          .title = "Front end",
-         .lines = {evidence::has_daemon(devices)
-                       ? fmt::format("{}: {}", devices.front_end, verdict::connection_words(devices))
-                       : verdict::text_or(devices.front_end, "?")}});
+         .lines = broken(evidence::has_daemon(devices)
+                             ? fmt::format("{}: {}", devices.front_end, verdict::connection_words(devices))
+                             : verdict::text_or(devices.front_end, "?"))});
     if (evidence::has_daemon(devices)) {
-        layers.push_back({.level = Level::daemon, .title = "Daemon", .lines = {daemon_words(evidence)}});
+        layers.push_back(
+            {.level = Level::daemon, .title = "Daemon", .lines = broken(daemon_words(evidence))});
     }
     if (!devices.lower_fs.empty() || !devices.lower_device.empty()) {
         layers.push_back({.level = Level::lower,
                           .title = "Lower filesystem",
-                          .lines = {on(devices.lower_fs, devices.lower_device)}});
+                          .lines = broken(on(devices.lower_fs, devices.lower_device))});
     }
     return layers;
 }
@@ -136,8 +141,7 @@ void add_waiting(const Evidence& evidence, std::vector<Layer>& layers) {
             parts.push_back(fmt::format("{} × {}", count, what));
         }
         auto& lines = layer_at(layers, level).lines;
-        const auto more = wrapped("waits in D: " + verdict::join(parts, ", "),
-                                  {.columns = columns, .indent = "", .hang = "", .most = 3});
+        const auto more = broken("waits in D: " + verdict::join(parts, ", "));
         lines.insert(lines.end(), more.begin(), more.end());
     }
 }
@@ -157,8 +161,9 @@ void add_nodes(const Evidence& evidence, const WaitGraph& graph, std::vector<Lay
         layer_at(layers, level_of(evidence, graph.nodes[node])).nodes.push_back(node);
     }
     for (auto& layer : layers) {
-        std::ranges::stable_partition(
-            layer.nodes, [&graph](std::size_t node) { return graph.nodes[node].kind == NodeKind::request; });
+        std::stable_partition(layer.nodes.begin(), layer.nodes.end(), [&graph](std::size_t node) {
+            return graph.nodes[node].kind == NodeKind::request;
+        });
     }
 }
 
@@ -197,8 +202,8 @@ void draw_layer(const Layer& layer, const WaitGraph& graph, Drawn& drawn) {
     y += title_height;
     for (const auto& line : layer.lines) {
         y += line_height;
-        drawn.svg += fmt::format("<text x=\"16\" y=\"{}\" class=\"layer-line\">{}</text>\n", y - 2,
-                                 escaped(wrapped(line, {.columns = columns, .most = 1}).front()));
+        drawn.svg +=
+            fmt::format("<text x=\"16\" y=\"{}\" class=\"layer-line\">{}</text>\n", y - 2, escaped(line));
     }
     y += 8;
     for (const auto node : layer.nodes) {
@@ -212,9 +217,9 @@ void draw_layer(const Layer& layer, const WaitGraph& graph, Drawn& drawn) {
 // One that goes to the node below is a straight arrow; all others go round on the right.
 void draw_edge(const Place& from, const Place& to, std::size_t number, std::size_t& around, Drawn& drawn) {
     double x = right - 44;
-    double y = (from.y + node_height + to.y) / 2;
+    double y = (from.y + node_height + to.y) / 2 - 4;
     if (to.rank == from.rank + 1) {
-        drawn.svg += fmt::format("<path class=\"edge\" marker-end=\"url(#arrow)\" d=\"M{0} {1}V{2}\"/>", x,
+        drawn.svg += fmt::format(R"x(<path class="edge" marker-end="url(#arrow)" d="M{0} {1}V{2}"/>)x", x,
                                  from.y + node_height, to.y - 1);
     } else {
         const double out = right + 8 + 7 * static_cast<double>(std::min<std::size_t>(around, 3));
@@ -222,7 +227,7 @@ void draw_edge(const Place& from, const Place& to, std::size_t number, std::size
         const double start = from.y + node_height / 2 - 5;
         const double end = to.y + node_height / 2 + 5;
         drawn.svg +=
-            fmt::format("<path class=\"edge\" marker-end=\"url(#arrow)\" d=\"M{0} {1}H{2}V{3}H{4}\"/>",
+            fmt::format(R"x(<path class="edge" marker-end="url(#arrow)" d="M{0} {1}H{2}V{3}H{4}"/>)x",
                         right - 16, start, out, end, right - 15);
         x = out;
         y = (start + end) / 2;
@@ -242,12 +247,11 @@ void draw_cycle(const WaitGraph& graph, Drawn& drawn) {
 }
 
 std::string edge_list(const WaitGraph& graph) {
-    std::string text =
-        "<p class=\"key\">A → B: A goes on only when B does something.</p><ol class=\"edges\">";
+    std::string text = R"(<p class="key">A → B: A goes on only when B does something.</p><ol class="edges">)";
     for (const auto index : graph.cycle) {
         const auto& edge = graph.edges[index];
         text +=
-            fmt::format("<li><b>{}</b> → <b>{}</b>: {}<span class=\"fact\">{}</span></li>",
+            fmt::format(R"(<li><b>{}</b> → <b>{}</b>: {}<span class="fact">{}</span></li>)",
                         escaped(graph.nodes[edge.from].label, 120), escaped(graph.nodes[edge.to].label, 120),
                         escaped(edge.what, 200), escaped(edge.fact, 800));
     }
@@ -256,12 +260,12 @@ std::string edge_list(const WaitGraph& graph) {
 
 std::string without_cycle(const Evidence& evidence, const WaitGraph& graph) {
     if (!evidence.stall) {
-        return "<p class=\"key\">Nothing stalled, so nothing is drawn upon the stack.</p>";
+        return R"(<p class="key">Nothing stalled, so nothing is drawn upon the stack.</p>)";
     }
-    std::string text = "<p class=\"key\">No wait cycle closes through the daemon.</p>";
+    std::string text = R"(<p class="key">No wait cycle closes through the daemon.</p>)";
     constexpr std::size_t most = 4;
     if (!graph.missing.empty()) {
-        text += "<ul class=\"plain\">";
+        text += R"(<ul class="plain">)";
         for (std::size_t i = 0; i < std::min(graph.missing.size(), most); ++i) {
             text += fmt::format("<li>{}</li>", escaped(graph.missing[i], 500));
         }

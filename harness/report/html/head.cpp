@@ -57,8 +57,8 @@ std::string outcomes(const Report& report) {
     std::string bar;
     std::string list;
     for (const auto& [outcome, count] : sorted) {
-        bar += fmt::format("<span class=\"bg {}\" style=\"flex-grow:{}\"></span>", look_of(outcome).style,
-                           count);
+        bar +=
+            fmt::format(R"(<span class="bg {}" style="flex-grow:{}"></span>)", look_of(outcome).style, count);
         list += fmt::format("<li>{} <b>{}</b></li>", outcome_mark(outcome), count);
     }
     return fmt::format(
@@ -102,11 +102,12 @@ std::string differing_line(const Page& page, std::size_t cell) {
         }
     }
     std::vector<std::string> parts;
+    parts.reserve(found.size());
     for (const auto& [words, count] : found) {
         parts.push_back(fmt::format("{} of {} {}", count, tally.runs, words));
     }
     return fmt::format(
-        "{}<a href=\"#{}\">{}</a> <span class=\"on\">on {}</span><br/>expected {}; <strong>found "
+        R"({}<a href="#{}">{}</a> <span class="on">on {}</span><br/>expected {}; <strong>found )"
         "{}</strong>",
         shape(gravest_of(tally)), page.anchor_of(cell), escaped(tally.scenario, 200),
         escaped(words_of(tally.place), 100), escaped(expected_words(one->verdict.expected), 300),
@@ -142,12 +143,14 @@ std::string differing(const Page& page) {
         "<section class=\"note bad\" aria-labelledby=\"differs-h\"><h2 id=\"differs-h\">{} differ{} from "
         "expectation</h2>{}{}</section>\n",
         verdict::counted(all, "run"), all == 1 ? "s" : "", list_of(lines, "differs"),
-        all > runs ? fmt::format("<p>{} more, see <a href=\"#matrix\">the matrix</a>.</p>", all - runs) : "");
+        all > runs ? fmt::format(R"(<p>{} more, see <a href="#matrix">the matrix</a>.</p>)", all - runs)
+                   : "");
 }
 
 // The same sentence of many runs is told once.
 std::vector<std::string> grouped(const std::map<std::string, std::vector<const Run*>>& by_reason) {
     std::vector<std::string> lines;
+    lines.reserve(by_reason.size());
     for (const auto& [reason, runs] : by_reason) {
         lines.push_back(fmt::format("<b>{}</b> {} <code>{}</code>{}", runs.size(), escaped(reason, 400),
                                     escaped(runs.front()->folder, 400),

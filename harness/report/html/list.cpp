@@ -62,8 +62,8 @@ std::vector<std::size_t> cells_in_order(const Page& page) {
             }
         }
     }
-    std::ranges::stable_partition(
-        cells, [&](std::size_t cell) { return page.report.counted.cells[cell].missed > 0; });
+    std::stable_partition(cells.begin(), cells.end(),
+                          [&](std::size_t cell) { return page.report.counted.cells[cell].missed > 0; });
     return cells;
 }
 
@@ -79,7 +79,8 @@ std::string list_section(Page& page, std::size_t most) {
     const auto& runs = page.report.found.runs;
     for (const auto cell : cells_in_order(page)) {
         auto indexes = page.report.counted.cells[cell].runs;
-        std::ranges::stable_partition(indexes, [&](std::size_t run) { return runs[run].verdict.misses(); });
+        std::stable_partition(indexes.begin(), indexes.end(),
+                              [&](std::size_t run) { return runs[run].verdict.misses(); });
         std::string group = group_head(page, cell);
         std::size_t rows = 0;
         for (const auto index : indexes) {

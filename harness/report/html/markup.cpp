@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 
@@ -188,18 +189,18 @@ std::string shapes() {
 
 std::string shape(std::string_view outcome) {
     const auto style = look_of(outcome).style;
-    return fmt::format("<svg class=\"i {0}\" aria-hidden=\"true\"><use href=\"#o-{0}\"/></svg>", style);
+    return fmt::format(R"(<svg class="i {0}" aria-hidden="true"><use href="#o-{0}"/></svg>)", style);
 }
 
 std::string outcome_mark(std::string_view outcome) {
-    return fmt::format("<span class=\"o {}\">{}{}</span>", look_of(outcome).style, shape(outcome),
+    return fmt::format(R"(<span class="o {}">{}{}</span>)", look_of(outcome).style, shape(outcome),
                        escaped(outcome, 40));
 }
 
 std::string short_time(double seconds) {
     seconds = std::clamp(seconds, -1e6, 1e12);
     if (seconds >= 120) {
-        const auto whole = static_cast<long long>(seconds + 0.5);
+        const auto whole = std::llround(seconds);
         return fmt::format("{} min {} s", whole / 60, whole % 60);
     }
     return seconds < 9.95 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} s", seconds);

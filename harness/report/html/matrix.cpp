@@ -23,12 +23,12 @@ std::string outcomes(const verdict::Tally& tally, const std::string& anchor) {
     std::string text;
     for (const auto& [outcome, count] : sorted) {
         const verdict::Share share{.count = count, .trials = tally.runs};
-        text += fmt::format("<a class=\"c\" href=\"#{}\">{} <b>{}/{}</b></a><span class=\"ci\">{}</span>",
+        text += fmt::format(R"(<a class="c" href="#{}">{} <b>{}/{}</b></a><span class="ci">{}</span>)",
                             anchor, outcome_mark(outcome), count, tally.runs, to_string(bounds_of(share)));
     }
     for (const auto& [outcome, count] : tally.not_made) {
-        text += fmt::format("<a class=\"c\" href=\"#{}\">{} {}</a><span class=\"ci\">not counted</span>",
-                            anchor, outcome_mark(outcome), count);
+        text += fmt::format(R"(<a class="c" href="#{}">{} {}</a><span class="ci">not counted</span>)", anchor,
+                            outcome_mark(outcome), count);
     }
     return text;
 }
@@ -37,13 +37,17 @@ std::string expectation(const Report& report, std::size_t index) {
     const auto& cell = report.counted.cells[index];
     const auto& tally = report.counted.tallies[index];
     if (cell.missed > 0) {
-        return fmt::format("<span class=\"x no\">{} of {} not as expected</span>", cell.missed, tally.runs);
+        return fmt::format(R"(<span class="x no">{} of {} not as expected</span>)", cell.missed, tally.runs);
     }
     const bool foreseen = std::ranges::any_of(
         cell.runs, [&](std::size_t run) { return report.found.runs[run].verdict.foreseen(); });
-    return foreseen         ? "<span class=\"x yes\">as expected</span>"
-           : tally.runs > 0 ? "<span class=\"x\">nothing expected</span>"
+    return foreseen         ? R"(<span class="x yes">as expected</span>)"
+           : tally.runs > 0 ? R"(<span class="x">nothing expected</span>)"
                             : "";
+}
+
+std::string_view style_of(const verdict::ProofOfCure& proof) {
+    return proof.proven ? "proven" : proof.missing.empty() ? "seen" : "unproven";
 }
 
 std::string cure(const Report& report, std::size_t index) {
@@ -51,16 +55,12 @@ std::string cure(const Report& report, std::size_t index) {
     if (proof == nullptr || report.counted.tallies[index].runs == 0) {
         return "";
     }
-    return fmt::format("<a class=\"cure {}\" href=\"#cures\">{}</a>",
-                       proof->proven            ? "proven"
-                       : proof->missing.empty() ? "seen"
-                                                : "unproven",
-                       proof->word());
+    return fmt::format(R"(<a class="cure {}" href="#cures">{}</a>)", style_of(*proof), proof->word());
 }
 
 std::string cell(const Page& page, std::size_t index) {
     const auto& tally = page.report.counted.tallies[index];
-    return fmt::format("<td class=\"{}{}\">{}{}{}</td>", look_of(gravest_of(tally)).style,
+    return fmt::format(R"(<td class="{}{}">{}{}{}</td>)", look_of(gravest_of(tally)).style,
                        page.report.counted.cells[index].missed > 0 ? " missed" : "",
                        outcomes(tally, page.anchor_of(index)), expectation(page.report, index),
                        cure(page.report, index));
@@ -69,10 +69,10 @@ std::string cell(const Page& page, std::size_t index) {
 // A scenario's name, and below it in what it is not the scenario of that name, and more.
 std::string row_head(const std::string& scenario, const std::string& more) {
     const auto [name, variant] = name_and_variant(scenario);
-    std::string text = "<th scope=\"row\">" + escaped(name, 200);
+    std::string text = R"(<th scope="row">)" + escaped(name, 200);
     for (const auto& note : {variant, more}) {
         if (!note.empty()) {
-            text += fmt::format("<span class=\"sub\">{}</span>", escaped(note, 300));
+            text += fmt::format(R"(<span class="sub">{}</span>)", escaped(note, 300));
         }
     }
     return text + "</th>";
@@ -90,7 +90,7 @@ std::string row_head(const Row& row) {
 }
 
 std::string legend() {
-    std::string text = "<ul class=\"legend\" aria-label=\"What the words mean\">";
+    std::string text = R"(<ul class="legend" aria-label="What the words mean">)";
     constexpr std::pair<std::string_view, std::string_view> words[] = {
         {"completes", "all work done and read back"},
         {"slow", "it went on, and missed its time"},
@@ -110,10 +110,10 @@ std::string legend() {
 
 // The kernel as a link's target would break anywhere; a release breaks behind its dashes.
 std::string column_head(const verdict::Place& place) {
-    return fmt::format("<th scope=\"col\">{}{}</th>", escaped(place.kernel, 100),
+    return fmt::format(R"(<th scope="col">{}{}</th>)", escaped(place.kernel, 100),
                        place.cgroup.empty()
                            ? ""
-                           : fmt::format("<span class=\"sub\">cgroup {}</span>", escaped(place.cgroup, 20)));
+                           : fmt::format(R"(<span class="sub">cgroup {}</span>)", escaped(place.cgroup, 20)));
 }
 
 std::string proof_row(const verdict::ProofOfCure& proof) {
@@ -124,11 +124,8 @@ std::string proof_row(const verdict::ProofOfCure& proof) {
     return fmt::format(
         "<tr>{}<td>{}</td><td><span class=\"cure {}\">{}</span></td><td "
         "class=\"why\">{}</td></tr>\n",
-        row_head(proof.scenario, ""), escaped(words_of(proof.place), 100),
-        proof.proven            ? "proven"
-        : proof.missing.empty() ? "seen"
-                                : "unproven",
-        proof.word(), escaped(why, 800));
+        row_head(proof.scenario, ""), escaped(words_of(proof.place), 100), style_of(proof), proof.word(),
+        escaped(why, 800));
 }
 
 std::string megabytes_a_second(const std::optional<double>& bytes) {
@@ -184,9 +181,9 @@ std::string matrix_section(const Page& page) {
                 "<tr><th scope=\"row\">and {} more scenarios, in the list of all runs</th></tr>\n", left);
             break;
         }
-        text += fmt::format("<tr{}>{}", row.leads ? " class=\"leads\"" : "", row_head(row));
+        text += fmt::format("<tr{}>{}", row.leads ? R"( class="leads")" : "", row_head(row));
         for (const auto& index : row.cells) {
-            text += index ? cell(page, *index) : "<td class=\"empty\">–</td>";
+            text += index ? cell(page, *index) : R"(<td class="empty">–</td>)";
         }
         text += "</tr>\n";
         --left;

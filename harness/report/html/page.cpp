@@ -26,12 +26,12 @@ constexpr std::string_view begin = R"(<!DOCTYPE html>
 )";
 
 std::string navigation(const Page& page, bool cures) {
-    std::string links = "<a href=\"#matrix\">Matrix</a>";
+    std::string links = R"(<a href="#matrix">Matrix</a>)";
     if (cures) {
-        links += "<a href=\"#cures\">Cures</a>";
+        links += R"(<a href="#cures">Cures</a>)";
     }
     if (!page.shown.empty()) {
-        links += "<a href=\"#details\">Runs in detail</a>";
+        links += R"(<a href="#details">Runs in detail</a>)";
     }
     return fmt::format("<nav aria-label=\"Sections\">{}<a href=\"#all\">All runs</a></nav>\n", links);
 }
@@ -80,7 +80,7 @@ std::string page(const Report& report) {
     text += style();
     text += "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the report</a>\n";
     text += shapes();
-    text += "<header><p class=\"brand\">reflux</p>";
+    text += R"(<header><p class="brand">reflux</p>)";
     text += navigation(parts, !cures.empty());
     text += "</header>\n<main id=\"main\" tabindex=\"-1\">\n";
     text += head_section(parts);

@@ -102,11 +102,11 @@ struct Drawing {
     }
     [[nodiscard]] std::string area(const Series& series, double top, std::string_view style) const {
         const auto path = steps(thinned(series, most_points), frame(top), true);
-        return path.empty() ? "" : fmt::format("<path class=\"area {}\" d=\"{}\"/>", style, path);
+        return path.empty() ? "" : fmt::format(R"(<path class="area {}" d="{}"/>)", style, path);
     }
     [[nodiscard]] std::string line(const Series& series, double top, std::string_view style) const {
         const auto path = steps(thinned(series, most_points), frame(top), false);
-        return path.empty() ? "" : fmt::format("<path class=\"line {}\" d=\"{}\"/>", style, path);
+        return path.empty() ? "" : fmt::format(R"(<path class="line {}" d="{}"/>)", style, path);
     }
 };
 
@@ -151,7 +151,7 @@ void memory(Drawing& drawing, const Evidence& evidence) {
     auto paths = drawing.area(usage, top, "memory");
     if (limit) {
         const double at = lane_height - *limit / top * lane_height;
-        paths += fmt::format("<path class=\"line limit\" d=\"M0 {:.1f}H1000\"/>", at);
+        paths += fmt::format(R"(<path class="line limit" d="M0 {:.1f}H1000"/>)", at);
     }
     drawing.lane(paths);
 }
@@ -190,10 +190,13 @@ std::string bars(const Evidence& evidence, const Drawing& drawing) {
         const double open_end = evidence.stall ? evidence.stall->detected_s : drawing.span.to_s;
         const double x = drawing.span.percent(reclaim.begin_s) * 10;
         const double width = drawing.span.percent(reclaim.end_s.value_or(open_end)) * 10 - x;
-        text += fmt::format(
-            "<rect class=\"reclaim{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
-            reached_upper(evidence, reclaim) ? " upper" : "", x, static_cast<double>(row) * height + 1,
-            std::max(width, 3.0), height - 2);
+        // Not by colour alone: those that reached the upper filesystem are twice as high.
+        const bool upper = reached_upper(evidence, reclaim);
+        const double part = upper ? 0 : height / 2;
+        text +=
+            fmt::format(R"(<rect class="reclaim{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>)",
+                        upper ? " upper" : "", x, static_cast<double>(row) * height + 1 + part,
+                        std::max(width, 3.0), height - 2 - part);
     }
     return text;
 }
@@ -215,7 +218,7 @@ void reclaim(Drawing& drawing, const Evidence& evidence) {
                               trace.reclaims.size() < trace.reclaim_count
                                   ? fmt::format(", {} drawn", trace.reclaims.size())
                                   : "",
-                              upper > 0 ? fmt::format("; dark: {} reached the upper fs", upper) : ""));
+                              upper > 0 ? fmt::format("; high: {} reached the upper fs", upper) : ""));
     drawing.lane(bars(evidence, drawing));
 }
 
@@ -236,8 +239,8 @@ void axis(Drawing& drawing) {
     for (double at = std::ceil(drawing.span.from_s / tick) * tick; at <= drawing.span.to_s; at += tick) {
         const double percent = drawing.span.percent(at);
         drawing.svg +=
-            fmt::format("<line x1=\"{0:.2f}%\" x2=\"{0:.2f}%\" y1=\"{1:g}\" y2=\"{2:g}\" class=\"tick\"/>",
-                        percent, drawing.y - 16, drawing.y - 11);
+            fmt::format(R"(<line x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:g}" y2="{2:g}" class="tick"/>)", percent,
+                        drawing.y - 16, drawing.y - 11);
         drawing.text(percent, drawing.y, "axis", fmt::format("{:g} s", at + 0.0));
     }
 }
@@ -287,12 +290,12 @@ std::string description(const Evidence& evidence, const std::vector<Moment>& mom
 }
 
 constexpr std::string_view key =
-    "<p class=\"key\"><span class=\"swatch stall\"></span>nothing completed<span class=\"swatch "
-    "rung\"></span>a "
-    "rung of relief, in vain<span class=\"swatch freed\"></span>the one that released</p>";
+    R"(<p class="key"><span class="swatch stall"></span>nothing completed<span class="swatch )"
+    R"(rung"></span>a )"
+    R"(rung of relief, in vain<span class="swatch freed"></span>the one that released</p>)";
 
 std::string moment_list(const std::vector<Moment>& moments) {
-    std::string text = "<ol class=\"moments\">";
+    std::string text = R"(<ol class="moments">)";
     for (const auto& moment : moments) {
         text += fmt::format("<li><b>{}</b> {}</li>", short_time(moment.at_s), escaped(moment.what, 300));
     }
