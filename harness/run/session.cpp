@@ -22,7 +22,6 @@
 #include "harness/workload/progress.h"
 #include "harness/workload/results.h"
 
-#include <algorithm>
 #include <optional>
 
 #include <sys/mman.h>
