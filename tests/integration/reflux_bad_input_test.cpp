@@ -135,7 +135,7 @@ TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
     // With what a help must name.
     const std::vector<std::pair<std::string, std::vector<std::string>>> verbs{
         {"",
-         {"probe", "list", "check", "run", "matrix", "explain", "clean", "vm", "audit", "exec",
+         {"probe", "list", "check", "run", "matrix", "explain", "report", "clean", "vm", "audit", "exec",
           "Exit status: 0"}},
         {"probe", {}},
         {"list", {"what"}},
@@ -145,6 +145,7 @@ TEST_F(BadInputTest, HelpOfEveryVerbIsComplete) {
         {"matrix",
          {"scenario", "--set", "--repeat", "--with-baseline", "--kernels", "--jobs", "-o,--out", "--json"}},
         {"explain", {"run_folder", "--json", "--dot"}},
+        {"report", {"folder", "-o,--out", "--format", "Exit status: 0"}},
         {"clean", {}},
         {"audit", {"pid", "--only", "--except", "--json", "Exit status: 0"}},
         {"exec", {"--mitigation", "command", "Exit status: "}},

@@ -117,18 +117,24 @@ bool version_less(const std::string& a, const std::string& b) {
 Grid grid_of(const Report& report) {
     const auto& tallies = report.counted.tallies;
     Grid grid{.columns = columns_of(tallies)};
+    if (grid.columns.size() > most_columns) {
+        grid.columns_left_out = grid.columns.size() - most_columns;
+        grid.columns.resize(most_columns);
+    }
+    std::map<std::string, std::size_t> row_of;
     for (std::size_t i = 0; i < tallies.size(); ++i) {
         const auto& tally = tallies[i];
-        auto row = std::ranges::find(grid.rows, tally.scenario, &Row::scenario);
-        if (row == grid.rows.end()) {
+        const auto [row, added] = row_of.emplace(tally.scenario, grid.rows.size());
+        if (added) {
             grid.rows.push_back({.scenario = tally.scenario,
                                  .claim = tally.claim,
-                                 .mitigations = mitigations_of(report, report.counted.cells[i])});
-            row = std::prev(grid.rows.end());
-            row->cells.resize(grid.columns.size());
+                                 .mitigations = mitigations_of(report, report.counted.cells[i]),
+                                 .cells = decltype(Row::cells)(grid.columns.size())});
         }
-        const auto column = std::ranges::find(grid.columns, tally.place) - grid.columns.begin();
-        row->cells[static_cast<std::size_t>(column)] = i;
+        const auto column = std::ranges::find(grid.columns, tally.place);
+        if (column != grid.columns.end()) {
+            grid.rows[row->second].cells[static_cast<std::size_t>(column - grid.columns.begin())] = i;
+        }
     }
     auto members = members_of(tallies);
     std::ranges::sort(grid.rows, [&members](const Row& a, const Row& b) {

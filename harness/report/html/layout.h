@@ -20,8 +20,10 @@ struct Row {
     bool leads = false;                             // the first one of its family
 };
 
+inline constexpr std::size_t most_columns = 48;
 struct Grid {
     std::vector<verdict::Place> columns;  // by version, numbers as numbers: 5.10 before 6.1 before 6.12
+    std::size_t columns_left_out = 0;     // beyond most_columns; their runs are in the list
     std::vector<Row> rows;                // a baseline, its control, its cures; then the next one
 };
 Grid grid_of(const Report& report);
@@ -31,7 +33,7 @@ struct Shown {
     std::size_t cell = 0;  // index of the tally
     std::size_t run = 0;   // index of Runs::runs
 };
-inline constexpr std::size_t most_shown = 40;
+inline constexpr std::size_t most_shown = 60;
 // Cells with a run that did not meet its expectation first, then stalls, then the others, the gravest
 // outcomes first; of each the run that shows it: one that did not meet its expectation, of the gravest
 // outcome, the latest.

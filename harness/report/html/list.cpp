@@ -3,7 +3,10 @@
 #include "harness/verdict/words.h"
 
 #include <algorithm>
-#include <iterator>
+#include <map>
+#include <numeric>
+#include <string_view>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -52,18 +55,22 @@ std::string group_head(const Page& page, std::size_t cell) {
         escaped(verdict::text_of(counts), 200));
 }
 
-// In the order of the matrix.
+// In the order of the matrix, but first those with a run that did not meet its expectation.
 std::vector<std::size_t> cells_in_order(const Page& page) {
-    std::vector<std::size_t> cells;
-    for (const auto& one : page.grid.rows) {
-        for (const auto& index : one.cells) {
-            if (index) {
-                cells.push_back(*index);
-            }
-        }
+    std::map<std::string_view, std::size_t> rank;
+    for (const auto& row : page.grid.rows) {
+        rank.emplace(row.scenario, rank.size());
     }
-    std::stable_partition(cells.begin(), cells.end(),
-                          [&](std::size_t cell) { return page.report.counted.cells[cell].missed > 0; });
+    const auto& counted = page.report.counted;
+    std::vector<std::size_t> cells(counted.tallies.size());
+    std::iota(cells.begin(), cells.end(), 0);
+    std::ranges::stable_sort(cells, [&](std::size_t a, std::size_t b) {
+        const auto& [x, y] = std::tie(counted.tallies[a], counted.tallies[b]);
+        const auto key = [&](const verdict::Tally& tally, std::size_t cell) {
+            return std::tuple(counted.cells[cell].missed == 0, rank.at(tally.scenario));
+        };
+        return key(x, a) != key(y, b) ? key(x, a) < key(y, b) : version_less(x.place.kernel, y.place.kernel);
+    });
     return cells;
 }
 

@@ -188,7 +188,12 @@ std::string matrix_section(const Page& page) {
         text += "</tr>\n";
         --left;
     }
-    return text + "</tbody></table></div>\n" + legend() + "</section>\n";
+    text += "</tbody></table></div>\n";
+    if (page.grid.columns_left_out > 0) {
+        text += fmt::format("<p>{} more kernels have no room here; their runs are in the list.</p>\n",
+                            page.grid.columns_left_out);
+    }
+    return text + legend() + "</section>\n";
 }
 
 std::string cure_section(const Page& page) {

@@ -11,7 +11,7 @@ namespace reflux::report::html {
 namespace {
 
 // What is left to the other sections is more than they need.
-constexpr std::size_t most_detail_bytes = 2'500'000;  // a detail more than that may be begun
+constexpr std::size_t most_detail_bytes = 3'000'000;  // a detail more than that may be begun
 constexpr std::size_t most_list_bytes = 5'000'000;
 
 // Even if something of the evidence came through as markup, no browser would run or fetch it.

@@ -178,6 +178,25 @@ TEST(Page, TenThousandRunsFit) {
     expect_sound(text);
 }
 
+TEST(Page, EveryRunMayBeACellOfItsOwn) {
+    const test::TemporaryFolder folder;
+    folder.write("x-20261122T023023-1/verdict.json", verdict_text("x", "slow"));
+    const auto one = report_of({folder.path()}).found.runs.front();
+    Report report;
+    for (int i = 0; i < 10'000; ++i) {
+        auto run = one;
+        run.verdict.scenario = fmt::format("scenario-{}", i % 100);
+        run.verdict.kernel = fmt::format("6.{}.0", i / 100);
+        report.found.runs.push_back(std::move(run));
+    }
+    report.counted = count(report.found.runs);
+    ASSERT_EQ(report.counted.tallies.size(), 10'000U);
+    const auto text = page(report);
+    EXPECT_LT(text.size(), most_page_bytes);
+    expect_has(text, fmt::format("{} more kernels have no room here", 100 - most_columns));
+    expect_sound(text);
+}
+
 TEST(Page, HoweverLongTheTextsOfRunsAre) {
     const test::TemporaryFolder folder;
     const std::string text(4000, '"');  // six bytes each, on the page
