@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/report/html/page.h"
+#include "harness/report/machine/formats.h"
 #include "harness/run/scenarios.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/words.h"
@@ -20,6 +21,10 @@ namespace fs = std::filesystem;
 
 constexpr std::array formats{
     ReportFormat{"html", "one self-contained page", report::html::page},
+    ReportFormat{"json", "an array of verdicts (docs/verdict.schema.json)", report::machine::json},
+    ReportFormat{"junit", "JUnit's XML, a suite a kernel", report::machine::junit},
+    ReportFormat{"tap", "TAP version 13", report::machine::tap},
+    ReportFormat{"kcidb", "a submission to KCIDB, schema 5.3", report::machine::kcidb},
 };
 
 // The definition is written anew by this program, so that a key that came later is no difference; what is

@@ -1,0 +1,139 @@
+// What each format says of which verdict; that the whole is well-formed,
+// tests/integration/report_formats_test.cpp asks validators that are not ours.
+#include "harness/report/machine/formats.h"
+
+#include "harness/report/machine/cases.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace reflux::report::machine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Run run_of(const std::string& scenario, const std::string& outcome, bool met,
+           const std::string& kernel = "6.1.0") {
+    static const auto no_facts = std::make_shared<const ScenarioFacts>();
+    return {.folder = "/runs/" + kernel + "/" + scenario + "-20261122T023023-1",
+            .began = "2026-11-22 02:30:23",
+            .verdict = {.scenario = scenario,
+                        .outcome = outcome,
+                        .recursion = "upper",
+                        .reasons = {"because of <this> & \"that\"\x01", "and # more"},
+                        .expected = {.outcome = {"completes"}, .recursion = {}},
+                        .met = met,
+                        .duration_s = 1.5,
+                        .kernel = kernel,
+                        .guest = evidence::Guest{.accelerator = "kvm", .kernel = "6.1"}},
+            .facts = no_facts};
+}
+
+Report report_of(std::vector<Run> runs) {
+    Report report{.found = {.runs = std::move(runs)}};
+    report.counted = count(report.found.runs);
+    return report;
+}
+
+// One of each, on two kernels that come by turns.
+Report mixed() {
+    auto nothing_expected = run_of("g", "deadlock", true);
+    nothing_expected.verdict.expected = {};
+    auto left_behind = run_of("f", "completes", true);
+    left_behind.verdict.leftovers = {"a mount"};
+    return report_of({run_of("a", "completes", true), run_of("b", "deadlock", false, "7.2.0"),
+                      run_of("c", "unsupported", false), run_of("d", "harness_error", false),
+                      run_of("e", "inconclusive", false), left_behind, nothing_expected});
+}
+
+TEST(MachineCasesTest, AMetExpectationPassesWhateverTheOutcomeIs) {
+    std::vector<Status> statuses;
+    for (const auto& run : mixed().found.runs) {
+        statuses.push_back(status_of(run.verdict));
+    }
+    EXPECT_THAT(statuses, ElementsAre(Status::passed, Status::failed, Status::skipped, Status::broken,
+                                      Status::failed, Status::broken, Status::passed));
+    EXPECT_EQ(status_of(run_of("a", "deadlock", true).verdict), Status::passed);
+    EXPECT_EQ(status_of(run_of("a", "inconclusive", true).verdict), Status::passed);
+}
+
+TEST(MachineCasesTest, AreInTheirKernelsAndRepeatedRunsHaveNumbers) {
+    const auto report = report_of({run_of("a", "completes", true), run_of("a", "completes", true, "7.2.0"),
+                                   run_of("a", "deadlock", false), run_of("b", "completes", true)});
+    std::vector<std::string> names;
+    for (const auto& one : cases_of(report)) {
+        names.push_back(one.kernel + " " + one.name);
+    }
+    EXPECT_THAT(names, ElementsAre("6.1.0 a", "6.1.0 a run 2", "6.1.0 b", "7.2.0 a"));
+    EXPECT_THAT(cases_of(report)[1].summary,
+                HasSubstr("deadlock, recursion upper, where completes was expected: because of"));
+}
+
+TEST(JunitTest, HasASuiteForEachKernelAndCountsThem) {
+    const auto xml = junit(mixed());
+    EXPECT_THAT(xml,
+                HasSubstr("<testsuites name=\"reflux\" tests=\"7\" failures=\"2\" errors=\"2\" skipped=\"1\" "
+                          "time=\"10.500\">"));
+    EXPECT_THAT(xml,
+                HasSubstr("<testsuite name=\"6.1.0\" tests=\"6\" failures=\"1\" errors=\"2\" skipped=\"1\" "
+                          "time=\"9.000\" timestamp=\"2026-11-22T02:30:23\">"));
+    EXPECT_THAT(xml, HasSubstr("<testsuite name=\"7.2.0\" tests=\"1\" failures=\"1\" errors=\"0\""));
+    EXPECT_THAT(xml, HasSubstr("<testcase classname=\"reflux.7.2.0\" name=\"b\" time=\"1.500\">\n"
+                               "      <failure type=\"deadlock\" message=\"deadlock, recursion upper"));
+    EXPECT_THAT(xml,
+                HasSubstr("<skipped message=\"unsupported, recursion upper: because of &lt;this&gt; &amp; "
+                          "&quot;that&quot;?\"/>"));
+    EXPECT_THAT(xml, HasSubstr("<error type=\"harness_error\""));
+    EXPECT_THAT(xml, HasSubstr("left behind: a mount"));
+    EXPECT_THAT(xml, Not(HasSubstr("\x01")));
+}
+
+TEST(TapTest, HasALineAndABlockForEach) {
+    const auto text = tap(mixed());
+    EXPECT_THAT(text,
+                testing::StartsWith("TAP version 13\n1..7\nok 1 - 6.1.0 a\n  ---\n  message: \"completes"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("ok 2 - 6.1.0 c # SKIP unsupported, recursion upper: because of <this> & \"that\" \n"));
+    EXPECT_THAT(text, HasSubstr("not ok 3 - 6.1.0 d\n"));
+    EXPECT_THAT(text, HasSubstr("not ok 7 - 7.2.0 b\n"));
+    EXPECT_THAT(text, HasSubstr("  severity: \"error\"\n"));
+    EXPECT_THAT(text, HasSubstr("  outcome: \"deadlock\"\n"));
+    EXPECT_THAT(text, HasSubstr("\"and # more\"")) << "in a block it is text";
+}
+
+TEST(KcidbTest, SaysWhatItsStatusesMean) {
+    const auto json = nlohmann::json::parse(kcidb(mixed()));
+    EXPECT_EQ(json["version"]["major"], 5);
+    EXPECT_EQ(json["builds"].size(), 2U);
+    std::vector<std::string> statuses;
+    for (const auto& test : json["tests"]) {
+        statuses.push_back(test["status"]);
+    }
+    EXPECT_THAT(statuses, ElementsAre("PASS", "SKIP", "MISS", "ERROR", "ERROR", "DONE", "FAIL"));
+    const auto& test = json["tests"][0];
+    EXPECT_EQ(test["id"], "reflux:6.1.0/a-20261122T023023-1");
+    EXPECT_EQ(test["build_id"], json["builds"][0]["id"]);
+    EXPECT_EQ(test["start_time"], "2026-11-22T02:30:23+00:00");
+    EXPECT_EQ(test["path"], "reflux.a");
+    EXPECT_EQ(test["environment"]["comment"], "a virtual machine (kvm)");
+}
+
+TEST(KcidbTest, APathHasNoOtherCharactersThanItMay) {
+    const auto json = nlohmann::json::parse(kcidb(report_of({run_of("a.b+io_flusher", "slow", true)})));
+    EXPECT_EQ(json["tests"][0]["path"], "reflux.a_b_io_flusher");
+}
+
+TEST(MachineFormatsTest, OfNoRunsTheyAreEmptyAndWhole) {
+    const auto report = report_of({});
+    EXPECT_EQ(json(report), "[]\n");
+    EXPECT_EQ(tap(report), "TAP version 13\n1..0\n");
+    EXPECT_THAT(junit(report), HasSubstr("tests=\"0\""));
+    EXPECT_EQ(nlohmann::json::parse(kcidb(report))["tests"].size(), 0U);
+}
+
+}  // namespace
+}  // namespace reflux::report::machine
