@@ -34,6 +34,14 @@ bool is_owed_throughout(const Evidence& evidence) {
     return looks > 0;
 }
 
+// It has been killed, and has ended, while another thread of its process cannot: as the first one it stays, a
+// zombie.
+bool is_dead(int tid, const std::vector<Watched>& tasks) {
+    return std::ranges::any_of(tasks, [tid](const Watched& it) {
+        return it.last.tid == tid && (it.last.state == 'Z' || it.last.state == 'X');
+    });
+}
+
 // Of a daemon that tells nothing: a thread that has slept, idle, through the whole stall without being woken
 // once has no request in hand, and takes none of those that have waited all that time.
 std::string awake_taker(const std::vector<int>& others, const std::vector<Watched>& tasks) {
@@ -98,13 +106,14 @@ std::vector<int> other_takers(const Evidence& evidence, const std::vector<int>& 
                               const std::vector<Watched>& tasks) {
     std::vector<int> others;
     for (const int tid : evidence.daemon_io_tids) {
-        if (!contains(blocked, tid)) {
+        if (!contains(blocked, tid) && !is_dead(tid, tasks)) {
             others.push_back(tid);
         }
     }
     if (evidence.daemon_io_tids.empty()) {
         for (const Watched& task : tasks) {
-            if (is_daemon(evidence, task.last) && !contains(blocked, task.last.tid)) {
+            if (is_daemon(evidence, task.last) && !contains(blocked, task.last.tid) &&
+                !is_dead(task.last.tid, tasks)) {
                 others.push_back(task.last.tid);
             }
         }

@@ -30,7 +30,7 @@ std::string shape_of(const evidence::Request& request);
 // A request in that thread's hands, the first in the list; nullptr: none.
 const evidence::Request* request_of(const Owed& owed, int tid);
 
-// The daemon threads that take requests, or may, and are not blocked.
+// The daemon threads that take requests, or may, and are neither blocked nor dead.
 std::vector<int> other_takers(const evidence::Evidence& evidence, const std::vector<int>& blocked,
                               const std::vector<Watched>& tasks);
 // Why a thread that is not blocked could still answer; empty: none can. `foreign`: the daemon is one that
