@@ -104,7 +104,8 @@ std::vector<int> other_takers(const Evidence& evidence, const std::vector<int>& 
     }
     if (evidence.daemon_io_tids.empty()) {
         for (const Watched& task : tasks) {
-            if (is_daemon(evidence, task.last) && !contains(blocked, task.last.tid)) {
+            const bool ended = task.last.state == 'Z' || task.last.state == 'X';
+            if (is_daemon(evidence, task.last) && !ended && !contains(blocked, task.last.tid)) {
                 others.push_back(task.last.tid);
             }
         }
