@@ -47,7 +47,7 @@ Status Worker::run() {
         doing(Operation::none);
         progress_.state.store(static_cast<std::uint32_t>(how), std::memory_order_release);
     };
-    if (const auto made = make_names(end_ns); !made) {
+    if (auto made = make_names(end_ns); !made) {
         record(made.error());
         return made;
     }
