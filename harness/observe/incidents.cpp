@@ -108,7 +108,7 @@ bool Incidents::take_victim(std::string_view line, double at_s) {
     const auto pid = number_at<int>(between(line, "Killed process ", " ("));
     const auto name_end = line.rfind(") total-vm:");
     const auto name_begin = line.find(" (", line.find("Killed process "));
-    if (!pid || name_end == std::string_view::npos || name_begin >= name_end) {
+    if (!pid || *pid <= 0 || name_end == std::string_view::npos || name_begin >= name_end) {
         return false;
     }
     if (victims_.size() < most) {

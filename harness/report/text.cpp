@@ -191,16 +191,19 @@ std::string relief_word(const Verdict& verdict) {
                : verdict.relief->rung;
 }
 
-bool is_of_relief(const Verdict& verdict, const std::string& reason) {
-    return verdict.relief &&
-           std::ranges::find(verdict.relief->sentences, reason) != verdict.relief->sentences.end();
+// What relief showed, and a victim of the OOM killer that did not end by itself.
+bool is_kept(const Verdict& verdict, const std::string& reason) {
+    const bool of_relief = verdict.relief && std::ranges::find(verdict.relief->sentences, reason) !=
+                                                 verdict.relief->sentences.end();
+    const auto has = [&](std::string_view words) { return reason.find(words) != std::string::npos; };
+    return of_relief || (reason.starts_with("OOM victim ") && (has("NOT GONE") || has("under relief (")));
 }
 
 Lines reason_paragraph(const std::string& reason) {
     return wrapped(reason, {.indent = "  - ", .hang = "    "});
 }
 
-// The first reason decides, and what relief showed is not left out before the rest.
+// The first reason decides, and what is kept is not left out before the rest.
 Lines reason_lines(const Verdict& verdict, std::size_t room) {
     std::vector<Lines> reasons;
     std::size_t total = 0;
@@ -211,7 +214,7 @@ Lines reason_lines(const Verdict& verdict, std::size_t room) {
     std::size_t left_out = 0;
     for (const bool relief_too : {false, true}) {
         for (std::size_t i = reasons.size(); i-- > 1 && total + std::min<std::size_t>(left_out, 1) > room;) {
-            if (!reasons[i].empty() && (relief_too || !is_of_relief(verdict, verdict.reasons[i]))) {
+            if (!reasons[i].empty() && (relief_too || !is_kept(verdict, verdict.reasons[i]))) {
                 total -= reasons[i].size();
                 reasons[i].clear();
                 ++left_out;
@@ -232,7 +235,7 @@ Lines reason_lines(const Verdict& verdict, std::size_t room) {
 std::size_t least_reason_lines(const Verdict& verdict) {
     std::size_t lines = 1;
     for (std::size_t i = 0; i < verdict.reasons.size(); ++i) {
-        if (i == 0 || is_of_relief(verdict, verdict.reasons[i])) {
+        if (i == 0 || is_kept(verdict, verdict.reasons[i])) {
             lines += reason_paragraph(verdict.reasons[i]).size();
         }
     }

@@ -23,7 +23,7 @@ struct RunPlace {
 stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigations& mitigations,
                             const pressure::Memcg& memcg, const RunPlace& place);
 
-// On a filesystem of that size.
+// `capacity`: size of the upper device.
 workload::WorkloadPlan make_workload_plan(const scenario::Scenario& scenario, Bytes capacity);
 
 // What is known of a run before it is made.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -95,6 +96,36 @@ TEST_F(BreakTest, WhatAKilledHarnessHasSetIsPutBack) {
     }));
     EXPECT_EQ(run_reflux("clean").code, 0);
     EXPECT_EQ(left_behind(before), "");
+}
+
+// They come and go by the hundred, so the journal has only the cgroup in which they are made.
+TEST_F(BreakTest, TheIoCgroupsOfAKilledHarnessGoToo) {
+    const auto before = take_inventory();
+    // Of any cgroup version.
+    Running run(folder_, run_arguments("seed-d-io-cgroups-control --set needs="));
+    if (!run.await("pressure:")) {
+        static_cast<void>(run.wait());
+        ASSERT_THAT(run.output(), HasSubstr("unsupported")) << run.errors();
+        GTEST_SKIP() << "no io controller here: " << run.output();
+    }
+    const auto tree =
+        trimmed(run_shell("sed -n 's/^make [0-9]* cgroup_tree //p' /run/reflux/*/journal").output);
+    ASSERT_FALSE(tree.empty());
+    const auto made = [&] {
+        const auto names = list_directory(tree);
+        return names && std::ranges::any_of(*names, [](const std::string& name) {
+                   return name.find_first_not_of("0123456789") == std::string::npos;
+               });
+    };
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!made() && std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+    }
+    run.signal(SIGKILL);
+    EXPECT_EQ(run.wait(), 128 + SIGKILL);
+    EXPECT_EQ(run_reflux("clean").code, 0);
+    EXPECT_EQ(left_behind(before), "");
+    EXPECT_FALSE(list_directory(tree));
 }
 
 TEST_F(BreakTest, CleanLeavesALivingRunAlone) {
