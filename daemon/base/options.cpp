@@ -190,9 +190,9 @@ void describe_ublk(CLI::App& ublk, RawOptions& raw) {
         "delete",
         "Delete a ublk device whose daemon is gone or stuck. A daemon that does not let go of it within "
         "seconds is\nkilled; what is written to the device meanwhile fails");
-    auto* which = remove->add_option_group("device")->require_option(1);
-    which->add_option("ID", raw.ublk.remove, "Number of the device: N of /dev/ublkbN");
-    which->add_option("--image", raw.ublk.remove_of, "The devices that were made from this image, if any");
+    auto* id = remove->add_option("ID", raw.ublk.remove, "Number of the device: N of /dev/ublkbN");
+    remove->add_option("--image", raw.ublk.remove_of, "The devices that were made from this image, if any")
+        ->excludes(id);
 }
 
 void describe_serve(CLI::App& serve, RawOptions& raw) {
@@ -365,6 +365,10 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
         return ListOptions{};
     }
     if (ublk->parsed()) {
+        if (ublk->got_subcommand("delete") && !raw.ublk.remove && raw.ublk.remove_of.empty()) {
+            return fail(ErrorKind::invalid_input,
+                        "one of ID and --image is required; see refluxd ublk delete --help");
+        }
         return raw.ublk;
     }
     return to_serve(raw);

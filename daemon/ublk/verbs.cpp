@@ -136,12 +136,15 @@ Status delete_device(std::uint32_t id) {
 }
 
 Status delete_devices_of(const std::string& image) {
+    REFLUX_TRY(const auto control, ControlDevice::open());
+    REFLUX_TRY(const auto devices, all_devices(control));
+    if (devices.empty()) {
+        return {};
+    }
     // Not locked: its daemon may be stuck, and have it open still.
     REFLUX_TRY(const auto fd, open_file(image, O_RDONLY));
     ImageFindings findings;
     REFLUX_TRY(const auto contents, read_image(*make_image_file(fd.get()), findings));
-    REFLUX_TRY(const auto control, ControlDevice::open());
-    REFLUX_TRY(const auto devices, all_devices(control));
     for (const auto& info : devices) {
         if (info.daemon_word == image_identity(contents.superblock)) {
             REFLUX_CHECK(delete_device(info.id));

@@ -1,4 +1,4 @@
-// A process that takes anonymous memory, MiB after MiB, and keeps all of it in use.
+// A process that takes anonymous memory, MiB after MiB, and touches a page of each again and again.
 #pragma once
 
 #include "backend/base/child.h"

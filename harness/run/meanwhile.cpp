@@ -115,10 +115,12 @@ void Meanwhile::undo() {
         return;
     }
     const auto done = run_command(shell(wanted_.undo), undo_time, options_);
+    auto& failure = record_->undo_failure;
+    failure += failure.empty() ? "" : "; ";
     if (!done) {
-        record_->undo_failure = done.error().message;
+        failure += done.error().message;
     } else if (!done->exit || !done->exit->ok()) {
-        record_->undo_failure =
+        failure +=
             fmt::format("{}: {}{}", wanted_.undo, done->exit ? to_string(*done->exit) : "did not end in time",
                         done->output.empty() ? "" : ": " + trimmed(done->output));
     }

@@ -31,7 +31,8 @@ class Pressers {
     Result<std::string> tick(Bytes written);
     // The figures so far.
     void keep(evidence::Evidence& evidence) const;
-    // Ends them by SIGKILL; waits a second at most. One that hangs on the device is left to the teardown.
+    // Ends them by SIGKILL; waits a second at most for each. One that hangs on the device is left to the
+    // teardown.
     void stop();
 
   private:

@@ -51,7 +51,11 @@ scenario::Scenario variant_of(scenario::Scenario scenario, const std::string& mi
     scenario.mitigations = split(mitigations, '+');
     scenario.expect = {};
     scenario.expect_v2 = {};
+    scenario.expect_with_function.clear();
     scenario.expect_with = {};
+    // What was tried was tried without them.
+    scenario.status = scenario::Scenario{}.status;
+    scenario.tried.clear();
     return scenario;
 }
 

@@ -63,7 +63,7 @@ Status Watcher::start() {
         served_base_ = served->completed;
     }
     oom_kills_before_ = if_known(observe::machine_oom_kills("/proc"));
-    evidence_.lockdep = ::access("/proc/lockdep_stats", F_OK) == 0;
+    evidence_.lockdep = ::access("/proc/sys/kernel/prove_locking", F_OK) == 0;
     REFLUX_TRY(dmesg_, open_file(plan_.folder + "/dmesg.txt", O_WRONLY | O_CREAT | O_APPEND, 0644));
     start_trace();
     tick();

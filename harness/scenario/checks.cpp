@@ -276,7 +276,24 @@ class Checker {
         return {};
     }
 
+    [[nodiscard]] Status check_names() const {
+        constexpr std::uint32_t in_a_directory = 1000;  // workload/name_tree.h
+        const std::uint32_t names = scenario_.workload.names;
+        return names <= in_a_directory || names % in_a_directory == 0
+                   ? Status{}
+                   : blame({"workload.names"},
+                           fmt::format("workload.names = {}: above {} they come in directories of as many",
+                                       names, in_a_directory));
+    }
+
     [[nodiscard]] Status check_pressure() const {
+        const auto& needs = scenario_.needs;
+        if (scenario_.pressure.hog_place == "machine" && std::ranges::find(needs, "guest") == needs.end()) {
+            return blame(
+                {"pressure.hog_place", "needs"},
+                "pressure.hog_place = machine takes the memory of a whole machine, which must be a virtual "
+                "one: needs = [\"guest\"]");
+        }
         return check_after("pressure.after", scenario_.pressure.after);
     }
 
@@ -375,6 +392,7 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     REFLUX_CHECK(checker.check_measured_trace());
     REFLUX_CHECK(checker.check_fault());
     REFLUX_CHECK(checker.check_expectations());
+    REFLUX_CHECK(checker.check_names());
     REFLUX_CHECK(checker.check_pressure());
     REFLUX_CHECK(checker.check_meanwhile());
     return checker.check_times();

@@ -80,6 +80,11 @@ void add_meanwhile(const Evidence& evidence, Verdict& verdict) {
     if (it.hanging_s) {
         text += fmt::format("; one more had not ended after {}", time_words(*it.hanging_s));
     }
+    const bool none_worked = !it.hanging_s && it.rounds == it.failed;
+    if (none_worked && (verdict.outcome == Outcome::completes || verdict.outcome == Outcome::slow)) {
+        verdict.outcome = Outcome::inconclusive;
+        text += "; so this run says nothing of what it does";
+    }
     verdict.reasons.push_back(std::move(text));
     if (!it.undo_failure.empty()) {
         verdict.reasons.push_back("what was done meanwhile could not be undone: " + it.undo_failure);

@@ -12,6 +12,7 @@ bool guest_was_lost(const evidence::Evidence& evidence);
 void add_guest(const evidence::Evidence& evidence, Verdict& verdict);
 // A run that went on to its end without its fault is inconclusive: it says nothing of what the fault does.
 void add_faults(const evidence::Evidence& evidence, Verdict& verdict);
+// The same of a command of which no round worked.
 void add_meanwhile(const evidence::Evidence& evidence, Verdict& verdict);
 // Of a scenario whose source's hang could not be provoked so far. When it is known whether the expectation is
 // met.

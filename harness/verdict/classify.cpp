@@ -80,6 +80,15 @@ std::uint64_t daemon_completions(const Evidence& evidence, const Tail& tail) {
     return first ? last - *first : 0;
 }
 
+// Between two looks at the counters; of a machine that is too busy for its observer.
+double longest_gap(const std::vector<ProgressPoint>& progress) {
+    double longest = 0;
+    for (std::size_t i = 1; i < progress.size(); ++i) {
+        longest = std::max(longest, progress[i].at_s - progress[i - 1].at_s);
+    }
+    return longest;
+}
+
 void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
     const evidence::WorkloadResult& workload = evidence.workload;
     const std::string ended = text_or(workload.ended, "end not recorded");
@@ -104,6 +113,14 @@ void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
     if ((device == 0 && daemon == 0) || ended.starts_with("signal")) {
         verdict.reasons.push_back(
             fmt::format("the workload did not finish ({}); {}, and no stall was recorded", ended, done));
+        return;
+    }
+    if (const auto gap = longest_gap(evidence.progress); gap >= evidence.limits.stall_window_s) {
+        verdict.reasons.push_back(
+            fmt::format("the workload did not finish in its time ({}), and the harness itself did not get to "
+                        "look for {:.1f} s, "
+                        "in which a stall of {:.0f} s would not have been seen",
+                        ended, gap, evidence.limits.stall_window_s));
         return;
     }
     verdict.outcome = Outcome::slow;

@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <iterator>
 #include <thread>
 
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -45,13 +47,27 @@ void add_cgroups(Inventory& found) {
     }
 }
 
+// In the environment of this program, and so of what it starts: others may run reflux on this machine, too.
+const std::string& mark() {
+    static const std::string name = "REFLUX_TEST_PROGRAM";
+    static const std::string text = fmt::format("{}={}", name, ::getpid());
+    static const int set = ::setenv(name.c_str(), std::to_string(::getpid()).c_str(), 1);
+    static_cast<void>(set);
+    return text;
+}
+
+bool is_ours(const std::string& pid) {
+    const auto environment = read_file(fmt::format("/proc/{}/environ", pid));
+    return environment && environment->find(mark()) != std::string::npos;
+}
+
 void add_processes(Inventory& found) {
     for (const auto& pid : names_in("/proc")) {
         const auto stat = read_task_stat(fmt::format("/proc/{}/stat", pid));
         // One that has ended is no more than an entry that its parent, for orphans the first process, takes
         // away.
         if (stat && stat->state != 'Z' &&
-            (stat->name.starts_with("reflux") || stat->name.starts_with("qemu-system"))) {
+            (stat->name.starts_with("reflux") || stat->name.starts_with("qemu-system")) && is_ours(pid)) {
             found.insert(fmt::format("process {} {} {}", pid, stat->name, stat->state));
         }
     }
@@ -88,6 +104,7 @@ void add_pseudo(Inventory& found, const std::string& type, const std::string& be
 }  // namespace
 
 Inventory take_inventory() {
+    static_cast<void>(mark());
     Inventory found;
     add_mounts(found);
     add_loops(found);

@@ -114,6 +114,13 @@ TEST(ScenariosTest, AVariantIsACureOfWhatItIsAVariantOf) {
     EXPECT_EQ(to_toml(again->front()), to_toml(variant));
 }
 
+TEST(ScenariosTest, WhatWasTriedWasTriedWithoutMitigations) {
+    const auto loaded = load_scenarios({"seed-d-io-cgroups+mlock"}, {}, false);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_FALSE(is_not_reproduced(loaded->front()));
+    EXPECT_TRUE(loaded->front().tried.empty());
+}
+
 TEST(ScenariosTest, MitigationsPlaceTheDaemon) {
     const auto loaded =
         load_scenarios({"fuse-ext4-shared-memcg+own_cgroup", "fuse-ext4-shared-memcg+memory_min"}, {}, false);

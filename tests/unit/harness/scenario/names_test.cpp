@@ -55,8 +55,18 @@ TEST_F(LoadTest, WhatWasTriedGoesWithNotReproduced) {
               "s.toml:2: status: expected one of ordinary | not reproduced, found the text 'broken'");
 }
 
+TEST_F(LoadTest, WhatWouldPressOnAHostOrBeRoundedIsRefused) {
+    const auto error = [&](const std::string& text) {
+        return load_file(write("s.toml", question + text)).error().message;
+    };
+    EXPECT_NE(error("[pressure]\nhog = \"64MiB\"\nhog_place = \"machine\"\n").find("needs = [\"guest\"]"),
+              std::string::npos);
+    EXPECT_NE(error("[workload]\nnames = 1500\n").find("workload.names = 1500"), std::string::npos);
+}
+
 TEST_F(LoadTest, MorePressure) {
-    const auto loaded = load_file(write("s.toml", question + R"([workload]
+    const auto loaded = load_file(write("s.toml", question + R"(needs = ["guest"]
+[workload]
 names = 3000
 [stack]
 upper = "xfs"

@@ -314,6 +314,17 @@ TEST(Meanwhile, IsToldAndDecidesNothing) {
     }
 }
 
+TEST(Meanwhile, ThatNeverWorkedLeavesTheRunUndecided) {
+    Evidence evidence = testing::fixture("completes");
+    evidence.meanwhile =
+        evidence::Meanwhile{.command = "sync", .rounds = 3, .failed = 3, .first_failure = "exit 2"};
+    EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
+    evidence.meanwhile = evidence::Meanwhile{.command = "sync"};
+    EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive) << "nor that never began";
+    evidence.meanwhile = evidence::Meanwhile{.command = "sync", .rounds = 3, .failed = 2};
+    EXPECT_EQ(judge(evidence).outcome, Outcome::completes);
+}
+
 TEST(Stopped, OneThreadOfManyIsNotAStoppedDaemon) {
     Evidence evidence = testing::fixture("deadlock-v1-writeback");
     for (auto& snapshot : evidence.stall->snapshots) {
@@ -337,6 +348,18 @@ TEST(Slow, JudgesByDeviceAndDaemonAndNotByTheWriter) {
     // A daemon that did not answer tells nothing.
     evidence.progress.back().daemon_completed = std::nullopt;
     EXPECT_EQ(judge(evidence).outcome, Outcome::inconclusive);
+}
+
+// In a guest on a busy host the harness may not run for as long as a stall would take.
+TEST(Slow, WhoDidNotLookForAStallWindowDoesNotKnow) {
+    Evidence evidence = testing::fixture("slow-unfinished");
+    ASSERT_EQ(judge(evidence).outcome, Outcome::slow);
+    ASSERT_GE(evidence.progress.size(), 2U);
+    evidence.progress.back().at_s =
+        evidence.progress[evidence.progress.size() - 2].at_s + evidence.limits.stall_window_s;
+    const verdict::Verdict verdict = judge(evidence);
+    EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+    EXPECT_THAT(verdict.reasons.at(0), HasSubstr("did not get to look"));
 }
 
 TEST(Reasons, NameLeftoversAndTheKernelLog) {
