@@ -1,9 +1,10 @@
 #include "backend/base/kernel_file.h"
 
+#include "backend/base/own_file.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 #include <memory>
 
 #include <dirent.h>
@@ -64,15 +65,7 @@ Status write_file(const std::string& path, std::string_view text) {
 }
 
 Status replace_file(const std::string& path, std::string_view text) {
-    const std::string temporary = path + ".new";
-    {
-        REFLUX_TRY(auto fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644));
-        REFLUX_CHECK(write_all(fd.get(), text, temporary));
-    }
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-        return fail_errno(fmt::format("rename {} to {}", temporary, path));
-    }
-    return {};
+    return put_file(path, text, Durable::no);
 }
 
 Result<UniqueFd> make_memory_file(const char* name) {

@@ -60,8 +60,7 @@ Result<std::vector<Cell>> make_cells(const std::vector<scenario::Scenario>& scen
 // The kernel of a cell, prepared. Runs of two kernels must not be counted together: "6.1" is the one that it
 // was when the matrix began, and the one that the first shard found.
 Result<VmHost> prepare_kernel(const Cell& cell, Console& console) {
-    const auto begun = read_file(kernel_file(cell));
-    REFLUX_TRY(auto host, VmHost::prepare(begun ? trimmed(*begun) : cell.kernel, console));
+    REFLUX_TRY(auto host, VmHost::prepare(begun_kernel(cell), console));
     REFLUX_TRY(const auto kept, keep_first(kernel_file(cell), host.exact_kernel() + "\n"));
     return trimmed(kept) == host.exact_kernel() ? Result<VmHost>(std::move(host))
                                                 : VmHost::prepare(trimmed(kept), console);

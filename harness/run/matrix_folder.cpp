@@ -1,12 +1,14 @@
 #include "harness/run/matrix_folder.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/own_file.h"
 #include "harness/run/shard.h"
 
 #include <filesystem>
 #include <map>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,10 +17,33 @@
 namespace reflux::run {
 namespace {
 
+// As a loss of power leaves a file that was not on the disk yet: as good as none.
+bool is_blank(const std::string& text) {
+    return trimmed(text).empty();
+}
+
+// Several may come to it at once, and what the first of them has made in its place must stay: under a lock
+// of the very file, as long as it has its name.
+Status remove_blank(const std::string& path) {
+    const auto file = open_file(path, O_RDWR);
+    if (!file) {
+        return file.error().errnum == ENOENT ? Status{} : fail(file.error());
+    }
+    if (::flock(file->get(), LOCK_EX) != 0) {
+        return fail_errno("lock " + path);
+    }
+    REFLUX_TRY(const auto text, read_all(file->get(), path));
+    struct stat opened {};
+    struct stat named {};
+    const bool same = ::fstat(file->get(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+                      opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    return !same || !is_blank(text) || ::unlink(path.c_str()) == 0 ? Status{} : fail_errno("unlink " + path);
+}
+
 // What the folder holds must be of the same scenarios, or its runs could not be counted together.
 Status check_definition(const Cell& cell) {
     const auto then = read_file(definition_file(cell));
-    const auto differ = then ? first_difference(*then, cell.definition) : "";
+    const auto differ = then && !is_blank(*then) ? first_difference(*then, cell.definition) : "";
     if (differ.empty()) {
         return {};
     }
@@ -63,11 +88,16 @@ std::string definition_file(const Cell& cell) {
 
 Status keep_definition(const Cell& cell) {
     REFLUX_CHECK(make_folder(cell.folder));
-    return replace_file(definition_file(cell), cell.definition);
+    return put_file(definition_file(cell), cell.definition, Durable::yes);
 }
 
 std::string kernel_file(const Cell& cell) {
     return std::filesystem::path(cell.folder).parent_path().string() + "/kernel";
+}
+
+std::string begun_kernel(const Cell& cell) {
+    const auto begun = trimmed(read_file(kernel_file(cell)).value_or(""));
+    return begun.empty() ? cell.kernel : begun;
 }
 
 Status make_folder(const std::string& path) {
@@ -78,24 +108,12 @@ Status make_folder(const std::string& path) {
 }
 
 Result<std::string> keep_first(const std::string& file, const std::string& text) {
-    if (auto there = read_file(file)) {
+    if (auto there = read_file(file); there && !is_blank(*there)) {
         return there;
     }
     REFLUX_CHECK(make_folder(std::filesystem::path(file).parent_path().string()));
-    // Under a name of its own, whole, before it gets the name that others look for: of two link() calls one
-    // finds the name taken.
-    std::string own = file + ".XXXXXX";
-    const UniqueFd made(::mkostemp(own.data(), O_CLOEXEC));
-    if (!made) {
-        return fail_errno("mkstemp " + own);
-    }
-    auto written = write_all(made.get(), text, own);
-    ::fchmod(made.get(), 0644);
-    if (written && ::link(own.c_str(), file.c_str()) != 0 && errno != EEXIST) {
-        written = fail_errno(fmt::format("link {} {}", own, file));
-    }
-    ::unlink(own.c_str());
-    REFLUX_CHECK(written);
+    REFLUX_CHECK(remove_blank(file));
+    REFLUX_CHECK(make_file(file, text));
     return read_file(file);
 }
 

@@ -25,10 +25,13 @@ std::string definition_file(const Cell& cell);
 Status keep_definition(const Cell& cell);
 // What the cell's kernel is exactly; the same for all cells of a kernel.
 std::string kernel_file(const Cell& cell);
+// What stands there; the cell's kernel, where nothing does.
+std::string begun_kernel(const Cell& cell);
 
 Status make_folder(const std::string& path);
 
-// Writes `text` where there is no such file yet; gives what stands there then, which another process, also
+// Writes `text`, which is not blank, where there is no such file yet, or a blank one, as a loss of power may
+// leave it; gives what stands there then, which another process, also
 // one of another machine, may have written at the same moment.
 Result<std::string> keep_first(const std::string& file, const std::string& text);
 

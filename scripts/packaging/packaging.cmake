@@ -5,7 +5,8 @@ install(FILES ${packaging}/reflux.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash
 install(FILES ${packaging}/reflux.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME refluxd)
 install(FILES ${packaging}/_reflux DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/matrix.slurm DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}
+# As they lie in the source, for README's links to them.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs
         FILES_MATCHING PATTERN "*.md" PATTERN "*.json")
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # As Debian's policy names and packs them.

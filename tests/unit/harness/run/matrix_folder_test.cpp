@@ -40,12 +40,29 @@ TEST_F(MatrixFilesTest, WhatComesFirstStands) {
     EXPECT_THAT(*list_directory(out() + "/6.1"), ElementsAre("kernel")) << "something was left";
 }
 
-// Shards that are started at the same moment.
+// As they were after a loss of power.
+TEST_F(MatrixFilesTest, EmptyFilesAreNone) {
+    std::vector<Cell> cells{cell("6.1", "a")};
+    folder_.write("out/6.1/kernel", "");
+    EXPECT_EQ(begun_kernel(cells[0]), "6.1");
+    EXPECT_EQ(keep_first(kernel_file(cells[0]), "6.1.0-9\n").value(), "6.1.0-9\n");
+    EXPECT_EQ(begun_kernel(cells[0]), "6.1.0-9");
+    folder_.write("out/matrix.json", "");
+    folder_.write("out/6.1/a/a.toml", "");
+    const auto taken = take_up({}, out(), cells);
+    EXPECT_TRUE(taken) << taken.error().message;
+    EXPECT_NE(read_file(out() + "/matrix.json").value(), "");
+}
+
+// Shards that are started at the same moment, where there was nothing or an empty file.
 TEST_F(MatrixFilesTest, AllWhoComeAtOnceSeeTheSame) {
     constexpr int rounds = 50;
     constexpr std::size_t at_once = 4;
     for (int round = 0; round < rounds; ++round) {
         const std::string file = fmt::format("{}/{}", out(), round);
+        if (round % 2 == 0) {
+            folder_.write(fmt::format("out/{}", round), "");
+        }
         std::vector<std::string> seen(at_once);
         std::vector<std::thread> threads;
         for (std::size_t i = 0; i < at_once; ++i) {
