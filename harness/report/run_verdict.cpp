@@ -1,6 +1,7 @@
 #include "harness/report/run_verdict.h"
 
 #include "harness/report/json.h"
+#include "harness/verdict/words.h"
 
 #include <nlohmann/json.hpp>
 
@@ -89,6 +90,17 @@ RunVerdict read_all_of(const Json& json) {
 }
 
 }  // namespace
+
+std::string RunVerdict::expected_words() const {
+    if (!is_judged()) {
+        return "";
+    }
+    auto words = expected.outcome.empty() ? "any outcome" : verdict::join(expected.outcome, " or ");
+    if (!expected.recursion.empty()) {
+        words += ", recursion " + verdict::join(expected.recursion, " or ");
+    }
+    return words;
+}
 
 std::optional<RunVerdict> parse_verdict(std::string_view text) {
     const auto json = Json::parse(text, nullptr, false);

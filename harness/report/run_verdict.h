@@ -38,6 +38,9 @@ struct RunVerdict {
     std::vector<std::string> leftovers;
     std::optional<verdict::CostFigures> cost;  // nullopt: not measured
 
+    // "deadlock or livelock, recursion upper"; "" where nothing was expected, and nothing can differ.
+    [[nodiscard]] std::string expected_words() const;
+    [[nodiscard]] bool is_judged() const { return !expected.outcome.empty() || !expected.recursion.empty(); }
     // Its expectation names the outcome, and is met.
     [[nodiscard]] bool foreseen() const { return met && !expected.outcome.empty(); }
     // Nothing is known of the stack by it.

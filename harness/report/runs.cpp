@@ -187,13 +187,17 @@ std::string began_of(std::string_view folder_name) {
     // NAME-YYYYMMDDTHHMMSS-N
     const auto dash = folder_name.rfind('-');
     constexpr std::string_view shape = "-00000000T000000";
-    if (dash == std::string_view::npos || dash < shape.size()) {
+    if (dash == std::string_view::npos || dash <= shape.size()) {
         return "";
     }
     const auto stamp = folder_name.substr(dash - shape.size(), shape.size());
-    const bool fits = std::ranges::equal(stamp, shape, [](char found, char wanted) {
-        return wanted == '0' ? std::isdigit(static_cast<unsigned char>(found)) != 0 : found == wanted;
-    });
+    const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+    const auto number = folder_name.substr(dash + 1);
+    const bool fits = std::ranges::equal(stamp, shape,
+                                         [&](char found, char wanted) {
+                                             return wanted == '0' ? is_digit(found) : found == wanted;
+                                         }) &&
+                      !number.empty() && std::ranges::all_of(number, is_digit);
     if (!fits) {
         return "";
     }

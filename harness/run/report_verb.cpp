@@ -36,11 +36,16 @@ Result<report::ScenarioFacts> facts_of(const std::string& toml) {
     REFLUX_TRY(auto loaded, scenario::load_text(toml, "line", {}, no_other_file));
     report::ScenarioFacts facts{
         .question = loaded.question, .because = loaded.because, .claim = claim_of(loaded)};
-    for (auto* text : {&loaded.question, &loaded.because, &loaded.source}) {
+    const scenario::Scenario ordinary;
+    for (auto* text :
+         {&loaded.question, &loaded.because, &loaded.source, &loaded.family, &loaded.expect_with_function}) {
         text->clear();
     }
-    loaded.expect = {};
-    loaded.expect_v2 = {};
+    loaded.status = ordinary.status;
+    loaded.tried.clear();
+    for (auto* expect : {&loaded.expect, &loaded.expect_v2, &loaded.expect_with}) {
+        *expect = {};
+    }
     loaded.vm.cgroup = scenario::Vm{}.cgroup;  // a place of its own
     loaded.vm.attempts = scenario::Vm{}.attempts;
     facts.definition = scenario::to_toml(loaded);

@@ -186,13 +186,10 @@ std::string repetition(const Run& run) {
 }
 
 std::string expectation(const RunVerdict& verdict) {
-    if (verdict.expected.outcome.empty() && verdict.expected.recursion.empty()) {
+    if (!verdict.is_judged()) {
         return R"(<span class="x">nothing expected</span>)";
     }
-    auto words = verdict::join(verdict.expected.outcome, " or ");
-    if (!verdict.expected.recursion.empty()) {
-        words += ", recursion " + verdict::join(verdict.expected.recursion, " or ");
-    }
+    const auto words = verdict.expected_words();
     return verdict.met
                ? fmt::format(R"(<span class="x yes">as expected</span> ({}))", escaped(words, 300))
                : fmt::format(R"(<span class="x no">not as expected</span> ({}))", escaped(words, 300));

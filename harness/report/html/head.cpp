@@ -67,15 +67,6 @@ std::string outcomes(const Report& report) {
         bar, list);
 }
 
-// "deadlock or livelock, recursion upper"
-std::string expected_words(const evidence::Expectation& expected) {
-    auto words = expected.outcome.empty() ? "any outcome" : verdict::join(expected.outcome, " or ");
-    if (!expected.recursion.empty()) {
-        words += ", recursion " + verdict::join(expected.recursion, " or ");
-    }
-    return words;
-}
-
 std::string list_of(const std::vector<std::string>& lines, std::string_view style) {
     std::string text = fmt::format("<ul class=\"{}\">\n", style);
     for (std::size_t i = 0; i < std::min(lines.size(), most_lines); ++i) {
@@ -110,8 +101,24 @@ std::string differing_line(const Page& page, std::size_t cell) {
         R"({}<a href="#{}">{}</a> <span class="on">on {}</span><br/>expected {}; <strong>found )"
         "{}</strong>",
         shape(gravest_of(tally)), page.anchor_of(cell), escaped(tally.scenario, 200),
-        escaped(words_of(tally.place), 100), escaped(expected_words(one->verdict.expected), 300),
+        escaped(words_of(tally.place), 100), escaped(one->verdict.expected_words(), 300),
         escaped(verdict::join(parts, "; "), 400));
+}
+
+// Of runs with an expectation. Where none was made, that nothing differs says nothing.
+std::string nothing_differs(std::size_t judged, std::size_t not_made) {
+    std::string text = judged > 0      ? verdict::counted(judged, "run") + " had an expectation, and met it."
+                       : not_made == 0 ? "No run had an expectation."
+                                       : "";
+    if (not_made > 0) {
+        text += fmt::format(" {} with an expectation {} not made.", verdict::counted(not_made, "run"),
+                            not_made == 1 ? "was" : "were");
+    }
+    return fmt::format(
+        "<section class=\"note{}\" aria-labelledby=\"differs-h\"><h2 id=\"differs-h\">{}</h2><p>{}</p>"
+        "</section>\n",
+        judged > 0 ? " good" : "", judged > 0 ? "Nothing differs from expectation" : "Nothing was judged",
+        text);
 }
 
 std::string differing(const Page& page) {
@@ -126,18 +133,15 @@ std::string differing(const Page& page) {
     }
     std::size_t all = 0;
     std::size_t judged = 0;
+    std::size_t not_made = 0;
     for (const auto& run : page.report.found.runs) {
         all += run.verdict.misses() ? 1 : 0;
-        judged += run.verdict.foreseen() || run.verdict.misses() ? 1 : 0;
+        if (run.verdict.is_judged()) {
+            ++(run.verdict.was_not_made() && !run.verdict.met ? not_made : judged);
+        }
     }
     if (all == 0) {
-        return fmt::format(
-            "<section class=\"note good\" aria-labelledby=\"differs-h\"><h2 id=\"differs-h\">Nothing differs "
-            "from "
-            "expectation</h2><p>{}</p></section>\n",
-            judged == 0 ? "No run had an expectation."
-                        : fmt::format("{} had an expectation of its outcome, and met it.",
-                                      verdict::counted(judged, "run")));
+        return nothing_differs(judged, not_made);
     }
     return fmt::format(
         "<section class=\"note bad\" aria-labelledby=\"differs-h\"><h2 id=\"differs-h\">{} differ{} from "

@@ -1,27 +1,50 @@
 #include "harness/report/machine/cases.h"
 
+#include "harness/verdict/words.h"
+
 #include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace reflux::report::machine {
 namespace {
 
-// "deadlock or livelock, recursion upper"; "" where nothing was expected.
-std::string expected_words(const evidence::Expectation& expected) {
-    const std::string recursion =
-        expected.recursion.empty() ? "" : fmt::format("recursion {}", fmt::join(expected.recursion, " or "));
-    const std::string outcome = fmt::format("{}", fmt::join(expected.outcome, " or "));
-    return outcome + (outcome.empty() || recursion.empty() ? "" : ", ") + recursion;
+// Of a run of which nothing was expected.
+bool fails_to_cure(const verdict::BatchRun& run, const std::vector<verdict::Tally>& tallies) {
+    const auto is_its_baseline = [&run](const verdict::Tally& other) {
+        const bool same_cgroup = run.place.cgroup.empty() || run.place.cgroup == other.place.cgroup;
+        return other.scenario == run.claim.baseline && other.place.kernel == run.place.kernel && same_cgroup;
+    };
+    return run.claim.cure && verdict::is_troubled(run) &&
+           std::ranges::any_of(tallies, [&](const verdict::Tally& other) {
+               return is_its_baseline(other) && !other.claim.cure && other.troubled > 0;
+           });
 }
 
-std::string summary_of(const RunVerdict& verdict) {
-    std::string text = fmt::format("{}, recursion {}", verdict.outcome, verdict.recursion);
-    const std::string expected = expected_words(verdict.expected);
-    if (verdict.misses() && !expected.empty()) {
-        text += fmt::format(", where {} was expected", expected);
+Status status_in_batch(const RunVerdict& verdict, const verdict::BatchRun& run,
+                       const std::vector<verdict::Tally>& tallies) {
+    const Status status = status_of(verdict);
+    return status == Status::unjudged && fails_to_cure(run, tallies) ? Status::failed : status;
+}
+
+// What the words of a verdict alone do not tell of the status.
+std::string preface(const RunVerdict& verdict, Status status, const std::string& baseline) {
+    if (status == Status::unjudged) {
+        return "nothing expected: ";
+    }
+    if (!verdict.leftovers.empty()) {
+        return fmt::format("left behind {}; ", verdict::counted(verdict.leftovers.size(), "object"));
+    }
+    return status == Status::failed && !verdict.is_judged() ? fmt::format("it does not cure {}: ", baseline)
+                                                            : "";
+}
+
+std::string summary_of(const RunVerdict& verdict, Status status, const std::string& baseline) {
+    std::string text = preface(verdict, status, baseline) +
+                       fmt::format("{}, recursion {}", verdict.outcome, verdict.recursion);
+    if (verdict.misses() && verdict.is_judged()) {
+        text += fmt::format(", where {} was expected", verdict.expected_words());
     }
     if (!verdict.reasons.empty()) {
         text += ": " + verdict.reasons.front();
@@ -35,10 +58,13 @@ Status status_of(const RunVerdict& verdict) {
     if (verdict.outcome == "harness_error" || !verdict.leftovers.empty()) {
         return Status::broken;
     }
-    if (verdict.met) {
-        return Status::passed;
+    if (verdict.outcome == "unsupported" && !verdict.foreseen()) {
+        return Status::skipped;
     }
-    return verdict.outcome == "unsupported" ? Status::skipped : Status::failed;
+    if (!verdict.is_judged()) {
+        return Status::unjudged;
+    }
+    return verdict.met ? Status::passed : Status::failed;
 }
 
 std::vector<Case> cases_of(const Report& report) {
@@ -49,11 +75,12 @@ std::vector<Case> cases_of(const Report& report) {
         const Run& run = report.found.runs[i];
         const auto& counted = report.counted.batch[i];
         const unsigned number = ++runs[{counted.place.kernel, counted.scenario}];
+        const auto status = status_in_batch(run.verdict, counted, report.counted.tallies);
         cases.push_back({.run = &run,
                          .kernel = counted.place.kernel,
                          .name = counted.scenario + (number > 1 ? fmt::format(" run {}", number) : ""),
-                         .status = status_of(run.verdict),
-                         .summary = summary_of(run.verdict)});
+                         .status = status,
+                         .summary = summary_of(run.verdict, status, counted.claim.baseline)});
         if (std::ranges::find(kernels, counted.place.kernel) == kernels.end()) {
             kernels.push_back(counted.place.kernel);
         }
@@ -61,6 +88,10 @@ std::vector<Case> cases_of(const Report& report) {
     std::ranges::stable_sort(
         cases, {}, [&](const Case& one) { return std::ranges::find(kernels, one.kernel) - kernels.begin(); });
     return cases;
+}
+
+bool is_skipped(const Case& one) {
+    return one.status == Status::skipped || one.status == Status::unjudged;
 }
 
 std::vector<std::string> details_of(const RunVerdict& verdict) {

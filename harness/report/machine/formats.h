@@ -2,7 +2,7 @@
 // stands in docs/formats.md. Pure but for json(), which reads the runs' verdict.json again.
 //
 // In all of them a run is a test of an expectation: met, passed. A deadlock that was foreseen passes; that a
-// machine cannot run a scenario is no failure of it.
+// machine cannot run a scenario is no failure of it, and of what nothing was expected that is skipped.
 #pragma once
 
 #include "harness/report/counted.h"

@@ -45,18 +45,17 @@ std::string escaped(std::string_view text) {
 // What stands in a case that did not pass.
 std::string outcome_of(const Case& one) {
     const auto& verdict = one.run->verdict;
-    const char* element = one.status == Status::skipped  ? "skipped"
-                          : one.status == Status::broken ? "error"
-                                                         : "failure";
+    const bool left_behind = verdict.outcome != "harness_error" && !verdict.leftovers.empty();
     if (one.status == Status::passed) {
         return "";
     }
     // Skipped cases have no text in any of the dialects.
-    if (one.status == Status::skipped) {
-        return fmt::format("      <{} message=\"{}\"/>\n", element, escaped(one.summary));
+    if (is_skipped(one)) {
+        return fmt::format("      <skipped message=\"{}\"/>\n", escaped(one.summary));
     }
-    return fmt::format("      <{0} type=\"{1}\" message=\"{2}\">{3}</{0}>\n", element,
-                       escaped(verdict.outcome), escaped(one.summary),
+    return fmt::format("      <{0} type=\"{1}\" message=\"{2}\">{3}</{0}>\n",
+                       one.status == Status::broken ? "error" : "failure",
+                       left_behind ? "left_behind" : escaped(verdict.outcome), escaped(one.summary),
                        escaped(fmt::format("{}", fmt::join(details_of(verdict), "\n"))));
 }
 
@@ -77,8 +76,8 @@ std::string counts_of(std::span<const Case> cases) {
         seconds += one.run->verdict.duration_s;
     }
     return fmt::format("tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\"",
-                       cases.size(), with(Status::failed), with(Status::broken), with(Status::skipped),
-                       seconds);
+                       cases.size(), with(Status::failed), with(Status::broken),
+                       std::ranges::count_if(cases, is_skipped), seconds);
 }
 
 // "2026-11-22T02:30:23" of the first run; "" where it is not known.

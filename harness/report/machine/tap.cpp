@@ -46,7 +46,7 @@ std::string tap(const Report& report) {
     std::string text = fmt::format("TAP version 13\n1..{}\n", cases.size());
     std::size_t number = 0;
     for (const auto& one : cases) {
-        const bool skipped = one.status == Status::skipped;
+        const bool skipped = is_skipped(one);
         text += fmt::format("{} {} - {} {}{}\n", one.status == Status::passed || skipped ? "ok" : "not ok",
                             ++number, described(one.kernel), described(one.name),
                             skipped ? " # SKIP " + described(one.summary) : "");

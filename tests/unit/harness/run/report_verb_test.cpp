@@ -68,6 +68,45 @@ TEST_F(ReportVerb, WritesAPageOfWhatItFinds) {
     EXPECT_EQ(list_directory(folder_.path()).value(), (std::vector<std::string>{"report.html", "runs"}));
 }
 
+TEST_F(ReportVerb, WhatIsSaidOfAScenarioOrExpectedOfItIsNoOtherDefinition) {
+    using scenario::Scenario;
+    const auto shipped = scenario::load("fuse-ext4-shared-memcg").value();
+    const std::vector<std::pair<const char*, void (*)(Scenario&)>> said = {
+        {"question", [](Scenario& one) { one.question = "Is it?"; }},
+        {"because", [](Scenario& one) { one.because = "It is."; }},
+        {"source", [](Scenario& one) { one.source = "somebody"; }},
+        {"family", [](Scenario& one) { one.family = one.family == "S2" ? "S3" : "S2"; }},
+        {"status",
+         [](Scenario& one) {
+             one.status = scenario::not_reproduced;
+             one.tried = {"once"};
+         }},
+        {"expect", [](Scenario& one) { one.expect.outcome = {"io_error"}; }},
+        {"expect_v2", [](Scenario& one) { one.expect_v2.outcome = {"io_error"}; }},
+        {"expect_with",
+         [](Scenario& one) {
+             one.expect_with_function = "schedule";
+             one.expect_with.outcome = {"io_error"};
+         }},
+    };
+    const auto told_apart = [&](void (*change)(Scenario&)) {
+        Scenario other = shipped;
+        change(other);
+        EXPECT_NE(scenario::to_toml(other), scenario::to_toml(shipped));
+        write_run("fuse-ext4-shared-memcg", "deadlock", 1);
+        write_run("fuse-ext4-shared-memcg", "deadlock", 2);
+        folder_.write("runs/fuse-ext4-shared-memcg-20260101T000000-2/fuse-ext4-shared-memcg.toml",
+                      scenario::to_toml(other));
+        const auto told = report({.folders = {folder_ / "runs"}, .out = ""});
+        EXPECT_THAT(told.errors, IsEmpty());
+        return told.output.find("fuse-ext4-shared-memcg [") != std::string::npos;
+    };
+    for (const auto& one : said) {
+        EXPECT_FALSE(told_apart(one.second)) << one.first;
+    }
+    EXPECT_TRUE(told_apart([](Scenario& one) { one.workload.seed = 7; }));
+}
+
 TEST_F(ReportVerb, WithoutAFileItGoesToStdout) {
     write_run("fuse-ext4-shared-memcg", "deadlock");
     for (const auto* out : {"", "-"}) {

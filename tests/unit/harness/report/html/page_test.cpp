@@ -78,6 +78,26 @@ TEST(Page, WhatDiffersFromExpectationComesFirst) {
     EXPECT_LT(text.find("differs from expectation"), text.find("id=\"matrix\""));
 }
 
+TEST(Page, NothingDiffersOnlyWhereSomethingWasJudged) {
+    const auto page_with = [](const std::string& outcome, const nlohmann::json& more) {
+        const test::TemporaryFolder folder;
+        folder.write("x-20260101T000000-1/verdict.json", verdict_text("x", outcome, more));
+        return page(report_of({folder.path()}));
+    };
+    const auto broken = page_with("harness_error", {{"met", false}});
+    expect_has(broken, "Nothing was judged</h2><p> 1 run with an expectation was not made.");
+    EXPECT_EQ(count_of(broken, "note good"), 0U);
+    const nlohmann::json none = nlohmann::json::array();
+    const auto free = page_with("slow", {{"expected", {{"outcome", none}, {"recursion", none}}}});
+    expect_has(free, "Nothing was judged</h2><p>No run had an expectation.");
+    EXPECT_EQ(count_of(free, "note good"), 0U);
+    const auto recursion = page_with("slow", {{"expected", {{"outcome", none}, {"recursion", {"none"}}}}});
+    expect_has(recursion, "<section class=\"note good\"");
+    expect_has(recursion, "1 run had an expectation, and met it.");
+    expect_has(recursion, "as expected</span> (any outcome, recursion none)");
+    expect_sound(recursion);
+}
+
 TEST(Page, EvidenceThatCannotBeReadIsToldInItsPlace) {
     const test::TemporaryFolder folder;
     folder.write("x-20260101T000000-1/verdict.json", verdict_text("x", "deadlock"));

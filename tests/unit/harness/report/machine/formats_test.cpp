@@ -55,7 +55,7 @@ TEST(MachineCasesTest, AMetExpectationPassesWhateverTheOutcomeIs) {
         statuses.push_back(status_of(run.verdict));
     }
     EXPECT_THAT(statuses, ElementsAre(Status::passed, Status::failed, Status::skipped, Status::broken,
-                                      Status::failed, Status::broken, Status::passed));
+                                      Status::failed, Status::broken, Status::unjudged));
     EXPECT_EQ(status_of(run_of("a", "deadlock", true).verdict), Status::passed);
     EXPECT_EQ(status_of(run_of("a", "inconclusive", true).verdict), Status::passed);
 }
@@ -72,13 +72,50 @@ TEST(MachineCasesTest, AreInTheirKernelsAndRepeatedRunsHaveNumbers) {
                 HasSubstr("deadlock, recursion upper, where completes was expected: because of"));
 }
 
+// A run of "SCENARIO+MITIGATION" of the command line, which expects nothing.
+Run cure_of(const std::string& outcome, const std::string& baseline, const std::string& kernel = "6.1.0") {
+    auto run = run_of(baseline + "+io_flusher", outcome, true, kernel);
+    run.verdict.expected = {};
+    run.facts = std::make_shared<const ScenarioFacts>(
+        ScenarioFacts{.claim = {.cure = true, .baseline = baseline, .control = ""}, .definition = "cure"});
+    return run;
+}
+
+TEST(MachineCasesTest, ACureFailsThatStallsAsItsBaselineDoes) {
+    auto baseline = run_of("a", "deadlock", true);
+    baseline.verdict.expected.outcome = {"deadlock"};
+    baseline.facts = std::make_shared<const ScenarioFacts>(ScenarioFacts{.definition = "baseline"});
+    const auto report = report_of({baseline, cure_of("livelock", "a"), cure_of("completes", "a"),
+                                   cure_of("livelock", "a", "7.2.0"), cure_of("livelock", "b")});
+    std::vector<std::string> told;
+    for (const auto& one : cases_of(report)) {
+        told.push_back(fmt::format("{} {}: {:d} {}", one.kernel, one.name, one.status == Status::failed,
+                                   one.summary.substr(0, one.summary.find(','))));
+    }
+    EXPECT_THAT(told, ElementsAre("6.1.0 a: 0 deadlock", "6.1.0 a+io_flusher: 1 it does not cure a: livelock",
+                                  "6.1.0 a+io_flusher run 2: 0 nothing expected: completes",
+                                  "6.1.0 b+io_flusher: 0 nothing expected: livelock",
+                                  "7.2.0 a+io_flusher: 0 nothing expected: livelock"));
+    EXPECT_THAT(junit(report), HasSubstr("<failure type=\"livelock\" message=\"it does not cure a: "));
+    EXPECT_EQ(nlohmann::json::parse(kcidb(report))["tests"][std::size_t{1}]["status"], "FAIL");
+}
+
+TEST(MachineCasesTest, ARunOfWhichOnlyRecursionIsExpectedIsJudged) {
+    auto run = run_of("a", "slow", true);
+    run.verdict.expected = {.outcome = {}, .recursion = {"upper"}};
+    EXPECT_EQ(status_of(run.verdict), Status::passed);
+    run.verdict.met = false;
+    EXPECT_EQ(status_of(run.verdict), Status::failed);
+    EXPECT_EQ(run.verdict.expected_words(), "any outcome, recursion upper");
+}
+
 TEST(JunitTest, HasASuiteForEachKernelAndCountsThem) {
     const auto xml = junit(mixed());
     EXPECT_THAT(xml,
-                HasSubstr("<testsuites name=\"reflux\" tests=\"7\" failures=\"2\" errors=\"2\" skipped=\"1\" "
+                HasSubstr("<testsuites name=\"reflux\" tests=\"7\" failures=\"2\" errors=\"2\" skipped=\"2\" "
                           "time=\"10.500\">"));
     EXPECT_THAT(xml,
-                HasSubstr("<testsuite name=\"6.1.0\" tests=\"6\" failures=\"1\" errors=\"2\" skipped=\"1\" "
+                HasSubstr("<testsuite name=\"6.1.0\" tests=\"6\" failures=\"1\" errors=\"2\" skipped=\"2\" "
                           "time=\"9.000\" timestamp=\"2026-11-22T02:30:23\">"));
     EXPECT_THAT(xml, HasSubstr("<testsuite name=\"7.2.0\" tests=\"1\" failures=\"1\" errors=\"0\""));
     EXPECT_THAT(xml, HasSubstr("<testcase classname=\"reflux.7.2.0\" name=\"b\" time=\"1.500\">\n"
@@ -86,7 +123,9 @@ TEST(JunitTest, HasASuiteForEachKernelAndCountsThem) {
     EXPECT_THAT(xml,
                 HasSubstr("<skipped message=\"unsupported, recursion upper: because of &lt;this&gt; &amp; "
                           "&quot;that&quot;?\"/>"));
+    EXPECT_THAT(xml, HasSubstr("<skipped message=\"nothing expected: deadlock, recursion upper: because"));
     EXPECT_THAT(xml, HasSubstr("<error type=\"harness_error\""));
+    EXPECT_THAT(xml, HasSubstr("<error type=\"left_behind\" message=\"left behind 1 object; completes, rec"));
     EXPECT_THAT(xml, HasSubstr("left behind: a mount"));
     EXPECT_THAT(xml, Not(HasSubstr("\x01")));
 }
@@ -99,6 +138,7 @@ TEST(TapTest, HasALineAndABlockForEach) {
         text,
         HasSubstr("ok 2 - 6.1.0 c # SKIP unsupported, recursion upper: because of <this> & \"that\" \n"));
     EXPECT_THAT(text, HasSubstr("not ok 3 - 6.1.0 d\n"));
+    EXPECT_THAT(text, HasSubstr("\nok 6 - 6.1.0 g # SKIP nothing expected: deadlock, recursion upper: bec"));
     EXPECT_THAT(text, HasSubstr("not ok 7 - 7.2.0 b\n"));
     EXPECT_THAT(text, HasSubstr("  severity: \"error\"\n"));
     EXPECT_THAT(text, HasSubstr("  outcome: \"deadlock\"\n"));
