@@ -57,13 +57,36 @@ Result<std::vector<Cell>> make_cells(const std::vector<scenario::Scenario>& scen
     return cells;
 }
 
-// The kernel of a cell, prepared. Runs of two kernels must not be counted together: "6.1" is the one that it
-// was when the matrix began, and the one that the first shard found.
-Result<VmHost> prepare_kernel(const Cell& cell, Console& console) {
+// uname -r of this machine, which an upgrade changes; another machine at a shared folder has another one.
+Result<std::string> running_release() {
+    REFLUX_TRY(const auto text, read_file("/proc/sys/kernel/osrelease"));
+    return trimmed(text);
+}
+
+// The kernel of guests: "6.1" is the one that it was when the matrix began, and the one that the first shard
+// found.
+Result<VmHost> prepare_guests(const Cell& cell, Console& console) {
     REFLUX_TRY(auto host, VmHost::prepare(begun_kernel(cell), console));
     REFLUX_TRY(const auto kept, keep_first(kernel_file(cell), host.exact_kernel() + "\n"));
     return trimmed(kept) == host.exact_kernel() ? Result<VmHost>(std::move(host))
                                                 : VmHost::prepare(trimmed(kept), console);
+}
+
+// The kernel of a cell, prepared; its exact name. Runs of two kernels must not be counted together, also
+// where the name is as it was: of a machine that was booted anew, of an image that was built anew.
+Result<std::string> prepare_kernel(const std::vector<Cell>& cells, const Cell& cell, Console& console) {
+    std::string exact = cell.kernel;
+    std::string release;
+    if (cell.on_host()) {
+        REFLUX_TRY(release, running_release());
+    } else {
+        REFLUX_TRY(const auto host, prepare_guests(cell, console));
+        exact = host.exact_kernel();
+        release = host.release();
+    }
+    REFLUX_CHECK(check_same_kernel(cells, cell, release));
+    REFLUX_CHECK(keep_release(cell, release));
+    return exact;
 }
 
 unsigned runs_at_once(const MatrixOptions& options, const std::vector<scenario::Scenario>& scenarios) {
@@ -121,17 +144,17 @@ class Matrix {
         Console console;
         std::set<std::string> seen;
         for (const auto& cell : cells_) {
-            if (cell.on_host() || cell.complete() || !seen.insert(cell.kernel).second || interrupted()) {
+            if (cell.complete() || !seen.insert(cell.kernel).second || interrupted()) {
                 continue;
             }
-            const auto host = prepare_kernel(cell, console);
-            if (!host) {
-                give_up_kernel(cell.kernel, host.error());
+            const auto exact = prepare_kernel(cells_, cell, console);
+            if (!exact) {
+                give_up_kernel(cell.kernel, exact.error());
                 continue;
             }
             for (auto& same : cells_) {
                 if (same.kernel == cell.kernel) {
-                    same.exact = host->exact_kernel();
+                    same.exact = *exact;
                 }
             }
         }
@@ -208,6 +231,11 @@ class Matrix {
             return;
         }
         result->time = Clock::now() - run.start;
+        // Another one since it was prepared: the file of the image has changed.
+        if (const auto same = check_same_kernel(cells_, cell, result->release); !same) {
+            give_up(run.job, exit_code_of(same.error().kind), same.error().message);
+            return;
+        }
         const std::string told = fmt::format("{}: {}", name_of(cell, run.job.number), text_of(*result));
         if (!result->harness_failed()) {
             std::error_code error;

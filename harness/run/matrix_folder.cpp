@@ -5,7 +5,6 @@
 #include "harness/run/shard.h"
 
 #include <filesystem>
-#include <map>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -53,21 +52,11 @@ Status check_definition(const Cell& cell) {
 }
 
 // Shards that were made apart may have met two kernels under one name: machines of their own as `host`, or
-// what the name stood for on two days. A run that did not come so far tells no kernel.
+// what the name stood for on two days.
 Status check_one_kernel(const std::vector<Cell>& cells) {
-    std::map<std::string, std::pair<std::string, const Cell*>> seen;
     for (const auto& cell : cells) {
         for (const auto& run : cell.finished) {
-            if (run.release.empty()) {
-                continue;
-            }
-            const auto& [first, of] = seen.try_emplace(cell.kernel, run.release, &cell).first->second;
-            if (first != run.release) {
-                return fail(ErrorKind::invalid_input,
-                            fmt::format("{}: runs of two kernels under one name, {} in {} and {} in {}; they "
-                                        "cannot be counted together, so keep them in folders of their own",
-                                        cell.kernel, first, of->folder, run.release, cell.folder));
-            }
+            REFLUX_CHECK(check_same_kernel(cells, cell, run.release));
         }
     }
     return {};
@@ -98,6 +87,34 @@ std::string kernel_file(const Cell& cell) {
 std::string begun_kernel(const Cell& cell) {
     const auto begun = trimmed(read_file(kernel_file(cell)).value_or(""));
     return begun.empty() ? cell.kernel : begun;
+}
+
+Status keep_release(const Cell& cell, const std::string& release) {
+    const std::string file = std::filesystem::path(kernel_file(cell)).replace_filename("release").string();
+    REFLUX_TRY(const auto kept, keep_first(file, release + "\n"));
+    if (trimmed(kept) == release) {
+        return {};
+    }
+    return fail(ErrorKind::invalid_input,
+                fmt::format("{}: was {} when the matrix began, and is {} now; runs of two kernels cannot be "
+                            "counted together, so use another folder",
+                            cell.kernel, trimmed(kept), release));
+}
+
+Status check_same_kernel(const std::vector<Cell>& cells, const Cell& cell, const std::string& release) {
+    for (const auto& other : cells) {
+        for (const auto& run : other.finished) {
+            if (other.kernel != cell.kernel || run.release.empty() || release.empty() ||
+                run.release == release) {
+                continue;
+            }
+            return fail(ErrorKind::invalid_input,
+                        fmt::format("{}: runs of two kernels under one name, {} in {} and {} in {}; they "
+                                    "cannot be counted together, so keep them in folders of their own",
+                                    cell.kernel, run.release, other.folder, release, cell.folder));
+        }
+    }
+    return {};
 }
 
 Status make_folder(const std::string& path) {

@@ -4,6 +4,7 @@
 //   matrix.json             what the first invocation was asked for; shards of one matrix ask for the same
 //   matrix.lock             a byte of it is locked for each cell that somebody works on
 //   KERNEL/kernel           the very kernel that KERNEL stands for ('/' in a kernel's name is '_')
+//   KERNEL/release          its uname -r when the first run was made, also of `host` and of an image
 //   KERNEL/SCENARIO/        a cell; in it
 //     SCENARIO.toml         the scenario as all of its runs have it
 //     SCENARIO-TIME-N/      the folders of its runs; one that was interrupted stays and does not count
@@ -27,6 +28,12 @@ Status keep_definition(const Cell& cell);
 std::string kernel_file(const Cell& cell);
 // What stands there; the cell's kernel, where nothing does.
 std::string begun_kernel(const Cell& cell);
+// Keeps `release`, which is not empty, as that of the cell's kernel. invalid_input, where another one is
+// kept: this machine has another kernel now, or somebody has put another image in the place of the first.
+Status keep_release(const Cell& cell, const std::string& release);
+// invalid_input, where a finished run of the cell's kernel, in whatever cell, tells another release. An empty
+// one, of a run that did not come so far as to tell, is none.
+Status check_same_kernel(const std::vector<Cell>& cells, const Cell& cell, const std::string& release);
 
 Status make_folder(const std::string& path);
 

@@ -3,6 +3,7 @@
 #include "backend/base/kernel_file.h"
 #include "harness/report/html/page.h"
 #include "harness/report/machine/formats.h"
+#include "harness/report/wrap.h"
 #include "harness/run/scenarios.h"
 #include "harness/scenario/load.h"
 #include "harness/verdict/words.h"
@@ -92,11 +93,13 @@ Status write_out(const ReportOptions& options, const std::string& text) {
     return write_all(fd.get(), text, options.out);
 }
 
-// Returns the number of folders that are not in the report.
+// Returns the number of folders that are not in the report. Names and texts of runs that others made do
+// nothing to the terminal.
 std::size_t tell(const report::Runs& found) {
     std::size_t left_out = 0;
     for (const auto& trouble : found.troubles) {
-        fmt::print(stderr, "reflux: {}: {}\n", trouble.path, trouble.what);
+        fmt::print(stderr, "reflux: {}: {}\n", report::printable(trouble.path),
+                   report::printable(trouble.what));
         left_out += trouble.counted ? 0 : 1;
     }
     return left_out;
@@ -121,10 +124,10 @@ Status make_report(const ReportOptions& options) {
     report.counted = report::count(report.found.runs);
     REFLUX_CHECK(write_out(options, format->render(report)));
     if (!to_stdout(options)) {
-        fmt::print("{}: {}{}\n", options.out, verdict::counted(report.found.runs.size(), "run"),
-                   left_out == 0
-                       ? ""
-                       : fmt::format("; {} not counted, see above", verdict::counted(left_out, "folder")));
+        fmt::print(
+            "{}: {}{}\n", report::printable(options.out), verdict::counted(report.found.runs.size(), "run"),
+            left_out == 0 ? ""
+                          : fmt::format("; {} not counted, see above", verdict::counted(left_out, "folder")));
     }
     return {};
 }
@@ -137,7 +140,12 @@ std::span<const ReportFormat> report_formats() {
 
 ExitCode report_verb(const ReportOptions& options) {
     const auto made = make_report(options);
-    return made ? ExitCode::met : complain(made.error());
+    if (made) {
+        return ExitCode::met;
+    }
+    auto error = made.error();
+    error.message = report::printable(error.message);
+    return complain(error);
 }
 
 }  // namespace reflux::run

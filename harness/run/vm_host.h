@@ -25,6 +25,8 @@ class VmHost {
 
     // By this name the very same kernel is found again, from whatever folder.
     [[nodiscard]] std::string exact_kernel() const;
+    // Its uname -r, as it is known before a boot.
+    [[nodiscard]] const std::string& release() const { return kernel_.release; }
 
   private:
     VmHost() = default;

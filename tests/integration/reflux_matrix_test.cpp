@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <iterator>
 
 #include <sys/stat.h>
 
@@ -132,6 +133,26 @@ TEST_F(MatrixTest, ARunWithoutAVerdictEndsItsCell) {
     EXPECT_EQ(ran.code, 3) << ran.errors;
     EXPECT_THAT(ran.output, HasSubstr("unsupported\nhost: no verdict, exit 3: reflux: not root"));
     EXPECT_THAT(ran.errors, Not(HasSubstr("run 2/5")));
+}
+
+// As after an upgrade and a reboot: nothing is run, with a folder of before this was kept as well.
+TEST_F(MatrixTest, AnotherKernelOfThisMachineIsRefused) {
+    folder_.write("out/host/release", "9.9.9-old\n");
+    const Ran kept = matrix("--kernels host");
+    EXPECT_EQ(kept.code, 2) << kept.errors;
+    EXPECT_THAT(kept.output, HasSubstr("host: was 9.9.9-old when the matrix began"));
+
+    std::filesystem::remove_all(out());
+    folder_.write(fmt::format("out/host/{0}/{0}-20260101T000001-1/verdict.json", scenario_name),
+                  R"({"schema":1,"outcome":"completes","recursion":"none","met":true,"reasons":[],)"
+                  R"("leftovers":[],"kernel":"9.9.9-old"})");
+    const Ran counted = matrix("--kernels host --repeat 2");
+    EXPECT_EQ(counted.code, 2) << counted.errors;
+    EXPECT_THAT(counted.output, HasSubstr("runs of two kernels under one name, 9.9.9-old in"));
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(out() + "/host/" + scenario_name),
+                            std::filesystem::directory_iterator()),
+              1)
+        << "something was run";
 }
 
 // "9.9.9" is no kernel, so nothing is run.

@@ -114,6 +114,24 @@ TEST_F(MatrixFilesTest, RunsOfTwoKernelsAreNotCountedTogether) {
     EXPECT_THAT(refused.error().message, HasSubstr("6.1.0-12 in " + cells[1].folder));
 }
 
+// "host" after an upgrade, a bzImage that was built anew.
+TEST_F(MatrixFilesTest, TheSameNameMayStandForAnotherKernel) {
+    std::vector<Cell> cells{cell("host", "a"), cell("host", "b"), cell("6.1", "a")};
+    EXPECT_TRUE(keep_release(cells[0], "6.1.0-9"));
+    EXPECT_TRUE(keep_release(cells[1], "6.1.0-9"));
+    EXPECT_TRUE(keep_release(cells[2], "6.1.0-12")) << "of a column of its own";
+    const auto refused = keep_release(cells[1], "6.1.0-12");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::invalid_input);
+    EXPECT_THAT(refused.error().message, HasSubstr("host: was 6.1.0-9 when the matrix began"));
+
+    cells[0].finished.push_back({.outcome = "slow", .release = "6.1.0-9"});
+    EXPECT_TRUE(check_same_kernel(cells, cells[1], "6.1.0-9"));
+    EXPECT_TRUE(check_same_kernel(cells, cells[1], ""));
+    EXPECT_TRUE(check_same_kernel(cells, cells[2], "6.1.0-12"));
+    EXPECT_FALSE(check_same_kernel(cells, cells[1], "6.1.0-12"));
+}
+
 TEST_F(MatrixFilesTest, AScenarioIsTheSameForAllRunsOfACell) {
     std::vector<Cell> cells{cell("6.1", "a")};
     ASSERT_TRUE(keep_definition(cells[0]));

@@ -117,6 +117,23 @@ TEST_F(ReportVerb, WithoutAFileItGoesToStdout) {
     }
 }
 
+// Folders of others: a name that clears the screen, a file that colours it.
+TEST_F(ReportVerb, NothingInAFolderReachesTheTerminalAsACommand) {
+    write_run("fuse-ext4-shared-memcg", "deadlock");
+    folder_.write("runs/\x1b[2Jcut/verdict.json", "{");
+    folder_.write("runs/fuse-ext4-shared-memcg-20260101T000000-1/fuse-ext4-shared-memcg.toml",
+                  "question = \"?\"\n[stack]\n\"\x1b[31muper\" = \"ext4\"\n");
+    const auto told = report({.folders = {folder_ / "runs"}, .out = folder_ / "\x1b[2Jpage"});
+    EXPECT_EQ(told.code, ExitCode::met) << told.errors;
+    EXPECT_THAT(told.errors, AllOf(HasSubstr("runs/ [2Jcut: "), HasSubstr("does not load: ")));
+    const auto none = report({.folders = {folder_ / "\x1b[2Jnowhere"}, .out = folder_ / "page"});
+    EXPECT_EQ(none.code, ExitCode::usage);
+    for (const auto& text : {told.errors, told.output, none.errors}) {
+        EXPECT_NE(text, "");
+        EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+    }
+}
+
 TEST_F(ReportVerb, NoRunIsAnError) {
     fs::create_directories(folder_ / "empty");
     const auto told =
