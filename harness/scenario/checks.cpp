@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <initializer_list>
 
 namespace reflux::scenario {
@@ -276,6 +277,23 @@ class Checker {
         return {};
     }
 
+    // What no word stands for would reach the daemon as it is.
+    [[nodiscard]] Status check_braces(const char* key, const std::string& text) const {
+        static const std::vector<std::string> words{"image", "size", "folder", "mount", "name"};
+        for (auto at = text.find('{'); at != std::string::npos; at = text.find('{', at + 1)) {
+            const auto word = text.substr(at + 1, text.find('}', at) - at - 1);
+            const bool is_shells = at > 0 && text[at - 1] == '$';
+            const bool is_word =
+                !word.empty() && !is_shells &&
+                std::ranges::all_of(word, [](unsigned char c) { return std::isalpha(c) != 0; });
+            if (is_word && std::ranges::find(words, word) == words.end()) {
+                return blame({key}, fmt::format("{}: {{{}}} stands for nothing; known: {{{}}}", key, word,
+                                                fmt::join(words, "}, {")));
+            }
+        }
+        return {};
+    }
+
     [[nodiscard]] Status check_names() const {
         constexpr std::uint32_t in_a_directory = 1000;  // workload/name_tree.h
         const std::uint32_t names = scenario_.workload.names;
@@ -393,6 +411,9 @@ Status check_scenario(const Scenario& scenario, const Origins& origins) {
     REFLUX_CHECK(checker.check_fault());
     REFLUX_CHECK(checker.check_expectations());
     REFLUX_CHECK(checker.check_names());
+    REFLUX_CHECK(checker.check_braces("daemon.command", scenario.daemon.command));
+    REFLUX_CHECK(checker.check_braces("daemon.serves", scenario.daemon.serves));
+    REFLUX_CHECK(checker.check_braces("daemon.config", scenario.daemon.config));
     REFLUX_CHECK(checker.check_pressure());
     REFLUX_CHECK(checker.check_meanwhile());
     return checker.check_times();

@@ -142,7 +142,7 @@ Result<Started> foreign_up(Building& building) {
     if (ended) {
         REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));
         return fail(ErrorKind::system,
-                    fmt::format("the daemon ended before it served ({}): {}",
+                    fmt::format("the daemon ended before it served ({}; it must stay in the foreground): {}",
                                 exit ? to_string(*exit) : "no status", last_words(plan.daemon_log)));
     }
     if (!there) {

@@ -68,7 +68,8 @@ Tail tail_of(const Evidence& evidence) {
 
 // Requests that the daemon is known to have completed in that time; a point at which it did not answer tells
 // nothing.
-std::uint64_t daemon_completions(const Evidence& evidence, const Tail& tail) {
+// nullopt: it did not tell.
+std::optional<std::uint64_t> daemon_completions(const Evidence& evidence, const Tail& tail) {
     std::optional<std::uint64_t> first;
     std::uint64_t last = 0;
     for (const ProgressPoint& point : evidence.progress) {
@@ -77,7 +78,7 @@ std::uint64_t daemon_completions(const Evidence& evidence, const Tail& tail) {
             last = *point.daemon_completed;
         }
     }
-    return first ? last - *first : 0;
+    return first ? std::optional(last - *first) : std::nullopt;
 }
 
 // Between two looks at the counters; of a machine that is too busy for its observer.
@@ -106,11 +107,11 @@ void judge_unfinished(const Evidence& evidence, Verdict& verdict) {
     const double span = tail.to->at_s - tail.from->at_s;
     // Progress is what it is for a stall: one I/O of the device may be hundreds of requests to the daemon.
     const std::uint64_t device = tail.to->device_completed - tail.from->device_completed;
-    const std::uint64_t daemon = daemon_completions(evidence, tail);
+    const auto daemon = daemon_completions(evidence, tail);
     const std::string done =
-        fmt::format("the upper device completed {} and the daemon {} in the last {:.1f} s",
-                    counted(device, "I/O"), counted(daemon, "request"), span);
-    if ((device == 0 && daemon == 0) || ended.starts_with("signal")) {
+        fmt::format("the upper device completed {}{} in the last {:.1f} s", counted(device, "I/O"),
+                    daemon ? " and the daemon " + counted(*daemon, "request") : "", span);
+    if ((device == 0 && daemon.value_or(0) == 0) || ended.starts_with("signal")) {
         verdict.reasons.push_back(
             fmt::format("the workload did not finish ({}); {}, and no stall was recorded", ended, done));
         return;

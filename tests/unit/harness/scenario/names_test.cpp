@@ -64,6 +64,18 @@ TEST_F(LoadTest, WhatWouldPressOnAHostOrBeRoundedIsRefused) {
     EXPECT_NE(error("[workload]\nnames = 1500\n").find("workload.names = 1500"), std::string::npos);
 }
 
+TEST_F(LoadTest, AWordInBracesThatStandsForNothingIsRefused) {
+    const auto loaded = load_file(write("s.toml", question + R"(
+[daemon]
+kind = "fuse-file"
+command = "mydaemon {imge} {mount}"
+serves = "{mount}/disk"
+)"));
+    ASSERT_FALSE(loaded);
+    EXPECT_NE(loaded.error().message.find("{imge} stands for nothing; known: {image}"), std::string::npos)
+        << loaded.error().message;
+}
+
 TEST_F(LoadTest, MorePressure) {
     const auto loaded = load_file(write("s.toml", question + R"(needs = ["guest"]
 [workload]
