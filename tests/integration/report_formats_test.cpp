@@ -1,4 +1,5 @@
 // `reflux report --format` of recorded evidence, and of a run made now, read by programs that are not ours.
+// The schemas are ours, their validator is not.
 #include "backend/base/kernel_file.h"
 #include "tests/integration/support/reflux_run.h"
 #include "tests/support/documented_keys.h"
@@ -170,7 +171,8 @@ TEST_F(FormatsTest, TapIsTakenByProve) {
     }
 }
 
-TEST_F(FormatsTest, KcidbTakesTheSubmission) {
+// The schema is our excerpt of KCIDB's, so it tells what we have understood of that one.
+TEST_F(FormatsTest, TheSubmissionIsOfOurExcerptOfKcidbsSchema) {
     const std::string file = report("kcidb");
     EXPECT_EQ(faults(kcidb_schema, file), "");
     const std::string text = read_file(file).value();
