@@ -14,13 +14,13 @@ namespace reflux::report {
 namespace {
 
 // The kernels of runs that know theirs, by what was asked for.
-using Releases = std::map<std::string, std::string>;
+using Releases = std::map<std::string, std::set<std::string>>;
 
 Releases releases_of(const std::vector<Run>& runs) {
     Releases releases;
     for (const auto& run : runs) {
         if (run.verdict.guest && !run.verdict.kernel.empty()) {
-            releases.emplace(run.verdict.guest->kernel, run.verdict.kernel);
+            releases[run.verdict.guest->kernel].insert(run.verdict.kernel);
         }
     }
     return releases;
@@ -34,7 +34,8 @@ std::string kernel_of(const RunVerdict& verdict, const Releases& releases) {
         return verdict.kernel;
     }
     const auto found = releases.find(verdict.guest->kernel);
-    return found == releases.end() ? verdict.guest->kernel : found->second;
+    const bool only_one = found != releases.end() && found->second.size() == 1;
+    return only_one ? *found->second.begin() : verdict.guest->kernel;
 }
 
 // "memcg.limit" -> "128MiB" of each line of a TOML text with a value a line.
@@ -92,9 +93,23 @@ Names names_of(const std::vector<Run>& runs) {
     return names;
 }
 
+// A definition's part that presses: no cure is one by pressing less. What the scenarios' own cures change
+// (placement, engine, front end) is not in it.
+std::map<std::string, std::string> conditions_of(const std::string& definition) {
+    auto values = values_of(definition);
+    std::erase_if(values, [](const auto& one) {
+        const std::string& key = one.first;
+        return key != "memcg.limit" && !key.starts_with("workload.") && !key.starts_with("pressure.") &&
+               !key.starts_with("fault.");
+    });
+    return values;
+}
+
 // What a variant claims is of scenarios that differ in the same.
-verdict::Claim claim_of(verdict::Claim claim, const std::string& difference,
+verdict::Claim claim_of(const ScenarioFacts& facts, const std::string& difference,
                         const std::set<std::string>& names) {
+    auto claim = facts.claim;
+    claim.conditions = conditions_of(facts.definition);
     if (difference.empty()) {
         return claim;
     }
@@ -118,12 +133,12 @@ std::vector<verdict::BatchRun> batch_of(const std::vector<Run>& runs) {
     for (const auto& run : runs) {
         const auto& scenario = run.verdict.scenario;
         const auto found = names.find({scenario, run.facts->definition});
-        const auto& name = found == names.end() ? scenario : found->second;
+        const auto name = found == names.end() ? scenario + " [definition unknown]" : found->second;
         batch.push_back({.scenario = name,
                          .place = {.kernel = kernel_of(run.verdict, releases), .cgroup = run.verdict.cgroup},
                          .outcome = run.verdict.outcome,
                          .foreseen = run.verdict.foreseen(),
-                         .claim = claim_of(run.facts->claim, name.substr(scenario.size()), all_names),
+                         .claim = claim_of(*run.facts, name.substr(scenario.size()), all_names),
                          .cost = run.verdict.cost});
     }
     return batch;
@@ -160,10 +175,16 @@ const Row* find(const std::vector<Row>& rows, const verdict::Tally& tally) {
 
 std::vector<std::string> different_keys(const std::string& from, const std::string& definition) {
     const auto before = values_of(from);
+    const auto values = values_of(definition);
     std::vector<std::string> keys;
-    for (const auto& [key, value] : values_of(definition)) {
+    for (const auto& [key, value] : values) {
         if (const auto found = before.find(key); found == before.end() || found->second != value) {
             keys.push_back(fmt::format("{}={}", key, value));
+        }
+    }
+    for (const auto& [key, value] : before) {
+        if (!values.contains(key)) {
+            keys.push_back(key + " gone");
         }
     }
     return keys;

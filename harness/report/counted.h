@@ -32,14 +32,17 @@ struct Counted {
 };
 
 // The kernel of a place is its release, with " (host)" where the run was made on the machine itself. Where it
-// is not known (the guest was lost early) it is that of other runs for which the same kernel was asked.
+// is not known (the guest was lost early) it is that of other runs for which the same kernel was asked, if
+// they have one in common.
 //
 // Runs of one scenario count together only if they were made of the same definition: of several, the most
 // frequent keeps the name, the others are named by what differs, "NAME [memcg.limit=128MiB]". What those
 // claim is looked for among scenarios that differ in the same; but a control has no limit to differ in.
+// Runs whose scenario does not load are of none of them: "NAME [definition unknown]".
 Counted count(const std::vector<Run>& runs);
 
-// The keys, with their values, in which a definition differs from another: "memcg.limit=128MiB".
+// The keys, with their values, in which a definition differs from another: "memcg.limit=128MiB",
+// "fault.after gone".
 std::vector<std::string> different_keys(const std::string& from, const std::string& definition);
 
 // What a format is made of.

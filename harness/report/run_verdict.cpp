@@ -3,6 +3,8 @@
 #include "harness/report/json.h"
 #include "harness/verdict/words.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace reflux::report {
@@ -17,6 +19,13 @@ void read(const Json& object, const char* key, Value& value) {
     if (const auto found = object.find(key); found != object.end() && !found->is_null()) {
         value = found->get<Value>();
     }
+}
+
+// Written out again it would be as deep a recursion. A verdict of this program has some 10 levels.
+constexpr int most_levels = 100;
+bool is_deeper_than(const Json& json, int levels) {
+    const auto inner_is = [levels](const Json& inner) { return is_deeper_than(inner, levels - 1); };
+    return json.is_structured() && (levels == 0 || std::any_of(json.begin(), json.end(), inner_is));
 }
 
 void read_relief(const Json& json, RunVerdict& verdict) {
@@ -62,6 +71,7 @@ void read_guest(const Json& json, std::optional<evidence::Guest>& guest) {
     read(*found, "lost_before", guest->lost_before);
 }
 
+constexpr double most_seconds = 1e9;  // of a damaged file; 30 years
 RunVerdict read_all_of(const Json& json) {
     RunVerdict verdict;
     verdict.outcome = json.at("outcome").get<std::string>();
@@ -74,6 +84,7 @@ RunVerdict read_all_of(const Json& json) {
     read(json, "cycle", verdict.cycle);
     read(json, "run_dir", verdict.run_dir);
     read(json, "duration_s", verdict.duration_s);
+    verdict.duration_s = std::clamp(verdict.duration_s, 0.0, most_seconds);
     read(json, "kernel", verdict.kernel);
     read(json, "cgroup_version", verdict.cgroup);
     read(json, "upper_fs", verdict.upper_fs);
@@ -104,7 +115,7 @@ std::string RunVerdict::expected_words() const {
 
 std::optional<RunVerdict> parse_verdict(std::string_view text) {
     const auto json = Json::parse(text, nullptr, false);
-    if (!json.is_object()) {
+    if (!json.is_object() || is_deeper_than(json, most_levels)) {
         return std::nullopt;
     }
     try {

@@ -12,6 +12,12 @@
 
 namespace reflux::report {
 
+// By an outcome's word: nothing is known of the stack by such a run. It misses no expectation; a harness that
+// failed is trouble of its own.
+inline bool was_not_made(std::string_view outcome) {
+    return outcome == "unsupported" || outcome == "harness_error";
+}
+
 // Keys and units are those of docs/evidence.md; a key that the file has not is empty, 0 or nullopt here.
 struct RunVerdict {
     std::string scenario;
@@ -24,9 +30,9 @@ struct RunVerdict {
     std::string relief;                    // the rung that released, "none": none did; empty: none was tried
     std::optional<double> relief_after_s;  // nullopt: none released
     std::string run_dir;                   // where it was made
-    double duration_s = 0;
-    std::string kernel;  // uname -r
-    std::string cgroup;  // "v1" | "v2"
+    double duration_s = 0;                 // 0 to 1e9, whatever the file says
+    std::string kernel;                    // uname -r
+    std::string cgroup;                    // "v1" | "v2"
     std::string upper_fs;
     std::string lower_fs;
     std::string front_end;
@@ -43,15 +49,12 @@ struct RunVerdict {
     [[nodiscard]] bool is_judged() const { return !expected.outcome.empty() || !expected.recursion.empty(); }
     // Its expectation names the outcome, and is met.
     [[nodiscard]] bool foreseen() const { return met && !expected.outcome.empty(); }
-    // Nothing is known of the stack by it.
-    [[nodiscard]] bool was_not_made() const { return outcome == "unsupported" || outcome == "harness_error"; }
-    // A run that was not made is no expectation that was not met; a harness that failed is trouble of its
-    // own.
+    [[nodiscard]] bool was_not_made() const { return report::was_not_made(outcome); }
     [[nodiscard]] bool misses() const { return !met && !was_not_made(); }
 };
 
 // Reads what verdict_json() (report/json.h) wrote. nullopt: it is no JSON object, lacks outcome, recursion,
-// reasons, met or leftovers, or has a key of another type.
+// reasons, met or leftovers, has a key of another type, or is nested more than 100 deep.
 std::optional<RunVerdict> parse_verdict(std::string_view json);
 
 }  // namespace reflux::report

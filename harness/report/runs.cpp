@@ -120,8 +120,9 @@ class Search {
             trouble(folder, "verdict.json is no verdict (empty, cut off or damaged)");
             return;
         }
-        Run run{.folder = folder, .verdict = *std::move(verdict)};
-        if (!runs_.emplace(run.name(), std::hash<std::string>{}(*text)).second) {
+        Run run{
+            .folder = folder, .verdict = *std::move(verdict), .fingerprint = std::hash<std::string>{}(*text)};
+        if (!runs_.emplace(run.name(), run.fingerprint).second) {
             ++found_.repeated;
             return;
         }

@@ -30,6 +30,7 @@ struct Run {
     std::string folder;  // below what was named, without symbolic links
     std::string began;   // "2026-11-22 02:30:23" UTC; empty: the folder's name does not tell
     RunVerdict verdict;
+    std::size_t fingerprint = 0;  // hash of verdict.json; with the folder's name it is this run and no other
     std::shared_ptr<const ScenarioFacts> facts;  // never null; empty where there is no NAME.toml that loads
 
     [[nodiscard]] std::string name() const { return folder.substr(folder.rfind('/') + 1); }

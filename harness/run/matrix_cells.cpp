@@ -58,9 +58,8 @@ std::string proof_word(const Cell& cell, const std::vector<verdict::ProofOfCure>
     return weakest == nullptr ? "" : fmt::format("; {}", weakest->word());
 }
 
-// A run that was not made is no expectation that was not met.
 bool misses(const MatrixRun& run) {
-    return !run.met && run.outcome != "unsupported";
+    return !run.met && !report::was_not_made(run.outcome);
 }
 
 std::string not_met(const std::vector<MatrixRun>& runs) {

@@ -40,6 +40,23 @@ std::string wrong_with_cure(const Tally& cure) {
     return always_completes(cure) ? "" : "it did not always complete: " + counts_of(cure);
 }
 
+// "memcg.limit=128MiB" of what a baseline has otherwise than its cure.
+std::string other_conditions(const Claim& cure, const Claim& baseline) {
+    std::vector<std::string> parts;
+    for (const auto& [key, value] : baseline.conditions) {
+        const auto found = cure.conditions.find(key);
+        if (found == cure.conditions.end() || found->second != value) {
+            parts.push_back(fmt::format("{}={}", key, value));
+        }
+    }
+    for (const auto& [key, value] : cure.conditions) {
+        if (!baseline.conditions.contains(key)) {
+            parts.push_back("no " + key);
+        }
+    }
+    return join(parts, ", ");
+}
+
 std::string wrong_with_baseline(const Tally& cure, const Tally* baseline) {
     const auto& name = cure.claim.baseline;
     if (name.empty()) {
@@ -50,6 +67,11 @@ std::string wrong_with_baseline(const Tally& cure, const Tally* baseline) {
     }
     if (baseline->claim.cure) {
         return fmt::format("its baseline {} was run as a cure itself", name);
+    }
+    const bool known = !cure.claim.conditions.empty() && !baseline->claim.conditions.empty();
+    if (known && cure.claim.conditions != baseline->claim.conditions) {
+        return fmt::format("its baseline {} was run under other conditions: {}", name,
+                           other_conditions(cure.claim, baseline->claim));
     }
     if (baseline->troubled == 0) {
         return fmt::format("its baseline {} was not seen to stall: {}", name, counts_of(*baseline));

@@ -25,7 +25,8 @@ struct ProofOfCure {
 };
 // One for each tally that claims a cure. Seen, when
 //  1. the cure completed, in every run that was made of it;
-//  2. its baseline, not a cure itself (a --set may make it one), was troubled (tally.h);
+//  2. its baseline, not a cure itself (a --set may make it one), was troubled (tally.h) under the same
+//  conditions;
 //  3. its control completed in every run that was made. It is the one that the cure names, else its
 //  baseline's.
 // Proven, when besides the chance of that is less than 5% (Fisher's exact test, one-sided: of all ways to

@@ -23,6 +23,9 @@ struct Claim {
     bool cure = false;     // it is a baseline with something done against the stall
     std::string baseline;  // for a cure; empty: it names none
     std::string control;   // without pressure; empty: it names none
+    // What a cure must have in common with its baseline: "memcg.limit" -> "64MiB"; empty: not known, and not
+    // compared.
+    std::map<std::string, std::string> conditions;
 };
 
 // As much of a verdict as counts in a batch.

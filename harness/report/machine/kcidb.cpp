@@ -87,7 +87,7 @@ Json misc_of(const Case& one) {
 Json test_of(const Case& one) {
     constexpr std::size_t most_excerpt = 16384;
     const auto& verdict = one.run->verdict;
-    Json test{{"id", id_of(one.kernel + "/" + one.run->name())},
+    Json test{{"id", id_of(fmt::format("{}/{}-{:016x}", one.kernel, one.run->name(), one.run->fingerprint))},
               {"build_id", id_of(one.kernel)},
               {"origin", origin},
               {"path", "reflux." + path_part(verdict.scenario)},

@@ -77,6 +77,53 @@ TEST(Count, RunsOfOtherDefinitionsAreCountedApart) {
     }
 }
 
+TEST(Count, NoCureIsProvenBesideABaselineUnderOtherConditions) {
+    const std::string pressed = "[memcg]\nlimit = \"64MiB\"\nplacement = \"shared\"\n[workload]\nseed = 1\n";
+    const auto proof_beside = [&](const std::string& more) {
+        const test::TemporaryFolder folder;
+        write(folder, "stalls", "deadlock", "calm\n" + more, 5);
+        write(folder, "calm", "completes", "none\n[memcg]\nlimit = \"none\"\n", 1);
+        write(folder, "cured", "completes", "cure stalls calm\n" + pressed, 5);
+        return report_of({folder.path()}).counted.proofs.at(0);
+    };
+    EXPECT_TRUE(proof_beside(pressed).proven);
+    auto other_place = pressed;
+    other_place.replace(other_place.find("shared"), 6, "apart");
+    EXPECT_TRUE(proof_beside(other_place).proven) << "that may be the cure";
+    auto more_memory = pressed;
+    more_memory.replace(more_memory.find("64MiB"), 5, "128MiB");
+    EXPECT_THAT(proof_beside(more_memory).missing,
+                ElementsAre("its baseline stalls was run under other conditions: memcg.limit=128MiB"));
+    EXPECT_THAT(proof_beside(pressed + "[fault]\nkind = \"kill\"\n").missing,
+                ElementsAre("its baseline stalls was run under other conditions: fault.kind=kill"));
+    EXPECT_THAT(
+        proof_beside("[memcg]\nlimit = \"64MiB\"\n").line,
+        HasSubstr("cure unproven: its baseline stalls was run under other conditions: no workload.seed"));
+}
+
+TEST(Count, RunsOfAnUnknownDefinitionAreCountedApart) {
+    const test::TemporaryFolder folder;
+    write(folder, "stalls", "deadlock", "damaged\n", 5);
+    write(folder, "calm", "completes", "none\n", 1);
+    write(folder, "cured", "completes", "cure stalls calm\n", 5);
+    write(folder, "cured", "slow", "damaged\n", 1);
+    const auto counted = report_of({folder.path()}).counted;
+    EXPECT_THAT(names_of(counted), UnorderedElementsAre("stalls [definition unknown] 6.1.0-49-amd64 v1",
+                                                        "calm 6.1.0-49-amd64 v1", "cured 6.1.0-49-amd64 v1",
+                                                        "cured [definition unknown] 6.1.0-49-amd64 v1"));
+    ASSERT_EQ(counted.proofs.size(), 1U) << "one that does not load takes no claim from the others";
+    EXPECT_THAT(counted.proofs.front().missing, ElementsAre("its baseline stalls was not run beside it"));
+}
+
+TEST(Count, AGuestIsPutToAReleaseOnlyWhereThereIsOne) {
+    const test::TemporaryFolder folder;
+    write(folder, "a", "deadlock", "calm\n", 1);
+    write(folder, "a", "slow", "calm\n", 1, {{"kernel", "6.1.0-56-amd64"}});
+    write(folder, "a", "inconclusive", "calm\n", 1, {{"kernel", ""}});
+    EXPECT_THAT(names_of(report_of({folder.path()}).counted),
+                UnorderedElementsAre("a 6.1.0-49-amd64 v1", "a 6.1.0-56-amd64 v1", "a 6.1 v1"));
+}
+
 TEST(Count, AGuestThatWasLostEarlyIsCountedWithItsKernel) {
     const test::TemporaryFolder folder;
     write(folder, "a", "deadlock", "calm\n", 1);
@@ -109,6 +156,7 @@ TEST(DifferentKeys, AreNamedWithTheirSection) {
     EXPECT_THAT(different_keys("a = 1\n[b]\nc = \"2\"\n", "a = 1\n[b]\nc = \"3\"\nd = [\"x\"]\n"),
                 ElementsAre("b.c=3", "b.d=[x]"));
     EXPECT_THAT(different_keys("a = 1\n", "a = 1\n"), IsEmpty());
+    EXPECT_THAT(different_keys("a = 1\n[b]\nc = 2\n", "a = 1\n"), ElementsAre("b.c gone"));
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ inline void write_run(const test::TemporaryFolder& folder, const std::string& na
 }
 
 // A scenario's text in these tests is what it claims: "cure BASELINE CONTROL", or "CONTROL" of a baseline,
-// then its definition.
+// then more of its definition.
 inline Result<report::ScenarioFacts> read_scenario(const std::string& text) {
     const auto end = text.find('\n');
     const auto words = split(text.substr(0, end), ' ');
@@ -52,7 +52,7 @@ inline Result<report::ScenarioFacts> read_scenario(const std::string& text) {
                                  .claim = {.cure = cure,
                                            .baseline = cure ? words.at(1) : "",
                                            .control = cure ? words.at(2) : words.front()},
-                                 .definition = end == std::string::npos ? "" : text.substr(end + 1)};
+                                 .definition = "defined\n" + text.substr(std::min(end, text.size() - 1) + 1)};
 }
 
 inline report::Report report_of(const std::vector<std::string>& folders) {

@@ -115,6 +115,26 @@ TEST(FindRuns, WhatIsDamagedOrInterruptedIsToldAndTheRestIsRead) {
                     HasSubstr("nowhere: No such file"), "good/verdict.json: it is not a folder"));
 }
 
+TEST(FindRuns, AVerdictThatIsTooDeepIsNotRead) {
+    constexpr std::size_t levels = 500'000;  // 1 MB of text
+    auto text = verdict_text("x", "slow");
+    text.pop_back();
+    text += R"(,"more":)" + std::string(levels, '[') + std::string(levels, ']') + "}";
+    const test::TemporaryFolder folder;
+    folder.write("x/verdict.json", text);
+    const auto found = find_runs({folder.path()}, read_scenario);
+    EXPECT_THAT(found.runs, IsEmpty());
+    EXPECT_THAT(troubles_of(found, folder), ElementsAre(HasSubstr("verdict.json is no verdict")));
+}
+
+TEST(ParseVerdict, TimesAreClamped) {
+    for (const auto& [told, taken] : {std::pair(1e300, 1e9), std::pair(-1e300, 0.0), std::pair(1.5, 1.5)}) {
+        const auto verdict = parse_verdict(verdict_text("x", "slow", {{"duration_s", told}}));
+        ASSERT_TRUE(verdict);
+        EXPECT_EQ(verdict->duration_s, taken);
+    }
+}
+
 TEST(FindRuns, AVerdictThatIsTooLargeIsNotRead) {
     const test::TemporaryFolder folder;
     folder.write("x/verdict.json", "{}");

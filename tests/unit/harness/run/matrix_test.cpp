@@ -194,7 +194,7 @@ TEST(MatrixTextTest, ARun) {
     EXPECT_EQ(text("deadlock", true, 92.4), "deadlock, recursion upper, met, 92 s");
     EXPECT_EQ(text("slow", false, 9), "slow, recursion upper, NOT MET, 9 s");
     EXPECT_EQ(text("unsupported", false, 1), "unsupported, recursion upper, not run, 1 s");
-    EXPECT_EQ(text("harness_error", false, 1), "harness_error, recursion upper, NOT MET, 1 s: why");
+    EXPECT_EQ(text("harness_error", false, 1), "harness_error, recursion upper, not run, 1 s: why");
 }
 
 TEST(MatrixTextTest, ACell) {

@@ -74,7 +74,8 @@ TEST(Page, WhatDiffersFromExpectationComesFirst) {
     expect_has(text, "1 run failed in the harness");
     expect_has(text, "mkfs failed");
     expect_has(text, "1 folder not counted");
-    EXPECT_LT(text.find(">odd</span> <span class=\"on\""), text.find(">stalls</span> <span class=\"on\""));
+    EXPECT_LT(text.find(">odd [definition unknown]</span> <span class=\"on\""),
+              text.find(">stalls [definition unknown]</span> <span class=\"on\""));
     EXPECT_LT(text.find("differs from expectation"), text.find("id=\"matrix\""));
 }
 

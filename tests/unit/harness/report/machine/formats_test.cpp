@@ -17,7 +17,7 @@ using ::testing::Not;
 
 Run run_of(const std::string& scenario, const std::string& outcome, bool met,
            const std::string& kernel = "6.1.0") {
-    static const auto no_facts = std::make_shared<const ScenarioFacts>();
+    static const auto facts = std::make_shared<const ScenarioFacts>(ScenarioFacts{.definition = "defined"});
     return {.folder = "/runs/" + kernel + "/" + scenario + "-20261122T023023-1",
             .began = "2026-11-22 02:30:23",
             .verdict = {.scenario = scenario,
@@ -29,7 +29,8 @@ Run run_of(const std::string& scenario, const std::string& outcome, bool met,
                         .duration_s = 1.5,
                         .kernel = kernel,
                         .guest = evidence::Guest{.accelerator = "kvm", .kernel = "6.1"}},
-            .facts = no_facts};
+            .fingerprint = 0xab,
+            .facts = facts};
 }
 
 Report report_of(std::vector<Run> runs) {
@@ -154,17 +155,24 @@ TEST(KcidbTest, SaysWhatItsStatusesMean) {
         statuses.push_back(test["status"]);
     }
     EXPECT_THAT(statuses, ElementsAre("PASS", "SKIP", "MISS", "ERROR", "ERROR", "DONE", "FAIL"));
-    const auto& test = json["tests"][0];
-    EXPECT_EQ(test["id"], "reflux:6.1.0/a-20261122T023023-1");
+    const auto& test = json["tests"][std::size_t{0}];
+    EXPECT_EQ(test["id"], "reflux:6.1.0/a-20261122T023023-1-00000000000000ab");
     EXPECT_EQ(test["build_id"], json["builds"][0]["id"]);
     EXPECT_EQ(test["start_time"], "2026-11-22T02:30:23+00:00");
     EXPECT_EQ(test["path"], "reflux.a");
     EXPECT_EQ(test["environment"]["comment"], "a virtual machine (kvm)");
 }
 
+TEST(KcidbTest, RunsOfTheSameSecondOnTwoMachinesHaveIdsOfTheirOwn) {
+    auto other = run_of("a", "slow", true);
+    other.fingerprint = 0xcd;
+    const auto json = nlohmann::json::parse(kcidb(report_of({run_of("a", "slow", true), other})));
+    EXPECT_NE(json["tests"][std::size_t{0}]["id"], json["tests"][std::size_t{1}]["id"]);
+}
+
 TEST(KcidbTest, APathHasNoOtherCharactersThanItMay) {
     const auto json = nlohmann::json::parse(kcidb(report_of({run_of("a.b+io_flusher", "slow", true)})));
-    EXPECT_EQ(json["tests"][0]["path"], "reflux.a_b_io_flusher");
+    EXPECT_EQ(json["tests"][std::size_t{0}]["path"], "reflux.a_b_io_flusher");
 }
 
 TEST(MachineFormatsTest, OfNoRunsTheyAreEmptyAndWhole) {
