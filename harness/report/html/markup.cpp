@@ -1,70 +1,18 @@
 #include "harness/report/html/markup.h"
 
+#include "harness/report/harmless.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdint>
-#include <optional>
 
 #include <fmt/format.h>
 
 namespace reflux::report::html {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
-// One character of UTF-8 at the front of a text.
-struct Character {
-    std::uint32_t code = 0;
-    std::size_t bytes = 1;
-};
-
-// nullopt: what stands there is none (Unicode, table 3-7: shortest forms only, no surrogates).
-std::optional<Character> front_of(std::string_view text) {
-    const auto byte = [&text](std::size_t i) {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-    };
-    const std::uint32_t first = byte(0);
-    if (first < 0x80) {
-        return Character{.code = first, .bytes = 1};
-    }
-    const std::size_t more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-    if (first < 0xC2 || first > 0xF4) {
-        return std::nullopt;
-    }
-    std::uint32_t code = first & (0x3FU >> more);
-    for (std::size_t i = 1; i <= more; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80U) {
-            return std::nullopt;
-        }
-        code = code << 6U | (byte(i) & 0x3FU);
-    }
-    constexpr std::array<std::uint32_t, 4> least{0, 0x80, 0x800, 0x10000};
-    const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    if (code < least.at(more) || code > 0x10FFFF || surrogate) {
-        return std::nullopt;
-    }
-    return Character{.code = code, .bytes = more + 1};
-}
-
-bool changes_direction(std::uint32_t code) {
-    return code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
-bool is_in_xml(std::uint32_t code) {
-    return (code < 0x7F || code > 0x9F) && (code & 0xFFFEU) != 0xFFFE;
-}
-
-// U+2400 and on: a picture for each control character.
-std::string picture_of(std::uint32_t control) {
-    const std::uint32_t code = control == 0x7F ? 0x2421 : 0x2400 + control;
-    return {static_cast<char>(0xE0U | code >> 12U), static_cast<char>(0x80U | (code >> 6U & 0x3FU)),
-            static_cast<char>(0x80U | (code & 0x3FU))};
-}
-
-void add_escaped(std::string_view bytes, std::uint32_t code, std::string& out) {
-    switch (code) {
+void add_escaped(std::string_view character, std::string& out) {
+    switch (character.front()) {
         case '&':
             out += "&amp;";
             return;
@@ -80,19 +28,8 @@ void add_escaped(std::string_view bytes, std::uint32_t code, std::string& out) {
         case '\'':
             out += "&#39;";
             return;
-        case '\n':
-        case '\t':
-            out += static_cast<char>(code);
-            return;
         default:
-            break;
-    }
-    if (code < 0x20 || code == 0x7F) {
-        out += picture_of(code);
-    } else if (!is_in_xml(code) || changes_direction(code)) {
-        out += replacement;
-    } else {
-        out += bytes;
+            out += character;
     }
 }
 
@@ -151,15 +88,11 @@ std::string escaped(std::string_view text, std::size_t most) {
     const std::size_t whole = text.size();
     while (!text.empty()) {
         const auto character = front_of(text);
-        if (whole - text.size() + (character ? character->bytes : 1) > most) {
+        if (whole - text.size() + character.bytes > most) {
             return out + "…";
         }
-        if (character) {
-            add_escaped(text.substr(0, character->bytes), character->code, out);
-        } else {
-            out += replacement;
-        }
-        text.remove_prefix(character ? character->bytes : 1);
+        add_escaped(character.shown, out);
+        text.remove_prefix(character.bytes);
     }
     return out;
 }

@@ -8,9 +8,7 @@
 
 namespace reflux::report::html {
 
-// Text as it may stand between tags and in quoted attributes. What evidence holds may be anything: bytes that
-// are no UTF-8, and characters that XML does not allow or that change the direction of text, become U+FFFD;
-// control characters become their pictures (ESC: U+241B), so that they are seen and do nothing. Text that is
+// Text as it may stand between tags and in quoted attributes, harmless (report/harmless.h). Text that is
 // longer than `most` bytes ends in an ellipsis.
 inline constexpr std::size_t most_text = 2000;
 std::string escaped(std::string_view text, std::size_t most = most_text);

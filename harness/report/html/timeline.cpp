@@ -19,6 +19,7 @@ constexpr std::size_t most_points = 300;
 constexpr std::size_t most_moments = 20;
 constexpr std::size_t least_rows = 2;  // of reclaims
 constexpr std::size_t most_rows = 6;
+constexpr std::size_t most_bars = 500;
 constexpr double lane_height = 44;
 constexpr double lane_gap = 42;  // above each, for its title
 
@@ -174,6 +175,19 @@ bool reached_upper(const Evidence& evidence, const evidence::Reclaim& reclaim) {
            });
 }
 
+// As many as there is room for: those that reached the upper filesystem first.
+std::vector<const evidence::Reclaim*> drawn_of(const Evidence& evidence) {
+    std::vector<const evidence::Reclaim*> drawn;
+    for (const bool upper : {true, false}) {
+        for (const auto& reclaim : evidence.trace.reclaims) {
+            if (drawn.size() < most_bars && reached_upper(evidence, reclaim) == upper) {
+                drawn.push_back(&reclaim);
+            }
+        }
+    }
+    return drawn;
+}
+
 // A row for each thread, as far as there is room for them.
 std::string bars(const Evidence& evidence, const Drawing& drawing) {
     std::map<int, std::size_t> rows;
@@ -182,7 +196,8 @@ std::string bars(const Evidence& evidence, const Drawing& drawing) {
     }
     const double height = lane_height / static_cast<double>(std::clamp(rows.size(), least_rows, most_rows));
     std::string text;
-    for (const auto& reclaim : evidence.trace.reclaims) {
+    for (const auto* drawn : drawn_of(evidence)) {
+        const auto& reclaim = *drawn;
         const auto row = rows.at(reclaim.tid);
         if (row >= most_rows) {
             continue;
@@ -213,10 +228,11 @@ void reclaim(Drawing& drawing, const Evidence& evidence) {
     }
     const auto upper = static_cast<std::size_t>(std::ranges::count_if(
         trace.reclaims, [&](const evidence::Reclaim& one) { return reached_upper(evidence, one); }));
+    const auto drawn = std::min(trace.reclaims.size(), most_bars);
     drawing.title("Reclaim, a row a thread",
                   fmt::format("{}{}{}", verdict::counted(trace.reclaim_count, "reclaim"),
-                              trace.reclaims.size() < trace.reclaim_count
-                                  ? fmt::format(", {} drawn", trace.reclaims.size())
+                              drawn < std::max<std::size_t>(trace.reclaim_count, trace.reclaims.size())
+                                  ? fmt::format(", {} drawn", drawn)
                                   : "",
                               upper > 0 ? fmt::format("; high: {} reached the upper fs", upper) : ""));
     drawing.lane(bars(evidence, drawing));

@@ -1,3 +1,4 @@
+#include "harness/report/harmless.h"
 #include "harness/report/machine/cases.h"
 #include "harness/report/machine/formats.h"
 
@@ -12,10 +13,10 @@
 namespace reflux::report::machine {
 namespace {
 
-// As text, or between quotes. XML 1.0 has no way to write most control characters.
+// As text, or between quotes.
 std::string escaped(std::string_view text) {
     std::string xml;
-    for (const char c : text) {
+    for (const char c : harmless(text)) {
         switch (c) {
             case '&':
                 xml += "&amp;";
@@ -36,7 +37,7 @@ std::string escaped(std::string_view text) {
                 xml += "&#9;";
                 break;
             default:
-                xml += static_cast<unsigned char>(c) < ' ' ? '?' : c;
+                xml += c;
         }
     }
     return xml;

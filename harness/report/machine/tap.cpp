@@ -1,3 +1,4 @@
+#include "harness/report/harmless.h"
 #include "harness/report/machine/cases.h"
 #include "harness/report/machine/formats.h"
 
@@ -10,7 +11,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // In a line of a test '#' begins a directive, and the line is all there is.
-std::string described(std::string text) {
+std::string described(const std::string& raw) {
+    std::string text = harmless(raw);
     for (char& c : text) {
         c = c == '#' ? '*' : static_cast<unsigned char>(c) < ' ' ? ' ' : c;
     }

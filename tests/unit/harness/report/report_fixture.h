@@ -12,6 +12,11 @@
 
 namespace reflux::testing {
 
+// Whatever a name, a log line or a device may hold.
+inline const std::string hostile =
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;</title></style>]]><!--\x1b[31m\x07\x7f"
+    "\xff\xfe\xc0\x80\xed\xa0\x80\xf5\x80\x80\x80\xef\xbf\xbf\xe2\x80\xae\xc2\x85|\r\n\t";
+
 // As much of a verdict.json as a count needs; `more` replaces or adds keys.
 inline std::string verdict_text(const std::string& scenario, const std::string& outcome,
                                 const nlohmann::json& more = {}) {

@@ -10,6 +10,7 @@ using reflux::testing::count_of;
 using reflux::testing::expect_has;
 using reflux::testing::expect_sound;
 using reflux::testing::fixture;
+using reflux::testing::hostile;
 using reflux::testing::report_of;
 using reflux::testing::verdict_text;
 using reflux::testing::write_run;
@@ -43,6 +44,24 @@ TEST(Page, ShowsTheCycleTheProofAndWhatHappenedWhen) {
                               "Memory charged", "dashed: limit 32 MiB", "reached the upper fs", "repro.sh"}) {
         expect_has(text, words);
     }
+}
+
+TEST(Page, OfManyReclaimsNotAllAreDrawn) {
+    auto evidence = fixture("recorded-6.1-v1-fuse-ext4-deadlock");
+    auto& reclaims = evidence.trace.reclaims;
+    ASSERT_FALSE(reclaims.empty());
+    auto quiet = reclaims.front();
+    quiet.upper_events = 0;
+    quiet.inside.clear();
+    auto high = quiet;
+    high.upper_events = 1;
+    reclaims.assign(2000, quiet);
+    reclaims.push_back(high);
+    evidence.trace.reclaim_count = reclaims.size();
+    const auto text = page_of(evidence);
+    EXPECT_EQ(count_of(text, "<rect class=\"reclaim"), 500U);
+    EXPECT_EQ(count_of(text, "<rect class=\"reclaim upper"), 1U);
+    expect_has(text, "2001 reclaims, 500 drawn");
 }
 
 TEST(Page, ARunThatCompletesHasNoCycleAndNoStall) {
@@ -108,11 +127,6 @@ TEST(Page, EvidenceThatCannotBeReadIsToldInItsPlace) {
     expect_has(text, "Its evidence cannot be shown: ");
     expect_has(text, "schema: 99 is not known");
 }
-
-// Whatever a name, a log line or a device may hold.
-const std::string hostile =
-    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;</title></style>]]><!--\x1b[31m\x07\x7f"
-    "\xff\xfe\xc0\x80\xed\xa0\x80\xf5\x80\x80\x80\xef\xbf\xbf\xe2\x80\xae\xc2\x85|\r\n\t";
 
 void expect_harmless(const std::string& text) {
     expect_sound(text);

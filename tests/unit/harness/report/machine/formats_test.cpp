@@ -2,7 +2,9 @@
 // tests/integration/report_formats_test.cpp asks validators that are not ours.
 #include "harness/report/machine/formats.h"
 
+#include "backend/base/child.h"
 #include "harness/report/machine/cases.h"
+#include "tests/unit/harness/report/report_fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -110,6 +112,23 @@ TEST(MachineCasesTest, ARunOfWhichOnlyRecursionIsExpectedIsJudged) {
     EXPECT_EQ(run.verdict.expected_words(), "any outcome, recursion upper");
 }
 
+TEST(JsonTest, TellsWhichDefinitionARunIsOf) {
+    const test::TemporaryFolder folder;
+    for (int i = 0; i < 3; ++i) {
+        const auto name = fmt::format("a-20260101T00000{}-1", i);
+        folder.write(name + "/verdict.json",
+                     reflux::testing::verdict_text("a", i == 2 ? "slow" : "deadlock"));
+        folder.write(name + "/a.toml",
+                     fmt::format("calm\n[memcg]\nlimit = \"{}\"\n", i == 2 ? "1GiB" : "64MiB"));
+    }
+    const auto json = nlohmann::json::parse(machine::json(reflux::testing::report_of({folder.path()})));
+    ASSERT_EQ(json.size(), 3U);
+    for (const auto& verdict : json) {
+        EXPECT_EQ(verdict.value("counted_as", ""),
+                  verdict["outcome"] == "slow" ? "a [memcg.limit=1GiB]" : "");
+    }
+}
+
 TEST(JunitTest, HasASuiteForEachKernelAndCountsThem) {
     const auto xml = junit(mixed());
     EXPECT_THAT(xml,
@@ -123,7 +142,7 @@ TEST(JunitTest, HasASuiteForEachKernelAndCountsThem) {
                                "      <failure type=\"deadlock\" message=\"deadlock, recursion upper"));
     EXPECT_THAT(xml,
                 HasSubstr("<skipped message=\"unsupported, recursion upper: because of &lt;this&gt; &amp; "
-                          "&quot;that&quot;?\"/>"));
+                          "&quot;that&quot;␁\"/>"));
     EXPECT_THAT(xml, HasSubstr("<skipped message=\"nothing expected: deadlock, recursion upper: because"));
     EXPECT_THAT(xml, HasSubstr("<error type=\"harness_error\""));
     EXPECT_THAT(xml, HasSubstr("<error type=\"left_behind\" message=\"left behind 1 object; completes, rec"));
@@ -134,10 +153,10 @@ TEST(JunitTest, HasASuiteForEachKernelAndCountsThem) {
 TEST(TapTest, HasALineAndABlockForEach) {
     const auto text = tap(mixed());
     EXPECT_THAT(text,
-                testing::StartsWith("TAP version 13\n1..7\nok 1 - 6.1.0 a\n  ---\n  message: \"completes"));
+                ::testing::StartsWith("TAP version 13\n1..7\nok 1 - 6.1.0 a\n  ---\n  message: \"completes"));
     EXPECT_THAT(
         text,
-        HasSubstr("ok 2 - 6.1.0 c # SKIP unsupported, recursion upper: because of <this> & \"that\" \n"));
+        HasSubstr("ok 2 - 6.1.0 c # SKIP unsupported, recursion upper: because of <this> & \"that\"␁\n"));
     EXPECT_THAT(text, HasSubstr("not ok 3 - 6.1.0 d\n"));
     EXPECT_THAT(text, HasSubstr("\nok 6 - 6.1.0 g # SKIP nothing expected: deadlock, recursion upper: bec"));
     EXPECT_THAT(text, HasSubstr("not ok 7 - 7.2.0 b\n"));
@@ -173,6 +192,27 @@ TEST(KcidbTest, RunsOfTheSameSecondOnTwoMachinesHaveIdsOfTheirOwn) {
 TEST(KcidbTest, APathHasNoOtherCharactersThanItMay) {
     const auto json = nlohmann::json::parse(kcidb(report_of({run_of("a.b+io_flusher", "slow", true)})));
     EXPECT_EQ(json["tests"][std::size_t{0}]["path"], "reflux.a_b_io_flusher");
+}
+
+TEST(MachineFormatsTest, TextOfVerdictsAndFoldersDoesNothing) {
+    const auto& hostile = reflux::testing::hostile;
+    std::vector<report::Run> runs;
+    for (const auto* outcome : {"deadlock", "unsupported", "harness_error", "completes"}) {
+        auto run = run_of(hostile, outcome, false, hostile);
+        run.verdict.reasons = {hostile, hostile};
+        run.verdict.expected.outcome = {hostile};
+        runs.push_back(run);
+    }
+    const auto report = report_of(runs);
+    const test::TemporaryFolder folder;
+    folder.write("junit.xml", junit(report));
+    const auto lint = run_command({"xmllint", "--noout", "--nonet", folder / "junit.xml"}, Seconds(20));
+    ASSERT_TRUE(lint) << lint.error().message << " (scripts/install-deps has it)";
+    EXPECT_TRUE(lint->exit && lint->exit->ok()) << lint->output;
+    EXPECT_TRUE(nlohmann::json::accept(kcidb(report)));
+    const auto lines = split(tap(report), '\n');
+    EXPECT_EQ(std::ranges::count_if(lines, [](const auto& line) { return line.find("ok ") < 5; }), 4);
+    EXPECT_TRUE(nlohmann::json::accept(nlohmann::json(tap(report)).dump())) << "it is UTF-8";
 }
 
 TEST(MachineFormatsTest, OfNoRunsTheyAreEmptyAndWhole) {
