@@ -1,6 +1,7 @@
 #include "harness/observe/progress.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/meminfo.h"
 
 #include <array>
 #include <charconv>
@@ -150,15 +151,18 @@ Result<std::uint64_t> machine_oom_kills(const std::string& proc_root) {
 
 Result<MachineMemory> machine_memory(const std::string& proc_root) {
     const std::string path = proc_root + "/meminfo";
-    constexpr std::uint64_t kib = 1024;
+    REFLUX_TRY(const auto text, read_file(path));
     MachineMemory memory;
     std::uint64_t swap = 0;
     std::uint64_t swap_free = 0;
-    for (const auto& [key, value] : {std::pair("MemFree:", &memory.free_bytes),
-                                     std::pair("SReclaimable:", &memory.slab_reclaimable_bytes),
-                                     std::pair("SwapTotal:", &swap), std::pair("SwapFree:", &swap_free)}) {
-        REFLUX_TRY(*value, count_in(path, key));
-        *value *= kib;
+    for (const auto& [key, value] :
+         {std::pair("MemFree", &memory.free_bytes), std::pair("SReclaimable", &memory.slab_reclaimable_bytes),
+          std::pair("SwapTotal", &swap), std::pair("SwapFree", &swap_free)}) {
+        const auto field = meminfo_field(text, key);
+        if (!field) {
+            return fail(ErrorKind::unsupported, fmt::format("{} has no {}", path, key));
+        }
+        *value = field->value;
     }
     if (swap > 0) {
         memory.swap_free_bytes = swap_free;

@@ -1,10 +1,10 @@
 #include "harness/pressure/hog.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/meminfo.h"
 #include "harness/pressure/shared_counters.h"
 
 #include <atomic>
-#include <charconv>
 #include <thread>
 
 #include <fcntl.h>
@@ -22,18 +22,6 @@ constexpr auto step_time = std::chrono::milliseconds(10);
 struct Counters {
     std::atomic<std::uint64_t> taken{0};  // bytes
 };
-
-std::uint64_t kib_of(std::string_view meminfo, std::string_view key) {
-    const auto at = meminfo.find(key);
-    if (at == std::string_view::npos) {
-        return 0;
-    }
-    auto rest = meminfo.substr(at + key.size());
-    rest.remove_prefix(std::min(rest.find_first_not_of(" :"), rest.size()));
-    std::uint64_t kib = 0;
-    std::from_chars(rest.data(), rest.data() + rest.size(), kib);
-    return kib;
-}
 
 // In a thread of its own: the memory goes on growing while a sync waits, and the process, chosen for its
 // memory, cannot end before the sync does.
@@ -88,8 +76,8 @@ Status take_and_keep(const HogPlan& plan, Counters& counters) {
 }  // namespace
 
 bool is_swap_full(std::string_view meminfo) {
-    const auto total = kib_of(meminfo, "SwapTotal");
-    return total > 0 && kib_of(meminfo, "SwapFree") <= total / 100;
+    const Bytes total = meminfo_field(meminfo, "SwapTotal").value_or(Bytes{});
+    return total > Bytes{} && meminfo_field(meminfo, "SwapFree").value_or(Bytes{}).value <= total.value / 100;
 }
 
 Result<Hog> Hog::start(const HogPlan& plan) {

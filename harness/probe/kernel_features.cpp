@@ -1,12 +1,12 @@
 #include "harness/probe/kernel_features.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/meminfo.h"
 #include "backend/base/units.h"
 #include "harness/probe/memory_cgroup.h"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include <sys/statvfs.h>
@@ -51,22 +51,6 @@ bool kernel_knows_filesystem(const std::string& root, const std::string& type) {
                        [&](const std::string& line) { return line.substr(line.rfind('\t') + 1) == type; });
 }
 
-// "MemTotal:       24683904 kB"
-std::optional<Bytes> meminfo_field(std::string_view text, std::string_view key) {
-    for (const std::string& line : lines_of(text)) {
-        const auto words = split(line, ' ');
-        if (words.size() < 2 || words[0] != key) {
-            continue;
-        }
-        std::uint64_t number = 0;
-        const std::string& digits = words[1];
-        if (std::from_chars(digits.data(), digits.data() + digits.size(), number).ec == std::errc{}) {
-            return kibibytes(number);
-        }
-    }
-    return std::nullopt;
-}
-
 std::string kernel_release(const std::string& root) {
     const auto text = read_file(root + "/proc/sys/kernel/osrelease");
     return text ? trimmed(*text) : "";
@@ -91,8 +75,8 @@ Finding kernel(const std::string& root) {
 
 Finding memory(const std::string& root) {
     const auto text = read_file(root + "/proc/meminfo");
-    const auto total = text ? meminfo_field(*text, "MemTotal:") : std::nullopt;
-    const auto free = text ? meminfo_field(*text, "MemAvailable:") : std::nullopt;
+    const auto total = text ? meminfo_field(*text, "MemTotal") : std::nullopt;
+    const auto free = text ? meminfo_field(*text, "MemAvailable") : std::nullopt;
     if (!total || !free) {
         return no("memory", "no MemTotal and MemAvailable in /proc/meminfo", "mount proc on /proc");
     }
@@ -246,13 +230,10 @@ Finding disk_space(const std::string& folder) {
 }
 
 bool kernel_has_function(const std::string& root, const std::string& name) {
-    // "ffffffff81000000 T NAME", and behind it "[MODULE]"
+    // "ffffffff81000000 T NAME", and behind it "\t[MODULE]"
     const auto text = read_file(root + "/proc/kallsyms");
-    const auto lines = lines_of(text.value_or(""));
-    return std::ranges::any_of(lines, [&](const std::string& line) {
-        const auto words = split(line, ' ');
-        return words.size() >= 3 && words[2].substr(0, words[2].find('\t')) == name;
-    });
+    return text && (text->find(" " + name + "\n") != std::string::npos ||
+                    text->find(" " + name + "\t") != std::string::npos);
 }
 
 }  // namespace reflux::probe

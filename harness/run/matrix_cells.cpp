@@ -1,11 +1,11 @@
 #include "harness/run/matrix_cells.h"
 
 #include "backend/base/kernel_file.h"
+#include "backend/base/meminfo.h"
 #include "harness/report/json.h"
 #include "harness/report/run_verdict.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <set>
@@ -274,13 +274,7 @@ unsigned guests_at_once(const std::vector<scenario::Scenario>& scenarios, unsign
 }
 
 Bytes available_memory(std::string_view meminfo) {
-    constexpr std::string_view key = "MemAvailable:";
-    for (const auto& line : lines_of(meminfo)) {
-        if (line.starts_with(key)) {
-            return kibibytes(std::strtoull(line.c_str() + key.size(), nullptr, 10));
-        }
-    }
-    return {};
+    return meminfo_field(meminfo, "MemAvailable").value_or(Bytes{});
 }
 
 std::string name_of(const Cell& cell, unsigned number) {

@@ -29,7 +29,7 @@ void add_guest(const Evidence& evidence, Verdict& verdict) {
             "time budget "
             "{:.0f} s; {:.0f} MiB of work",
             evidence.limits.time_factor, evidence.limits.stall_window_s, evidence.limits.time_budget_s,
-            static_cast<double>(evidence.limits.work_bytes) / 1048576.0));
+            static_cast<double>(evidence.limits.work_bytes) / mebibyte));
     }
 }
 

@@ -21,8 +21,6 @@ using evidence::ReliefRung;
 
 namespace {
 
-constexpr double mebibyte = 1048576.0;
-
 void judge_daemon_exit(const evidence::DaemonExit& exit, Verdict& verdict) {
     if (exit.signal != 0) {
         verdict.outcome = Outcome::daemon_killed;

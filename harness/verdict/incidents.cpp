@@ -16,7 +16,6 @@ namespace {
 
 using Sentences = std::vector<std::string>;
 
-constexpr double mebibyte = 1048576.0;
 constexpr std::size_t most_told = 3;  // of each kind
 
 double mebibytes_of(std::uint64_t bytes) {

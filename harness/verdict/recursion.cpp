@@ -116,7 +116,6 @@ void add_notes(const TraceSummary& trace, RecursionFinding& finding) {
         finding.notes.push_back("weaker here: " + sentence);
     }
     if (trace.overhead) {
-        constexpr double mebibyte = 1048576.0;
         const evidence::TraceOverhead& cost = *trace.overhead;
         finding.notes.push_back(fmt::format(
             "with the trace on, as it is before the first reclaim, the device completed {:.3f} of what it "

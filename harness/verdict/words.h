@@ -12,6 +12,8 @@
 
 namespace reflux::verdict {
 
+inline constexpr double mebibyte = 1048576.0;  // bytes, of figures with a fraction
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // "1 request", "3 requests".
 std::string counted(std::uint64_t count, std::string_view noun);

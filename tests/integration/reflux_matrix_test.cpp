@@ -242,40 +242,41 @@ class MatrixRunTest : public RefluxTest {
         }
         return command;
     }
+    [[nodiscard]] std::string arguments() const {
+        return fmt::format("matrix {} --kernels host --set workload.work=100MiB -o {}", scenario_name, out());
+    }
     [[nodiscard]] std::string log() const {
         return fmt::format("{}/host/{}/run-1.log", out(), scenario_name);
+    }
+    [[nodiscard]] bool is_under_pressure() const {
+        return comes_true(
+            [&] { return read_file(log()).value_or("").find("pressure:") != std::string::npos; });
     }
 };
 
 TEST_F(MatrixRunTest, AnInterruptedMatrixGoesOn) {
-    const std::string arguments =
-        fmt::format("matrix {} --kernels host --set workload.work=100MiB -o {}", scenario_name, out());
-    auto child = spawn(words_of(arguments));
+    auto child = spawn(words_of(arguments()));
     ASSERT_TRUE(child);
-    EXPECT_TRUE(
-        comes_true([&] { return read_file(log()).value_or("").find("pressure:") != std::string::npos; }));
+    EXPECT_TRUE(is_under_pressure());
     ASSERT_TRUE(send_signal(*child, SIGINT));
     const auto exit = wait_for(*child, Seconds(120));
     ASSERT_TRUE(exit && *exit);
     EXPECT_EQ((*exit)->code, 4);
 
-    const Ran again = run_reflux(arguments);
+    const Ran again = run_reflux(arguments());
     EXPECT_EQ(again.code, 0) << again.errors;
     EXPECT_THAT(again.errors, HasSubstr("1 run, 0 of them done already"));
     EXPECT_THAT(again.errors, HasSubstr(fmt::format("host {} run 1/1: completes", scenario_name)));
     EXPECT_THAT(again.output, HasSubstr("1 completes; cure unproven\n"));
     EXPECT_FALSE(std::filesystem::exists(log())) << "a run that ended well leaves no log";
-    EXPECT_THAT(run_reflux(arguments).errors, HasSubstr("1 run, 1 of them done already"));
+    EXPECT_THAT(run_reflux(arguments()).errors, HasSubstr("1 run, 1 of them done already"));
 }
 
 // Nobody could take anything down; what the run left is for `reflux clean`, and its folder does not count.
 TEST_F(MatrixRunTest, AKilledMatrixGoesOn) {
-    const std::string arguments =
-        fmt::format("matrix {} --kernels host --set workload.work=100MiB -o {}", scenario_name, out());
-    auto child = spawn(words_of(arguments));
+    auto child = spawn(words_of(arguments()));
     ASSERT_TRUE(child);
-    EXPECT_TRUE(
-        comes_true([&] { return read_file(log()).value_or("").find("pressure:") != std::string::npos; }));
+    EXPECT_TRUE(is_under_pressure());
     ASSERT_TRUE(send_signal(*child, SIGKILL));
     ASSERT_TRUE(wait_for(*child, Seconds(20)));
     Ran cleaned;
@@ -284,10 +285,10 @@ TEST_F(MatrixRunTest, AKilledMatrixGoesOn) {
         return cleaned.code == 0 && cleaned.output.find("goes on") == std::string::npos;
     })) << cleaned.output;
 
-    const Ran again = run_reflux(arguments);
+    const Ran again = run_reflux(arguments());
     EXPECT_EQ(again.code, 0) << again.errors;
     EXPECT_THAT(again.errors, HasSubstr("1 run, 0 of them done already"));
-    EXPECT_THAT(run_reflux(arguments).errors, HasSubstr("1 run, 1 of them done already"));
+    EXPECT_THAT(run_reflux(arguments()).errors, HasSubstr("1 run, 1 of them done already"));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -147,7 +149,7 @@ std::string cost_row(const verdict::CostSummary& cost) {
 }
 
 template <class Rows, class Line>
-std::string rows_of(const Rows& rows, Line line, int columns) {
+std::string rows_of(const Rows& rows, Line line, std::size_t columns) {
     std::string text;
     std::size_t left = rows.size();
     for (const auto& row : rows) {
@@ -158,6 +160,20 @@ std::string rows_of(const Rows& rows, Line line, int columns) {
         --left;
     }
     return text;
+}
+
+template <class Rows, class Line>
+std::string table(std::string_view id, std::string_view caption, const std::vector<std::string_view>& heads,
+                  const Rows& rows, Line line) {
+    std::string text = fmt::format(
+        R"(<div class="scroll" role="region" aria-labelledby="{0}" tabindex="0"><table><caption id="{0}">)"
+        R"(<span class="cap">{1}</span></caption>)"
+        "\n<thead><tr>",
+        id, caption);
+    for (const auto head : heads) {
+        text += fmt::format(R"(<th scope="col">{}</th>)", head);
+    }
+    return text + "</tr></thead>\n<tbody>\n" + rows_of(rows, line, heads.size()) + "</tbody></table></div>\n";
 }
 
 }  // namespace
@@ -204,31 +220,20 @@ std::string cure_section(const Page& page) {
     std::string text =
         "<section id=\"cures\" aria-labelledby=\"cures-h\">\n<h2 id=\"cures-h\">Cures and costs</h2>\n";
     if (!counted.proofs.empty()) {
-        text += fmt::format(
+        text +=
             "<p class=\"lead\">A cure counts only beside a baseline that stalled and a control without "
             "pressure "
             "that completed, on the same kernel and cgroup version. It is proven when chance alone would "
             "deal the "
-            "stalls out so in less than 5%.</p>\n<div class=\"scroll\" role=\"region\" "
-            "aria-labelledby=\"proofs-c\" tabindex=\"0\"><table><caption id=\"proofs-c\"><span "
-            "class=\"cap\">What the runs prove of "
-            "cures</span></caption>\n<thead><tr><th scope=\"col\">Cure</th><th scope=\"col\">Kernel</th><th "
-            "scope=\"col\">Proof</th><th "
-            "scope=\"col\">Why</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
-            rows_of(counted.proofs, proof_row, 4));
+            "stalls out so in less than 5%.</p>\n" +
+            table("proofs-c", "What the runs prove of cures", {"Cure", "Kernel", "Proof", "Why"},
+                  counted.proofs, proof_row);
     }
     if (!counted.costs.empty()) {
-        text += fmt::format(
-            "<div class=\"scroll\" role=\"region\" aria-labelledby=\"costs-c\" "
-            "tabindex=\"0\"><table><caption "
-            "id=\"costs-c\"><span class=\"cap\">What it costs: medians, and against the control without "
-            "pressure</span></caption>\n"
-            "<thead><tr><th scope=\"col\">Scenario</th><th scope=\"col\">Kernel</th><th "
-            "scope=\"col\">Runs</th><th "
-            "scope=\"col\">Throughput</th><th scope=\"col\">To control</th><th scope=\"col\">99th "
-            "percentile, to "
-            "control</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
-            rows_of(counted.costs, cost_row, 6));
+        text +=
+            table("costs-c", "What it costs: medians, and against the control without pressure",
+                  {"Scenario", "Kernel", "Runs", "Throughput", "To control", "99th percentile, to control"},
+                  counted.costs, cost_row);
     }
     return text + "</section>\n";
 }
