@@ -68,7 +68,7 @@ Result<Bytes> size_of(const BlockDevice& device);
 struct Abort {
     std::string what;                                              // "connection" | "ring of …", for people
     std::vector<std::pair<std::string, std::string>> writes = {};  // file and text, in this order
-    std::vector<std::string> command = {};                         // run in the background
+    std::vector<std::string> command = {};                         // instead of them, in the background too
     int sockets_of = 0;                                            // pid whose connections are shut down
 };
 
