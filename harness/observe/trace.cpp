@@ -19,6 +19,9 @@ struct Wanted {
     std::string_view without = {};  // what suffers where it is missing; empty: nothing that is worth a word
     // Happens with nearly every request, also outside reclaims: off until somebody enters one (arm()).
     bool frequent = false;
+    // The daemon's own writes fire it for the lower filesystem, several times each; only the upper one's say
+    // something.
+    bool upper_only = false;
 };
 
 constexpr std::string_view switch_event = "sched/sched_switch";
@@ -39,18 +42,18 @@ constexpr std::array wanted_events = {
     Wanted{"writeback/folio_wait_writeback", "writeback/wait_on_page_writeback",
            "the device whose writeback a thread waits for is not known", true},
     Wanted{"writeback/balance_dirty_pages", "", "dirty throttling is seen in stacks only"},
-    Wanted{"ext4/ext4_evict_inode"}, Wanted{"jbd2/jbd2_handle_start", "", "", true},
+    Wanted{"ext4/ext4_evict_inode"}, Wanted{"jbd2/jbd2_handle_start", "", "", true, true},
     // That comes before the wait for a handle, jbd2_handle_start behind it. 6.3, with a name for each caller.
-    Wanted{"ext4/ext4_journal_start_inode", "ext4/ext4_journal_start", "", true},
+    Wanted{"ext4/ext4_journal_start_inode", "ext4/ext4_journal_start", "", true, true},
     // The last reference to an inode whose new times are in memory only (lazytime).
     Wanted{"writeback/writeback_lazytime_iput", "writeback/writeback_lazytime"},
-    Wanted{"xfs/xfs_trans_alloc", "", "", true}, Wanted{"xfs/xfs_inodegc_queue"},  // 5.14
-    Wanted{"xfs/xfs_inode_set_reclaimable"},                                       // 5.14
+    Wanted{"xfs/xfs_trans_alloc", "", "", true, true}, Wanted{"xfs/xfs_inodegc_queue"},  // 5.14
+    Wanted{"xfs/xfs_inode_set_reclaimable"},                                             // 5.14
     Wanted{"xfs/xfs_destroy_inode"}, Wanted{"f2fs/f2fs_evict_inode"},
     Wanted{"ext4/ext4_es_shrink_scan_enter"}, Wanted{"jbd2/jbd2_shrink_scan_enter"},  // 5.14
 };
 
-constexpr std::size_t most_a_drain = 4U << 20U;
+constexpr std::size_t most_a_drain = 256U << 10U;
 
 std::string without_stacks(const Error& why) {
     return fmt::format(
@@ -58,6 +61,21 @@ std::string without_stacks(const Error& why) {
         "of "
         "it",
         why.message);
+}
+
+// As the kernel keeps a dev_t (MKDEV), which is what a filter compares; nullopt: not "MAJOR:MINOR".
+std::optional<std::uint64_t> kernel_device(const std::string& number) {
+    const auto fields = split(number, ':');
+    std::uint64_t major = 0;
+    std::uint64_t minor = 0;
+    const auto read = [](const std::string& text, std::uint64_t& value) {
+        const char* end = text.data() + text.size();
+        return std::from_chars(text.data(), end, value).ptr == end && !text.empty();
+    };
+    constexpr unsigned minor_bits = 20;
+    return fields.size() == 2 && read(fields[0], major) && read(fields[1], minor)
+               ? std::optional(major << minor_bits | minor)
+               : std::nullopt;
 }
 
 std::string without_escapes(std::string_view text) {  // \040 and the like, as /proc/mounts writes a blank
@@ -172,6 +190,13 @@ Status TraceInstance::arm(std::string_view name, bool on) {
     return {};
 }
 
+// Where the kernel takes no such filter, or has no such event, there is more to read and no harm.
+void TraceInstance::filter_to_upper(std::string_view name) {
+    if (const auto device = kernel_device(upper_); device && !name.empty()) {
+        static_cast<void>(write_file(event(name) + "/filter", fmt::format("dev == {}", *device)));
+    }
+}
+
 Status TraceInstance::enable_events(const std::vector<int>& tids, bool pressed) {
     // Probed here and not in create(): a module's tracepoints come with the module, when its filesystem is
     // mounted.
@@ -180,6 +205,10 @@ Status TraceInstance::enable_events(const std::vector<int>& tids, bool pressed) 
     missing_.clear();
     weaker_.clear();
     for (const auto& wanted : wanted_events) {
+        if (wanted.upper_only) {
+            filter_to_upper(wanted.name);
+            filter_to_upper(wanted.older);
+        }
         REFLUX_TRY(bool enabled, enable(wanted.name, wanted.frequent));
         if (!enabled && !wanted.older.empty()) {
             REFLUX_TRY(enabled, enable(wanted.older, wanted.frequent));
@@ -314,17 +343,17 @@ Result<std::size_t> TraceInstance::drain() {
             REFLUX_CHECK(text_->append(text));
         }
     }
-    overwritten_ = count_overwritten();
+    overwritten_ = sum_of_stats({"overrun: ", "dropped events: "});
     want_stacks();
     return total;
 }
 
-std::uint64_t TraceInstance::count_overwritten() const {
+std::uint64_t TraceInstance::sum_of_stats(std::initializer_list<std::string_view> keys) const {
     std::uint64_t total = 0;
     const auto per_cpu = directory_ + "/per_cpu";
     for (const auto& cpu : list_directory(per_cpu).value_or(std::vector<std::string>{})) {
         for (const auto& line : lines_of(read_file(fmt::format("{}/{}/stats", per_cpu, cpu)).value_or(""))) {
-            for (const std::string_view key : {"overrun: ", "dropped events: "}) {
+            for (const std::string_view key : keys) {
                 std::uint64_t count = 0;
                 if (line.starts_with(key)) {
                     std::from_chars(line.data() + key.size(), line.data() + line.size(), count);
@@ -348,6 +377,10 @@ Status TraceInstance::stop(Seconds deadline) {
         static_cast<void>(pipe_.give_up());
     }
     return stopped;
+}
+
+void TraceInstance::leave_the_rest() {
+    unread_ = sum_of_stats({"entries: "});
 }
 
 Status TraceInstance::close() {
@@ -375,7 +408,7 @@ evidence::TraceSummary TraceInstance::summary() const {
     }
     settle_scan(summary);
     // The pipe's marks and the buffers' own counts speak of the same losses.
-    summary.lost_events = std::max(summary.lost_events, overwritten_);
+    summary.lost_events = std::max(summary.lost_events, overwritten_) + unread_;
     return summary;
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,7 +37,10 @@ class TraceInstance {
                                         std::uint64_t buffer_kib);
 
     // Events of these devices are counted as upper and lower; call before the first drain.
-    void set_devices(TraceDevices devices) { parser_.set_devices(std::move(devices)); }
+    void set_devices(TraceDevices devices) {
+        upper_ = devices.upper;
+        parser_.set_devices(std::move(devices));
+    }
     // The CLOCK_MONOTONIC time in seconds that is at_s 0; call before the first drain.
     void set_run_start(double monotonic_s) { parser_.set_run_start(monotonic_s); }
     // Events that were defined in the same tracefs before create(); call before start().
@@ -58,14 +62,17 @@ class TraceInstance {
     // All events off, and on again as start() had them, to compare the two. Waits for the kernel, some
     // milliseconds an event. Call after start().
     Status set_recording(bool on);
-    // Reads what is there (at most 4 MiB a call, some 50 ms) and parses it; gives the bytes read, 0 when
-    // there was nothing.
+    // Reads what is there (at most 256 KiB a call: some 5 ms, in an emulated guest up to half a second, for
+    // the kernel writes the text while it is read) and parses it; gives the bytes read, 0 when there was
+    // nothing.
     Result<std::size_t> drain();
     // Events off, for the end of the observed time; what is buffered can still be drained. The kernel takes
     // locks for it that others of the machine may hold, so it is done in a child, and timed_out when that has
     // not ended by `deadline`. Reading and closing the pipe would wait for the same locks: drain() gives 0
     // then, and the pipe stays open to the end of this process.
     Status stop(Seconds deadline);
+    // What is in the buffers will not be read: it counts among the lost events. After the last drain().
+    void leave_the_rest();
     // Writes the end of the raw text and closes the pipe, without which the instance cannot be removed.
     Status close();
 
@@ -85,11 +92,15 @@ class TraceInstance {
     Status enable_events(const std::vector<int>& tids, bool pressed);
     Status enable_switches(const std::vector<int>& tids, bool pressed);
     Status set_stacks(bool on);
-    [[nodiscard]] std::uint64_t count_overwritten() const;
+    void filter_to_upper(std::string_view name);
+    // Of the buffers' own counts, over all processors.
+    [[nodiscard]] std::uint64_t sum_of_stats(std::initializer_list<std::string_view> keys) const;
 
     std::string directory_;
     UniqueFd pipe_;
+    std::string upper_;  // "253:0"
     std::uint64_t overwritten_ = 0;
+    std::uint64_t unread_ = 0;
     TraceParser parser_;
     std::optional<BoundedText> text_;
     std::vector<std::string> present_;  // "vmscan/mm_vmscan_direct_reclaim_begin", …

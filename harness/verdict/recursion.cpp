@@ -143,7 +143,9 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
             finding.reasons.back() +=
                 fmt::format(": {} of thread {} in a {} reclaim ({}){}", event->event, inside->tid,
                             text_or(inside->kind, "traced"), describe_mask(*inside),
-                            inside->end_s ? "" : " that has not ended");
+                            inside->end_s            ? ""
+                            : trace.lost_events == 0 ? " that has not ended"
+                                                     : ", whose end the trace does not show");
         }
     } else if (entered || seen_in_reclaim != nullptr) {
         finding.recursion = Recursion::reclaim;

@@ -45,30 +45,15 @@ std::vector<std::string> qemu_arguments(const Machine& machine) {
             "mitigations=off");  // flushes that emulation pays for and that guard nothing in it
     }
     parameters.insert(parameters.end(), machine.parameters.begin(), machine.parameters.end());
-    std::vector<std::string> arguments{machine.program,
-                                       "-nodefaults",
-                                       "-no-user-config",
-                                       "-no-reboot",
-                                       "-display",
-                                       "none",
-                                       "-machine",
-                                       "q35",
-                                       "-accel",
-                                       kvm ? "kvm" : "tcg,thread=multi",
-                                       "-cpu",
-                                       // An emulated walk of five page table levels takes a quarter of a
-                                       // guest's speed, and nobody needs the fifth.
-                                       kvm ? "host" : "max,la57=off",
-                                       "-smp",
-                                       std::to_string(machine.cpus),
-                                       "-m",
-                                       fmt::format("{}M", machine.memory.value >> 20U),
-                                       "-kernel",
-                                       machine.image,
-                                       "-initrd",
-                                       fmt::format("/proc/self/fd/{}", machine.initramfs_fd),
-                                       "-append",
-                                       fmt::format("{}", fmt::join(parameters, " "))};
+    std::vector<std::string> arguments{
+        machine.program, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine",
+        "q35", "-accel", kvm ? "kvm" : "tcg,thread=multi", "-cpu",
+        // An emulated walk of five page table levels takes a quarter of a
+        // guest's speed, and nobody needs the fifth.
+        kvm ? "host" : "max,la57=off", "-smp", std::to_string(machine.cpus), "-m",
+        fmt::format("{}M", machine.memory.value >> 20U), "-kernel", machine.image, "-initrd",
+        fmt::format("/proc/self/fd/{}", machine.initramfs_fd), "-append",
+        fmt::format("{}", fmt::join(parameters, " "))};
     if (machine.console_fd >= 0) {
         add(arguments, {"-chardev", fmt::format("socket,id=console,fd={}", machine.console_fd)});
     } else {

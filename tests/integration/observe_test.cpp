@@ -321,6 +321,39 @@ TEST_F(Observe, LostEventsAreCounted) {
     EXPECT_GT(trace->summary().lost_events, 0U);
 }
 
+TEST_F(Observe, WhatIsLeftInTheBuffersCountsAsLost) {
+    ASSERT_NO_FATAL_FAILURE(mount_tracefs());
+    ASSERT_NO_FATAL_FAILURE(make_filesystem());
+    ASSERT_NO_FATAL_FAILURE(make_cgroup(32U << 20U));
+    if (IsSkipped()) {
+        return;
+    }
+    ASSERT_NO_FATAL_FAILURE(start_writer(60));
+    auto trace = TraceInstance::create(tracefs_, name_, 8192);
+    ASSERT_TRUE(trace) << trace.error().message;
+    ASSERT_TRUE(trace->start({child_.pid}, false));
+    go();
+    end_child();
+    trace->leave_the_rest();
+    EXPECT_GT(trace->summary().lost_events, 0U);
+}
+
+// Each write of the daemon starts handles of the lower journal, which would be most of the trace.
+TEST_F(Observe, JournalHandlesAreThoseOfTheUpperDevice) {
+    ASSERT_NO_FATAL_FAILURE(mount_tracefs());
+    ASSERT_NO_FATAL_FAILURE(make_filesystem());  // jbd2 has its events with its first mount
+    if (IsSkipped()) {
+        return;
+    }
+    auto trace = TraceInstance::create(tracefs_, name_, 64);
+    ASSERT_TRUE(trace) << trace.error().message;
+    trace->set_devices({.upper = "7:3", .lower = "7:2"});
+    ASSERT_TRUE(trace->start({::getpid()}, false));
+    const auto filter = read_file(trace->directory() + "/events/jbd2/jbd2_handle_start/filter");
+    ASSERT_TRUE(filter) << filter.error().message;
+    EXPECT_EQ(trimmed(*filter), fmt::format("dev == {}", 7U << 20U | 3U));
+}
+
 // A kernel that does not let go of the switch: in its place a pipe, the opening of which waits for a reader.
 // In a child, because what the trace leaves open there is closed with it.
 TEST_F(Observe, AStopThatHangsIsGivenUp) {
