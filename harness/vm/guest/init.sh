@@ -102,8 +102,9 @@ load_modules() {
         mkdir -p "$folder"
         mount --bind "$REFLUX_MODULES" "$folder" || give_up "cannot see the host's $REFLUX_MODULES"
     fi
-    # One that is built in, or that this kernel has not, is no error here: what needs it says so.
-    for module in $(echo "${REFLUX_LOAD-}" | tr , ' '); do
+    # One that is built in, or that this kernel has not, is no error here: what needs it says so. ext4 is the scratch disk's: the
+    # kernel's own modprobe would be looked for in the initramfs.
+    for module in ext4 $(echo "${REFLUX_LOAD-}" | tr , ' '); do
         # kmod's, for busybox' own takes no zstd
         /sbin/modprobe -q "$module" || modprobe -q "$module"
     done
