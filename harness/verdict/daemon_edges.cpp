@@ -171,7 +171,8 @@ void add_answers(const Evidence& evidence, const Owed& owed, const std::vector<W
         others.empty()
             ? "all daemon threads that take requests are blocked"
             : fmt::format("{} idle {}", thread_list(others) + (others.size() == 1 ? " is" : " are"),
-                          foreign ? "and not woken once in the stall" : "with nothing left to take");
+                          foreign || leaves_some(owed) ? "and not woken once in the stall"
+                                                       : "with nothing left to take");
     std::vector<std::size_t> takers;
     for (const Watched& task : tasks) {
         if (!is_daemon(evidence, task.last)) {

@@ -42,8 +42,9 @@ bool is_dead(int tid, const std::vector<Watched>& tasks) {
     });
 }
 
-// Of a daemon that tells nothing: a thread that has slept, idle, through the whole stall without being woken
-// once has no request in hand, and takes none of those that have waited all that time.
+// A thread that has slept, idle, through the whole stall without being woken once takes none of the requests
+// that have waited all that time; of a daemon that tells nothing it is known by this, too, that it has none
+// in hand.
 std::string awake_taker(const std::vector<int>& others, const std::vector<Watched>& tasks) {
     for (const int tid : others) {
         const auto task =
@@ -75,6 +76,10 @@ Owed owed_requests(const Evidence& evidence) {
         owed.throughout = is_owed_throughout(evidence);
     }
     return owed;
+}
+
+bool leaves_some(const Owed& owed) {
+    return !owed.waiting || *owed.waiting > owed.in_flight.size();
 }
 
 std::vector<std::string> owed_facts(const Owed& owed) {
@@ -165,11 +170,16 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
     if (owed.in_flight.empty()) {
         return fmt::format("no blocked thread holds a request, and {} could take one", thread_list(others));
     }
-    if (!owed.waiting || *owed.waiting > owed.in_flight.size()) {
-        return fmt::format("{} could take a request: the daemon holds {}, the connection counts {} waiting",
-                           thread_list(others), owed.in_flight.size(), number_or_unknown(owed.waiting));
+    if (!leaves_some(owed)) {
+        return "";
     }
-    return "";
+    // It may hold all that it takes at a time (refluxd's engine sync over TCMU: one), and the others stay in
+    // the ring.
+    return owed.throughout
+               ? awake_taker(others, tasks)
+               : fmt::format("{} could take a request: the daemon holds {}, the {} counts {} waiting",
+                             thread_list(others), owed.in_flight.size(),
+                             owed.by_device ? "device below" : "connection", number_or_unknown(owed.waiting));
 }
 
 }  // namespace reflux::verdict

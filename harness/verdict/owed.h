@@ -22,6 +22,8 @@ struct Owed {
 };
 // `evidence.stall` must be set.
 Owed owed_requests(const evidence::Evidence& evidence);
+// The connection may count more than the daemon holds: what it has not taken waits there.
+bool leaves_some(const Owed& owed);
 // The facts that something is owed; empty: nothing is known to be.
 std::vector<std::string> owed_facts(const Owed& owed);
 
