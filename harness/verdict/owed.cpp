@@ -19,11 +19,15 @@ std::string describe(const Request& request) {
     return fmt::format("request {} ({})", request.id, shape_of(request));
 }
 
-// At every look between the last completion and the call of the stall something waited for the daemon.
+// At every look, from the first sample of the tasks (by which a thread's sleep is known) to the call of the
+// stall, something waited for the daemon. Right behind the last completion nothing may: what completed was
+// answered, and the next is still being made.
 bool is_owed_throughout(const Evidence& evidence) {
+    const auto& stall = *evidence.stall;
+    const double begin_s = stall.snapshots.empty() ? stall.last_completion_s : stall.snapshots.front().at_s;
     std::size_t looks = 0;
     for (const ProgressPoint& point : evidence.progress) {
-        if (point.at_s <= evidence.stall->last_completion_s || point.at_s > evidence.stall->detected_s) {
+        if (point.at_s <= begin_s || point.at_s > stall.detected_s) {
             continue;
         }
         ++looks;

@@ -55,19 +55,30 @@ TEST(ForeignDaemon, AHousekeeperIsNoWorkerThatLives) {
     EXPECT_EQ(verdict::judge(evidence).outcome, Outcome::inconclusive);
 }
 
+// What is in flight below, at the first look behind that moment, is none.
+void owe_nothing_after(Evidence& evidence, double at_s) {
+    const auto point = std::ranges::find_if(
+        evidence.progress, [&](const evidence::ProgressPoint& it) { return it.at_s > at_s; });
+    ASSERT_NE(point, evidence.progress.end());
+    ASSERT_LE(point->at_s, evidence.stall->detected_s);
+    point->served_in_flight = 0;
+}
+
 // With dm-zoned between, what is in flight above may be its own.
 TEST(ForeignDaemon, NothingWasOwedToTheDiskForAWhile) {
     Evidence evidence = recorded();
-    const auto in_stall = [&](const evidence::ProgressPoint& point) {
-        return point.at_s > evidence.stall->last_completion_s && point.at_s <= evidence.stall->detected_s;
-    };
-    const auto point = std::ranges::find_if(evidence.progress, in_stall);
-    ASSERT_NE(point, evidence.progress.end());
-    point->served_in_flight = 0;
+    ASSERT_NO_FATAL_FAILURE(owe_nothing_after(evidence, evidence.stall->snapshots.front().at_s));
     const auto verdict = verdict::judge(evidence);
     EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
     EXPECT_THAT(verdict.reasons,
                 Contains(HasSubstr("no request is shown to have waited through the whole stall")));
+}
+
+TEST(ForeignDaemon, BetweenTheLastAnswerAndTheNextRequestNothingIsOwed) {
+    Evidence evidence = recorded();
+    ASSERT_LT(evidence.stall->last_completion_s + 1, evidence.stall->snapshots.front().at_s);
+    ASSERT_NO_FATAL_FAILURE(owe_nothing_after(evidence, evidence.stall->last_completion_s));
+    EXPECT_EQ(verdict::judge(evidence).outcome, Outcome::deadlock);
 }
 
 TEST(ForeignDaemon, ItsBlockedThreadMovesAndNothingIsClaimed) {
