@@ -19,6 +19,7 @@ constexpr Bytes scratch_size = gibibytes(8);  // sparse
 constexpr Seconds answer_time{2};             // of QEMU's control socket
 constexpr Seconds key_time{2};                // from a key of sysrq to its answer
 constexpr Seconds dump_time{12};
+constexpr Seconds kill_time{30};  // a busy host takes a guest's memory back (seen: over 5 s for 1 GiB)
 constexpr std::size_t last_lines = 3;
 
 // A file without a name: it is gone when QEMU is, however that comes about.
@@ -323,7 +324,7 @@ Status Guest::stop() {
         return {};
     }
     REFLUX_CHECK(send_signal(qemu_, SIGKILL));
-    REFLUX_TRY(const auto exit, wait_for(qemu_, Seconds(5)));
+    REFLUX_TRY(const auto exit, wait_for(qemu_, kill_time));
     if (!exit) {
         return fail(ErrorKind::timed_out, fmt::format("QEMU (pid {}) did not end after SIGKILL", qemu_.pid));
     }

@@ -76,7 +76,7 @@ class Guest {
     // Makes a guest that hangs print its tasks on the console (sysrq by a break on the serial line), as far
     // as it still can; at most 20 s.
     void dump_tasks();
-    // Kills QEMU and reaps it; at most 5 s.
+    // Kills QEMU and reaps it; at most 30 s.
     Status stop();
 
   private:
