@@ -179,9 +179,10 @@ TEST_F(RunTest, AMitigationThatCannotBeAppliedIsNeverASilentRun) {
 }
 
 TEST_F(RunTest, AWrongExpectationExitsOneAndSaysWhatDiffers) {
-    const auto file = scenario("wrong",
-                               "base = \"fuse-ext4-shared-memcg\"\n[memcg]\nplacement = \"apart\"\n"
-                               "[workload]\nwork = \"200MiB\"\n[expect]\noutcome = [\"deadlock\"]\n");
+    const auto file =
+        scenario("wrong",
+                 "base = \"fuse-ext4-shared-memcg\"\nquestion = \"q\"\n[memcg]\nplacement = \"apart\"\n"
+                 "[workload]\nwork = \"200MiB\"\n[expect]\noutcome = [\"deadlock\"]\n");
     const Ran ran =
         run_shell(fmt::format("cp {}/harness/scenarios/*.toml {} && exec \"$REFLUX\" run {} --out {}",
                               REFLUX_SOURCE_DIR, folder_.path(), file, out()));
