@@ -167,7 +167,8 @@ void add_readers(CLI::App& app, ExitCode& code) {
     auto* check = app.add_subcommand("check", "validate scenario files; no root needed");
     check->add_option("file", files, "files or names; none: every scenario in the search path");
     check->callback([&code] { code = reflux::run::check_verb(files); });
-    auto* explain = app.add_subcommand("explain", "judge saved evidence again and say why; no root needed");
+    auto* explain =
+        app.add_subcommand("explain", "judge saved evidence again and say why, in full; no root needed");
     explain->add_option("run_folder", folder, "the folder of a run")->required();
     auto* as_json = explain->add_flag("--json", json, "the verdict as `run --json` prints it");
     explain->add_flag("--dot", dot, "the wait graph of a stall for Graphviz: | dot -Tsvg > graph.svg")

@@ -239,7 +239,7 @@ ExitCode explain_verb(const std::string& folder, ExplainAs form) {
     const auto verdict = verdict::judge(*evidence);
     switch (form) {
         case ExplainAs::text:
-            fmt::print("{}", report::explain(*evidence, verdict));
+            fmt::print("{}", report::explain_whole(*evidence, verdict));
             break;
         case ExplainAs::json:
             fmt::print("[{}]\n", report::verdict_json(*evidence, verdict, folder));

@@ -13,6 +13,7 @@ ExitCode probe_verb();
 ExitCode list_verb(const std::string& what);
 // Files or names; none: every scenario in the search path.
 ExitCode check_verb(const std::vector<std::string>& files);
+// `text`: the whole of it, of which a run's verdict.txt is the short form.
 enum class ExplainAs { text, json, dot };
 ExitCode explain_verb(const std::string& folder, ExplainAs form);
 ExitCode clean_verb();
