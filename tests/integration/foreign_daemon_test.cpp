@@ -46,6 +46,18 @@ TEST_F(ForeignDaemonTest, ADaemonThatEndsAtOnceIsTold) {
     EXPECT_TRUE(ran.verdict()["leftovers"].empty());
 }
 
+// From another folder than that in which it was begun.
+TEST_F(ForeignDaemonTest, ItsRunIsRepeatedFromAnyFolder) {
+    folder_.write("bin/daemon.sh", "echo begun; exit 9");
+    const Ran ran = run_shell(fmt::format("cd {} && exec \"$REFLUX\" run foreign-nbdfuse-ext4 --set "
+                                          "'daemon.command=sh ./bin/daemon.sh' --json --out {}",
+                                          folder_.path(), out()),
+                              Seconds(60));
+    const std::string folder = text_of(ran.verdict()["run_dir"]);
+    const Ran again = run_shell(fmt::format("cd / && exec sh {}/repro.sh", folder), Seconds(60));
+    EXPECT_THAT(again.output, HasSubstr("begun")) << again.errors;
+}
+
 TEST_F(ForeignDaemonTest, AProgramThatIsMissingIsUnsupported) {
     const Ran ran = run("foreign-nbdfuse-ext4 --set daemon.command=no-such-daemon");
     EXPECT_EQ(ran.code, 3) << ran.output;
