@@ -63,9 +63,18 @@ std::string relief_word(const Verdict& verdict) {
 }
 
 std::string headline_sentence(const Evidence& evidence, const Verdict& verdict) {
-    return fmt::format("{}: {}, recursion {}: {}", or_dash(evidence.scenario),
-                       verdict::to_string(verdict.outcome), recursion_word(verdict),
-                       meaning(verdict.outcome));
+    if (evidence.daemon_failure && verdict.outcome == Outcome::harness_error &&
+        evidence.harness_error.empty()) {
+        return fmt::format("{}: the daemon did not come to serve ({}): nothing is known of the stack",
+                           or_dash(evidence.scenario), verdict::to_string(verdict.outcome));
+    }
+    // The other way to this outcome is an error that somebody saw.
+    const bool exited = verdict.outcome == Outcome::io_error && evidence.daemon_exit &&
+                        evidence.daemon_exit->unexpected && evidence.daemon_exit->signal == 0;
+    return fmt::format(
+        "{}: {}, recursion {}: {}", or_dash(evidence.scenario), verdict::to_string(verdict.outcome),
+        recursion_word(verdict),
+        exited ? "the daemon ended by itself, and its device lost its server" : meaning(verdict.outcome));
 }
 
 std::string setting(const Evidence& evidence) {
