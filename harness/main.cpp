@@ -31,7 +31,8 @@ void add_batch_options(CLI::App* verb, Options& options) {
     verb->add_option("scenario", options.scenarios,
                      "scenario names (see `reflux list`), `all` of them, or .toml files")
         ->required();
-    verb->add_option("--set", options.overrides, "override a key of the scenario: memcg.limit=128MiB")
+    verb->add_option("--set", options.overrides,
+                     "override a key of the scenario (`reflux list keys`): memcg.limit=128MiB")
         ->type_name("KEY=VALUE")
         ->take_all();
     verb->add_option("--mitigation", options.mitigations,
@@ -158,14 +159,16 @@ void add_readers(CLI::App& app, ExitCode& code) {
     static bool dot = false;
     app.add_subcommand("probe", "what this machine can run, and the reason for each thing that it cannot")
         ->callback([&code] { code = reflux::run::probe_verb(); });
-    auto* list = app.add_subcommand("list", "scenarios, mitigations, faults, engines and front ends");
+    auto* list = app.add_subcommand(
+        "list", "scenarios, mitigations, faults, engines, front ends, and the keys of a scenario file");
     list->add_option("what", what, "only this list")
-        ->check(CLI::IsMember({"scenarios", "mitigations", "faults", "engines", "front-ends"}));
+        ->check(CLI::IsMember({"scenarios", "mitigations", "faults", "engines", "front-ends", "keys"}));
     list->callback([&code] { code = reflux::run::list_verb(what); });
     auto* check = app.add_subcommand("check", "validate scenario files; no root needed");
     check->add_option("file", files, "files or names; none: every scenario in the search path");
     check->callback([&code] { code = reflux::run::check_verb(files); });
-    auto* explain = app.add_subcommand("explain", "judge saved evidence again and say why; no root needed");
+    auto* explain =
+        app.add_subcommand("explain", "judge saved evidence again and say why, in full; no root needed");
     explain->add_option("run_folder", folder, "the folder of a run")->required();
     auto* as_json = explain->add_flag("--json", json, "the verdict as `run --json` prints it");
     explain->add_flag("--dot", dot, "the wait graph of a stall for Graphviz: | dot -Tsvg > graph.svg")

@@ -440,6 +440,9 @@ struct Evidence {
     std::optional<bool> lockdep;          // this kernel looks for lock orders that may deadlock
     std::optional<IoCgroups> io_cgroups;  // nullopt: none were asked for
     std::optional<Meanwhile> meanwhile;   // nullopt: none was asked for, or older evidence
+    std::optional<Hog> hog;               // likewise
+    // The run was not made: no daemon, and harness_error is empty.
+    std::optional<DaemonFailure> daemon_failure;
 };
 
 }  // namespace reflux::evidence

@@ -3,14 +3,9 @@
 #pragma once
 
 #include "harness/evidence/evidence.h"
-
-#include <concepts>
-#include <type_traits>
+#include "harness/evidence/incident_fields.h"
 
 namespace reflux::evidence {
-
-template <class T, class U>
-concept Is = std::same_as<std::remove_const_t<T>, U>;
 
 template <class Visit, Is<Expectation> T>
 void fields(Visit& visit, T& it) {
@@ -345,55 +340,6 @@ void fields(Visit& visit, T& it) {
     visit("machine_oom_kills", it.machine_oom_kills);
 }
 
-template <class Visit, Is<OomVictim> T>
-void fields(Visit& visit, T& it) {
-    visit("pid", it.pid);
-    visit("name", it.name);
-    visit("role", it.role);
-    visit("of_memcg", it.of_memcg);
-    visit("at_s", it.at_s);
-    visit("anon_bytes", it.anon_bytes);
-    visit("reaped_s", it.reaped_s);
-    visit("gone_s", it.gone_s);
-    visit("seen_s", it.seen_s);
-    visit("state", it.state);
-    visit("stack", it.stack);
-}
-
-template <class Visit, Is<LockReport> T>
-void fields(Visit& visit, T& it) {
-    visit("at_s", it.at_s);
-    visit("kind", it.kind);
-    visit("task", it.task);
-    visit("locks", it.locks);
-    visit("reclaim", it.reclaim);
-}
-
-template <class Visit, Is<AllocationStall> T>
-void fields(Visit& visit, T& it) {
-    visit("task", it.task);
-    visit("function", it.function);
-    visit("mode", it.mode);
-    visit("bytes", it.bytes);
-    visit("count", it.count);
-    visit("first_s", it.first_s);
-    visit("last_s", it.last_s);
-}
-
-template <class Visit, Is<IoCgroups> T>
-void fields(Visit& visit, T& it) {
-    visit("version", it.version);
-    visit("policies", it.policies);
-    visit("missing", it.missing);
-    visit("made", it.made);
-    visit("reads", it.reads);
-    visit("accounted", it.accounted);
-    visit("failed", it.failed);
-    visit("first_error", it.first_error);
-    visit("worked_s", it.worked_s);
-    visit("longest_s", it.longest_s);
-}
-
 template <class Visit, Is<Meanwhile> T>
 void fields(Visit& visit, T& it) {
     visit("command", it.command);
@@ -439,6 +385,8 @@ void fields(Visit& visit, T& it) {
     visit("lockdep", it.lockdep);
     visit("io_cgroups", it.io_cgroups);
     visit("meanwhile", it.meanwhile);
+    visit("hog", it.hog);
+    visit("daemon_failure", it.daemon_failure);
 }
 
 }  // namespace reflux::evidence

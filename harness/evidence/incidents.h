@@ -1,5 +1,5 @@
 // Parts of the evidence (evidence.h): what the kernel log tells of processes, locks and allocations by name,
-// and what was done to a device besides the workload.
+// what was done to a device besides the workload, and what became of those who were to do something.
 #pragma once
 
 #include <cstdint>
@@ -58,6 +58,30 @@ struct IoCgroups {
     std::string first_error;
     double worked_s = 0;
     double longest_s = 0;  // of one of them, from mkdir to rmdir
+};
+
+// Processes that took anonymous memory on purpose, one after the other.
+struct Hog {
+    std::uint64_t asked_bytes = 0;       // that one was to grow to
+    std::string place;                   // "limited": in the workload's memcg | "machine"
+    std::optional<double> began_s;       // nullopt: it was never due, the workload had not written enough
+    std::uint64_t started = 0;           // processes; the next one when the last was killed
+    std::uint64_t oom_killed = 0;        // of these: by the OOM killer
+    std::uint64_t failed = 0;            // of these: ended otherwise, before they were asked to
+    std::string first_failure;           // how that was
+    std::uint64_t most_taken_bytes = 0;  // by one of them
+    bool at_work = false;                // one was there when the pressure ended
+    std::optional<std::uint64_t> syncs;  // of the upper filesystem, begun by all; nullopt: they had not to
+};
+
+// A daemon that did not come to serve its disk.
+struct DaemonFailure {
+    std::string command;
+    std::string waited_for;  // "/run/…/disk to appear"
+    double waited_s = 0;     // from its start; 0: not measured
+    std::string ended;       // "exit status 7", "signal 11"; empty: it was there to the end
+    std::string trouble;     // what else went wrong: the error of what was done with it; may be empty
+    std::vector<std::string> last_lines;  // of its log
 };
 
 }  // namespace reflux::evidence

@@ -5,6 +5,7 @@
 #include "harness/pressure/shared_counters.h"
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include <fcntl.h>
@@ -21,13 +22,15 @@ constexpr auto step_time = std::chrono::milliseconds(10);
 
 struct Counters {
     std::atomic<std::uint64_t> taken{0};  // bytes
+    std::atomic<std::uint64_t> syncs{0};  // begun
 };
 
 // In a thread of its own: the memory goes on growing while a sync waits, and the process, chosen for its
 // memory, cannot end before the sync does.
-void sync_over_and_over(const std::string& directory) {
+void sync_over_and_over(const std::string& directory, Counters& counters) {
     for (;;) {
         if (const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); fd) {
+            ++counters.syncs;
             ::syncfs(fd.get());  // an error is the workload's to see
         }
         std::this_thread::sleep_for(step_time);
@@ -47,7 +50,7 @@ void touch(std::byte* begin, std::size_t length, std::uint64_t& seed) {
 Status take_and_keep(const HogPlan& plan, Counters& counters) {
     static_cast<void>(::prctl(PR_SET_NAME, hog_name, 0, 0, 0));
     if (!plan.sync.empty()) {
-        std::thread(sync_over_and_over, plan.sync).detach();
+        std::thread(sync_over_and_over, plan.sync, std::ref(counters)).detach();
     }
     void* const memory = ::mmap(nullptr, plan.size.value, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -91,6 +94,10 @@ Result<Hog> Hog::start(const HogPlan& plan) {
 
 Bytes Hog::taken() const {
     return Bytes{counters_in<Counters>(shared_).taken.load()};
+}
+
+std::uint64_t Hog::syncs() const {
+    return counters_in<Counters>(shared_).syncs.load();
 }
 
 }  // namespace reflux::pressure

@@ -5,6 +5,7 @@
 #include "backend/base/mapping.h"
 #include "backend/base/units.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,10 +22,13 @@ struct HogPlan {
 
 class Hog {
   public:
-    // The child starts at once; it ends with the harness, or by a signal.
+    // The child starts at once; it ends with the harness, or by a signal. If it cannot map the memory, it
+    // ends with that errno as its exit status.
     static Result<Hog> start(const HogPlan& plan);
 
     [[nodiscard]] Bytes taken() const;
+    // That it has begun.
+    [[nodiscard]] std::uint64_t syncs() const;
     [[nodiscard]] Child& child() { return child_; }
 
   private:

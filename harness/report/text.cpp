@@ -1,5 +1,6 @@
 #include "harness/report/text.h"
 
+#include "harness/report/sentences.h"
 #include "harness/report/wrap.h"
 #include "harness/verdict/words.h"
 
@@ -15,7 +16,6 @@
 namespace reflux::report {
 
 using evidence::Evidence;
-using verdict::Outcome;
 using verdict::Verdict;
 
 namespace {
@@ -26,75 +26,12 @@ constexpr std::size_t most_cycle_edges = 6;
 constexpr std::size_t most_waiting_lines = 5;
 constexpr std::size_t room_for_waiting = 3;  // whatever the lesser reasons need
 
-std::string_view recursion_word(const Verdict& verdict) {
-    return verdict.recursion ? verdict::to_string(*verdict.recursion) : "unknown";
-}
-
-// What the outcome means, for somebody who has not read the documentation.
-std::string_view meaning(Outcome outcome) {
-    switch (outcome) {
-        case Outcome::completes:
-            return "the workload did all its work and its data verified";
-        case Outcome::slow:
-            return "the workload went on, but missed its time budget";
-        case Outcome::livelock:
-            return "nothing completed, though the daemon ran or slept in bounded waits";
-        case Outcome::deadlock:
-            return "the daemon waits for something that only the daemon can complete";
-        case Outcome::daemon_killed:
-            return "the daemon was killed";
-        case Outcome::io_error:
-            return "I/O failed or data is wrong";
-        case Outcome::inconclusive:
-            return "the evidence does not decide";
-        case Outcome::unsupported:
-            return "the run was not made as asked";
-        case Outcome::harness_error:
-            return "the harness failed, so nothing is known of the stack";
-    }
-    return "";
-}
-
-std::string or_dash(const std::string& text) {
-    return text.empty() ? "-" : text;
-}
-
-std::string setting(const Evidence& evidence) {
-    const evidence::Devices& devices = evidence.devices;
-    std::string text = fmt::format(
-        "{} on {} {} on {}, kernel {}, memcg {} {}", or_dash(devices.upper_fs), or_dash(devices.front_end),
-        or_dash(devices.upper_device), or_dash(devices.lower_fs),
-        or_dash(evidence.environment.kernel_release), or_dash(evidence.environment.cgroup_version),
-        evidence.limits.memcg_limit_bytes
-            ? fmt::format("limit {} MiB", *evidence.limits.memcg_limit_bytes >> 20U)
-            : std::string("without limit"));
-    if (!evidence.placement.empty()) {
-        text += ", placement " + evidence.placement;
-    }
-    if (evidence.limits.daemon_limit_bytes) {
-        text += fmt::format(", daemon's own limit {} MiB", *evidence.limits.daemon_limit_bytes >> 20U);
-    }
-    if (!evidence.engine.empty()) {
-        text += ", engine " + evidence.engine;
-    }
-    if (evidence.guest) {
-        text += fmt::format(", in a guest ({})", evidence.guest->accelerator);
-    }
-    for (const evidence::Mitigation& mitigation : evidence.mitigations) {
-        text += fmt::format(", {}{}", mitigation.name, mitigation.applied ? "" : " (not in force)");
-    }
-    return text;
-}
-
 void append(Lines& lines, Lines more) {
     std::ranges::move(more, std::back_inserter(lines));
 }
 
 Lines headline(const Evidence& evidence, const Verdict& verdict) {
-    Lines lines = wrapped(
-        fmt::format("{}: {}, recursion {}: {}", or_dash(evidence.scenario),
-                    verdict::to_string(verdict.outcome), recursion_word(verdict), meaning(verdict.outcome)),
-        {.indent = "", .hang = "    "});
+    Lines lines = wrapped(headline_sentence(evidence, verdict), {.indent = "", .hang = "    "});
     append(lines, wrapped(setting(evidence), {.indent = "  ", .hang = "    "}));
     return lines;
 }
@@ -161,12 +98,8 @@ Lines stack_lines(const Verdict& verdict) {
         return {};
     }
     const verdict::Proof& proof = *verdict.proof;
-    Lines lines = wrapped(
-        fmt::format(
-            "{}[{}], state {}, {} context switches in {:.1f} s; its stack, innermost first (* decides):",
-            proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.state, proof.switches,
-            proof.watched_s),
-        {.indent = "", .hang = "", .most = 1});
+    Lines lines = wrapped(proof_sentence(proof) + "; its stack, innermost first (* decides):",
+                          {.indent = "", .hang = "", .most = 1});
     const bool said = !verdict.cycle.empty();  // what the reclaim was, by the first edge
     append(lines, wrapped(short_stack(proof), {.indent = "  ", .hang = "  ", .most = said ? 2U : 3U}));
     std::vector<std::string> more;
@@ -180,15 +113,6 @@ Lines stack_lines(const Verdict& verdict) {
         append(lines, wrapped(fmt::format("{}", fmt::join(more, "; ")), {.indent = "  ", .hang = "    "}));
     }
     return lines;
-}
-
-std::string relief_word(const Verdict& verdict) {
-    if (!verdict.relief) {
-        return "-";
-    }
-    return verdict.relief->after_s
-               ? fmt::format("{} {:.1f} s", verdict.relief->rung, *verdict.relief->after_s)
-               : verdict.relief->rung;
 }
 
 // What relief showed, and a victim of the OOM killer that did not end by itself.
@@ -248,15 +172,7 @@ Lines recursion_lines(const Verdict& verdict) {
         return {};
     }
     const verdict::RecursionProof& proof = *verdict.recursion_proof;
-    Lines lines = wrapped(
-        fmt::format(
-            "strongest reclaim: {}[{}], {}{}, {}, at {:.1f} s {}{}, {} pages{}",
-            proof.thread.empty() ? "thread" : proof.thread, proof.tid, proof.kind,
-            proof.order ? fmt::format(" of order {}", *proof.order) : "", proof.mask, proof.begin_s,
-            proof.duration_s ? "for " + verdict::time_words(*proof.duration_s) : "for an unknown time",
-            proof.ended ? "" : " and not ended", proof.reclaimed_pages,
-            proof.upper ? "; it reached the upper filesystem" : ""),
-        {.most = 1});
+    Lines lines = wrapped("strongest reclaim: " + reclaim_sentence(proof), {.most = 1});
     std::vector<std::string> parts;
     const auto add = [&parts](std::string_view what, const std::vector<std::string>& sentences) {
         constexpr std::size_t shown = 2;
@@ -274,30 +190,6 @@ Lines recursion_lines(const Verdict& verdict) {
         append(lines, wrapped(fmt::format("it {}", fmt::join(parts, "; it ")), {.indent = "  ", .most = 1}));
     }
     return lines;
-}
-
-std::string list_of(const std::vector<std::string>& words) {
-    return words.empty() ? "anything" : fmt::format("{}", fmt::join(words, " or "));
-}
-
-std::string expectation(const Verdict& verdict) {
-    const evidence::Expectation& expected = verdict.expected;
-    if (expected.outcome.empty() && expected.recursion.empty()) {
-        return verdict.met ? "expectation: none given"
-                           : "expectation: none given, but there was no run to judge";
-    }
-    std::string wanted = "outcome " + list_of(expected.outcome);
-    if (!expected.recursion.empty()) {
-        wanted += ", recursion " + list_of(expected.recursion);
-    }
-    if (verdict.met) {
-        return "expectation met: " + wanted;
-    }
-    if (verdict.outcome == verdict::Outcome::unsupported) {
-        return "expectation not judged, there was no run: " + wanted;
-    }
-    return fmt::format("expectation NOT met: expected {}; found outcome {}, recursion {}", wanted,
-                       verdict::to_string(verdict.outcome), recursion_word(verdict));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ Words kernel_list_words(const std::string& typed) {
 Words key_words(const std::string& /*typed*/) {
     Words words;
     for (const auto& key : scenario::keys()) {
-        if (!key.older_name) {
+        if (key.use == scenario::KeyUse::ordinary) {
             words.push_back(key.path + "=");
         }
     }

@@ -59,4 +59,27 @@ evidence::DaemonExit unexpected_end(const ExitStatus& exit, int pid, double at_s
     return end;
 }
 
+evidence::DaemonFailure failure_of(const stack::DaemonTrouble& it) {
+    return {.command = it.command,
+            .waited_for = it.waited_for,
+            .waited_s = it.waited.count(),
+            .ended = it.ended,
+            .trouble = it.trouble,
+            .last_lines = it.last_lines};
+}
+
+std::optional<evidence::DaemonFailure> end_before_work(stack::Stack& stack, const scenario::Daemon& daemon,
+                                                       const std::string& log, const Error& error) {
+    const auto exit =
+        stack.daemon.pid > 0 ? reap(stack.daemon) : Result<std::optional<ExitStatus>>(std::nullopt);
+    if (!exit || !*exit) {
+        return std::nullopt;
+    }
+    return evidence::DaemonFailure{.command = daemon.is_foreign() ? daemon.command : "refluxd",
+                                   .waited_for = "the workload to begin",
+                                   .ended = to_string(**exit),
+                                   .trouble = error.message,
+                                   .last_lines = stack::last_lines(log)};
+}
+
 }  // namespace reflux::run

@@ -62,31 +62,74 @@ Result<std::string> Pressers::start_hog() {
                                      .until_swap_full = wanted_.hog_until == "swap_full",
                                      .sync = wanted_.hog_does == "sync" ? stack_.upper_mount : std::string(),
                                      .cgroup_procs = limited ? memcg_.workload_procs : memcg_.helper_procs}));
-    ++hogs_;
-    return fmt::format("hog {} of {}: pid {}", hogs_, to_string(*wanted_.hog), hog_->child().pid);
+    ++record_.started;
+    return fmt::format("hog {} of {}: pid {}", record_.started, to_string(*wanted_.hog), hog_->child().pid);
 }
 
-Result<std::string> Pressers::tick(Bytes written) {
+bool Pressers::look_at_hog() {
+    record_.most_taken_bytes = std::max(record_.most_taken_bytes, hog_->taken().value);
+    const int pid = hog_->child().pid;
+    const auto exit = reap(hog_->child());
+    if (!exit || !*exit) {
+        return false;
+    }
+    ends_.push_back({.pid = pid, .exit = **exit});
+    past_syncs_ += hog_->syncs();
+    hog_.reset();
+    return true;
+}
+
+Result<std::string> Pressers::tick(Bytes written, double now_s) {
     if (!started_ && written >= wanted_.after) {
         started_ = true;
         if (io_cgroups_) {
             REFLUX_CHECK(io_cgroups_->start());
         }
         if (wanted_.hog) {
+            record_.began_s = now_s;
             return start_hog();
         }
-    } else if (hog_ && hogs_ < most_hogs) {
-        const auto exit = reap(hog_->child());
-        if (exit && *exit) {
-            return start_hog();
-        }
+    } else if (hog_ && look_at_hog() && record_.started < most_hogs && ends_.back().exit.signal != 0) {
+        return start_hog();
     }
     return std::string();
 }
 
-void Pressers::keep(evidence::Evidence& evidence) const {
+void Pressers::keep(evidence::Evidence& evidence) {
     if (io_cgroups_) {
         evidence.io_cgroups = io_cgroups_->figures();
+    }
+    if (!wanted_.hog) {
+        return;
+    }
+    record_.asked_bytes = wanted_.hog->value;
+    record_.place = wanted_.hog_place;
+    record_.at_work = hog_ && !look_at_hog();
+    if (wanted_.hog_does == "sync") {
+        record_.syncs = past_syncs_ + (hog_ ? hog_->syncs() : 0);
+    }
+    evidence.hog = record_;
+    count_ends(ends_, evidence, *evidence.hog);
+}
+
+void count_ends(const std::vector<HogEnd>& ends, const evidence::Evidence& seen, evidence::Hog& record) {
+    const auto is_named = [&](int pid) {
+        return std::ranges::any_of(seen.oom_victims, [pid](const evidence::OomVictim& victim) {
+            return victim.pid == pid || victim.role == "hog";  // in a container the log has other numbers
+        });
+    };
+    std::uint64_t untold = 0;  // victims of which there is only a count
+    if (seen.oom_victims.empty() && seen.cost) {
+        untold = std::max(seen.cost->oom_kills.value_or(0), seen.cost->machine_oom_kills.value_or(0));
+    }
+    for (const HogEnd& end : ends) {
+        const bool killed = end.exit.signal == SIGKILL;
+        if (killed && (is_named(end.pid) || untold > 0)) {
+            ++record.oom_killed;
+            untold -= untold > 0 ? 1 : 0;
+        } else if (record.failed++ == 0) {
+            record.first_failure = to_string(end.exit);
+        }
     }
 }
 

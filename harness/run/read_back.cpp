@@ -80,4 +80,13 @@ evidence::Verification read_back_acknowledged(const AfterStall& after, Console& 
     return verification;
 }
 
+std::string why_not_read_back(const std::vector<evidence::ReliefRung>& tried, bool has_daemon) {
+    if (!has_daemon && (tried.empty() || !tried.back().released)) {
+        return "nothing released the stack, and there is no connection to abort";
+    }
+    // Taking it down takes long then, and is teardown's.
+    const bool aborted = !tried.empty() && tried.back().rung == "abort" && tried.back().applied;
+    return aborted && !tried.back().released ? "not even the abort released the stack" : "";
+}
+
 }  // namespace reflux::run

@@ -8,6 +8,9 @@
 #include "harness/stack/stack.h"
 #include "harness/workload/verifier.h"
 
+#include <string>
+#include <vector>
+
 namespace reflux::run {
 
 struct ReadBack {
@@ -37,5 +40,8 @@ struct AfterStall {
 // above the lower filesystem is taken down and set up again. Each step is bounded; the last one that failed
 // is the reason why the verification was skipped, and what stands then is left to journal::undo.
 evidence::Verification read_back_acknowledged(const AfterStall& after, Console& console);
+
+// Why what was acknowledged cannot be read back after this relief; empty: it can be.
+std::string why_not_read_back(const std::vector<evidence::ReliefRung>& tried, bool has_daemon);
 
 }  // namespace reflux::run

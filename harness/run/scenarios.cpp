@@ -1,10 +1,13 @@
 #include "harness/run/scenarios.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/run/own_files.h"
 #include "harness/run/remedies.h"
 #include "harness/scenario/front_ends.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <utility>
 
 namespace reflux::run {
 namespace {
@@ -137,8 +140,11 @@ Result<Scenarios> load_scenarios(const std::vector<std::string>& names,
         REFLUX_CHECK(add_named(named_by, named_by.control, without_limits(overrides), scenarios));
     }
     REFLUX_CHECK(check_names(scenarios));
+    std::error_code error;
+    const auto here = std::filesystem::current_path(error).string();
     for (auto& one : scenarios) {
         REFLUX_TRY(one, under_mitigations(one));
+        one.daemon = with_files_of(std::move(one.daemon), here);
     }
     return scenarios;
 }

@@ -19,6 +19,7 @@
 #include "harness/run/watcher.h"
 #include "harness/scenario/load.h"
 #include "harness/stack/stack.h"
+#include "harness/verdict/circumstances.h"
 #include "harness/workload/progress.h"
 #include "harness/workload/results.h"
 
@@ -49,13 +50,13 @@ class Session {
     void relieve();
     void verify();
     void verify_acknowledged();
-    [[nodiscard]] std::string why_not_verified() const;
     void take_down();
 
     void checkpoint();
     [[nodiscard]] stack::Plan stack_plan() const;
     void workload_ended();
     bool note_daemon_end();
+    void note_failure(const Error& error);
     Status drive();
     void lift_fault();
     Status interrupted();
@@ -111,8 +112,9 @@ Status Session::build() {
         REFLUX_CHECK(load_reclaim_module(plan_.reclaim_module, *journal_, console_));
     }
     REFLUX_CHECK(set_before_stack(mitigations_, *journal_));
-    REFLUX_TRY(stack_,
-               stack::up(stack_plan(), *journal_, [&](const std::string& step) { console_.step(step); }));
+    auto plan = stack_plan();
+    plan.on_trouble = [this](const stack::DaemonTrouble& it) { evidence_.daemon_failure = failure_of(it); };
+    REFLUX_TRY(stack_, stack::up(plan, *journal_, [&](const std::string& step) { console_.step(step); }));
     if (!scenario_.expect_with_function.empty() &&
         probe::kernel_has_function("", scenario_.expect_with_function)) {
         replace_expectations(scenario_.expect_with, evidence_.expected);
@@ -240,28 +242,13 @@ void Session::relieve() {
     verify_acknowledged();
 }
 
-// Empty: it can be.
-std::string Session::why_not_verified() const {
-    if (loop_.interrupted() != 0) {
-        return "the run was interrupted";
-    }
-    if (plan_.keep) {
-        return "the stack is kept as the relief left it";
-    }
-    // Taking it down takes long then, and is teardown's.
-    const auto& tried = evidence_.relief;
-    const bool aborted = !tried.empty() && tried.back().rung == "abort" && tried.back().applied;
-    if (stack_->daemon.pid <= 0 && (tried.empty() || !tried.back().released)) {
-        return "nothing released the stack, and there is no connection to abort";
-    }
-    return aborted && !tried.back().released ? "not even the abort released the stack" : "";
-}
-
 // After a stall: what the upper filesystem has acknowledged must be there.
 void Session::verify_acknowledged() {
     auto& verification = evidence_.verification;
     verification.mode = workload::to_string(workload::VerifyMode::acknowledged);
-    verification.skipped_reason = why_not_verified();
+    verification.skipped_reason = loop_.interrupted() != 0 ? "the run was interrupted"
+                                  : plan_.keep             ? "the stack is kept as the relief left it"
+                                               : why_not_read_back(evidence_.relief, stack_->daemon.pid > 0);
     if (!verification.skipped_reason.empty()) {
         return;
     }
@@ -375,7 +362,7 @@ Status Session::drive() {
         REFLUX_TRY(const std::string done, fault_->tick(written, watcher_->now_s()));
         say("fault", done);
     }
-    REFLUX_TRY(const std::string done, pressers_->tick(written));
+    REFLUX_TRY(const std::string done, pressers_->tick(written, watcher_->now_s()));
     say("pressure", done);
     return written.value > 0 ? meanwhile_->tick(watcher_->now_s()) : Status{};
 }
@@ -425,16 +412,29 @@ void Session::take_down() {
     evidence_.leftovers = report.leftovers;
 }
 
+// Whose it is that there was no run.
+void Session::note_failure(const Error& error) {
+    if (!evidence_.daemon_failure && stack_ && !evidence_.workload.started && loop_.interrupted() == 0) {
+        evidence_.daemon_failure =
+            end_before_work(*stack_, scenario_.daemon, plan_.folder + "/refluxd.log", error);
+    }
+    if (evidence_.daemon_failure) {
+        hung_ = true;  // its device has no server
+        console_.step(verdict::daemon_failure_sentence(*evidence_.daemon_failure));
+        return;
+    }
+    const bool unsupported = error.kind == ErrorKind::unsupported;
+    (unsupported ? evidence_.unsupported_reason : evidence_.harness_error) = error.message;
+    console_.step(error.message);
+}
+
 evidence::Evidence Session::run() {
     const double start = monotonic_s();
     evidence_ = expected_evidence(scenario_);
     evidence_.environment = environment();
     evidence_.limits.time_factor = plan_.time_factor;
     if (const auto done = work(); !done) {
-        auto& place = done.error().kind == ErrorKind::unsupported ? evidence_.unsupported_reason
-                                                                  : evidence_.harness_error;
-        place = done.error().message;
-        console_.step(place);
+        note_failure(done.error());
     }
     take_down();
     evidence_.duration_s = monotonic_s() - start;

@@ -14,6 +14,7 @@
 #include "harness/run/requirements.h"
 #include "harness/scenario/families.h"
 #include "harness/scenario/front_ends.h"
+#include "harness/scenario/keys.h"
 #include "harness/scenario/load.h"
 #include "harness/stack/front_end.h"
 #include "harness/stack/kernel_modules.h"
@@ -71,6 +72,23 @@ ExitCode list_mitigations() {
 ExitCode list_front_ends() {
     for (const auto& row : scenario::front_ends) {
         fmt::print("  {:34} {}\n", row.name, row.description);
+    }
+    return ExitCode::met;
+}
+
+// As a scenario's file has them, with the names that --set takes.
+ExitCode list_keys() {
+    const scenario::Scenario defaults;
+    std::string section = "?";
+    for (const auto& key : scenario::keys()) {
+        const auto dot = key.path.find('.');
+        const auto of = dot == std::string::npos ? "" : key.path.substr(0, dot);
+        if (of != section) {
+            section = of;
+            fmt::print(" {}\n", of.empty() ? "at the top of the file" : "[" + of + "]");
+        }
+        fmt::print("  {:34} {}\n  {:34} {}; default {}\n", key.path, key.meaning, "", key.takes,
+                   key.print(defaults));
     }
     return ExitCode::met;
 }
@@ -170,6 +188,7 @@ ExitCode list_verb(const std::string& what) {
     section("faults", list_faults);
     section("engines", [] { return list_of_daemon("engines"); });
     section("front-ends", list_front_ends);
+    section("keys", list_keys);
     return code;
 }
 
@@ -188,8 +207,10 @@ ExitCode check_verb(const std::vector<std::string>& files) {
             !known) {
             loaded = fail(known.error().within(name));
         }
-        if (const auto named = loaded ? scenario::check_named(*loaded) : Status{}; !named) {
-            loaded = fail(named.error());
+        for (auto* const check : {scenario::check_named, scenario::check_shipped}) {
+            if (const auto right = loaded ? check(*loaded) : Status{}; !right) {
+                loaded = fail(right.error());
+            }
         }
         if (loaded) {
             fmt::print("ok    {}{}\n", name,
@@ -218,7 +239,7 @@ ExitCode explain_verb(const std::string& folder, ExplainAs form) {
     const auto verdict = verdict::judge(*evidence);
     switch (form) {
         case ExplainAs::text:
-            fmt::print("{}", report::explain(*evidence, verdict));
+            fmt::print("{}", report::explain_whole(*evidence, verdict));
             break;
         case ExplainAs::json:
             fmt::print("[{}]\n", report::verdict_json(*evidence, verdict, folder));

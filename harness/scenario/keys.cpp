@@ -1,246 +1,40 @@
 #include "harness/scenario/keys.h"
 
-#include "backend/base/kernel_file.h"
 #include "harness/scenario/families.h"
 #include "harness/scenario/front_ends.h"
+#include "harness/scenario/key_kinds.h"
 #include "harness/scenario/load.h"
 #include "harness/scenario/near.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 
 namespace reflux::scenario {
+
+using namespace kinds;  // the words in which the table below is written
+
 namespace {
-
-tl::unexpected<Error> expected_but(std::string_view what, const Value& found) {
-    return fail(ErrorKind::invalid_input, fmt::format("expected {}, found {}", what, describe(found)));
-}
-
-bool has_form(std::string_view text, std::string_view more) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos;
-    });
-}
-
-Value text_from_text(std::string_view text) {
-    return std::string(text);
-}
-
-Value number_from_text(std::string_view text) {
-    std::int64_t number = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || rest != text.data() + text.size()) {
-        return std::string(text);  // not a number: the key's own error says so
-    }
-    return number;
-}
-
-Value list_from_text(std::string_view text) {
-    return split(text, ',');
-}
-
-// In all of these `field` returns the member of a (const) Scenario that the key stands for.
-
-template <class Field>
-Key text_key(std::string path, Field field) {
-    return {std::move(path),
-            [field](Scenario& scenario, const Value& value) -> Status {
-                const auto* text = std::get_if<std::string>(&value);
-                if (text == nullptr) {
-                    return expected_but("a text", value);
-                }
-                field(scenario) = *text;
-                return {};
-            },
-            [field](const Scenario& scenario) { return quoted(field(scenario)); }, text_from_text};
-}
-
-// The name of another scenario, or "".
-template <class Field>
-Key name_key(std::string path, Field field) {
-    Key key = text_key(std::move(path), field);
-    key.set = [set = key.set](Scenario& scenario, const Value& value) -> Status {
-        const auto* text = std::get_if<std::string>(&value);
-        if (text == nullptr || (!text->empty() && !has_form(*text, "-_"))) {
-            return expected_but("the name of a scenario, without folder and .toml", value);
-        }
-        return set(scenario, value);
-    };
-    return key;
-}
-
-std::string alternatives(const std::vector<std::string>& words) {
-    return fmt::format("{}", fmt::join(words, " | "));
-}
-
-bool contains(const std::vector<std::string>& words, const std::string& word) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-template <class Field>
-Key word_key(std::string path, const std::vector<std::string>& words, Field field) {
-    Key key = text_key(std::move(path), field);
-    key.set = [words, set = key.set](Scenario& scenario, const Value& value) -> Status {
-        const auto* text = std::get_if<std::string>(&value);
-        if (text == nullptr || !contains(words, *text)) {
-            return expected_but("one of " + alternatives(words), value);
-        }
-        return set(scenario, value);
-    };
-    return key;
-}
-
-Result<Bytes> size_from(const Value& value, Bytes least) {
-    const std::string expected =
-        fmt::format("a size in quotes, {} or more, such as \"64MiB\"", to_string(least));
-    const auto* text = std::get_if<std::string>(&value);
-    if (text == nullptr) {
-        return expected_but(expected, value);
-    }
-    auto size = parse_bytes(*text);
-    // A bare number would be read as bytes; in a file it is more likely a forgotten unit.
-    if (!size || *size < least || text->find_last_not_of("0123456789") == std::string::npos) {
-        return expected_but(expected, value);
-    }
-    return size;
-}
-
-template <class Field>
-Key size_key(std::string path, Bytes least, Field field) {
-    return {std::move(path),
-            [least, field](Scenario& scenario, const Value& value) -> Status {
-                REFLUX_TRY(field(scenario), size_from(value, least));
-                return {};
-            },
-            [field](const Scenario& scenario) { return quoted(reflux::to_string(field(scenario))); },
-            text_from_text};
-}
-
-template <class Field>
-Key duration_key(std::string path, Seconds least, Seconds most, Field field) {
-    return {std::move(path),
-            [least, most, field](Scenario& scenario, const Value& value) -> Status {
-                const auto* text = std::get_if<std::string>(&value);
-                const auto duration = text != nullptr ? parse_seconds(*text) : Result<Seconds>(Seconds(-1));
-                if (!duration || *duration < least || *duration > most) {
-                    return expected_but(fmt::format("a duration in quotes from {} to {}, such as \"8s\"",
-                                                    reflux::to_string(least), reflux::to_string(most)),
-                                        value);
-                }
-                field(scenario) = *duration;
-                return {};
-            },
-            [field](const Scenario& scenario) { return quoted(reflux::to_string(field(scenario))); },
-            text_from_text};
-}
-
-template <class Field>
-Key number_key(std::string path, std::int64_t least, std::int64_t most, Field field) {
-    return {std::move(path),
-            [least, most, field](Scenario& scenario, const Value& value) -> Status {
-                const auto* number = std::get_if<std::int64_t>(&value);
-                if (number == nullptr || *number < least || *number > most) {
-                    return expected_but(fmt::format("a whole number from {} to {}", least, most), value);
-                }
-                using Number = std::remove_reference_t<decltype(field(scenario))>;
-                field(scenario) = static_cast<Number>(*number);
-                return {};
-            },
-            [field](const Scenario& scenario) { return fmt::format("{}", field(scenario)); },
-            number_from_text};
-}
-
-// A list in which `accepts` holds for every element; `expected` says what that is.
-template <class Field, class Accepts>
-Key list_key(std::string path, const std::string& expected, Accepts accepts, Field field) {
-    return {std::move(path),
-            [expected, accepts, field](Scenario& scenario, const Value& value) -> Status {
-                const auto* list = std::get_if<std::vector<std::string>>(&value);
-                if (list == nullptr) {
-                    return expected_but(expected, value);
-                }
-                for (auto word = list->begin(); word != list->end(); ++word) {
-                    if (!accepts(*word)) {
-                        return expected_but(expected, *word);
-                    }
-                    if (std::find(list->begin(), word, *word) != word) {
-                        return fail(ErrorKind::invalid_input, fmt::format("'{}' stands in it twice", *word));
-                    }
-                }
-                field(scenario) = *list;
-                return {};
-            },
-            [field](const Scenario& scenario) {
-                std::vector<std::string> words;
-                for (const std::string& word : field(scenario)) {
-                    words.push_back(quoted(word));
-                }
-                return fmt::format("[{}]", fmt::join(words, ", "));
-            },
-            list_from_text};
-}
-
-template <class Field>
-Key words_key(std::string path, const std::vector<std::string>& words, Field field) {
-    return list_key(
-        std::move(path), "a list of " + alternatives(words),
-        [words](const std::string& word) { return contains(words, word); }, field);
-}
-
-template <class Field>
-Key texts_key(std::string path, const std::string& expected, Field field) {
-    return list_key(
-        std::move(path), expected, [](const std::string& text) { return !text.empty(); }, field);
-}
-
-Key older_name(Key key) {
-    key.older_name = true;
-    return key;
-}
-
-template <class Field>
-Key limit_key(std::string path, Field field) {
-    // Below this the daemon itself does not start in the memcg.
-    const Bytes least = mebibytes(16);
-    return {std::move(path),
-            [least, field](Scenario& scenario, const Value& value) -> Status {
-                if (const auto* text = std::get_if<std::string>(&value); text != nullptr && *text == "none") {
-                    field(scenario).reset();
-                    return {};
-                }
-                const auto size = size_from(value, least);
-                if (!size) {
-                    return fail(ErrorKind::invalid_input, "\"none\", or " + size.error().message);
-                }
-                field(scenario) = *size;
-                return {};
-            },
-            [field](const Scenario& scenario) {
-                const std::optional<Bytes>& limit = field(scenario);
-                return quoted(limit ? to_string(*limit) : "none");
-            },
-            text_from_text};
-}
 
 constexpr std::array placements{Placement::shared, Placement::siblings, Placement::apart};
 
-Key placement_key() {
-    return {
-        "memcg.placement",
-        [](Scenario& scenario, const Value& value) -> Status {
-            const auto* text = std::get_if<std::string>(&value);
-            const auto* found = std::find_if(placements.begin(), placements.end(), [&](Placement placement) {
-                return text != nullptr && *text == to_string(placement);
-            });
-            if (found == placements.end()) {
-                return expected_but("one of shared | siblings | apart", value);
-            }
-            scenario.memcg.placement = *found;
-            return {};
-        },
-        [](const Scenario& scenario) { return quoted(to_string(scenario.memcg.placement)); }, text_from_text};
+Key placement_key(std::string path, std::string meaning) {
+    static constexpr const char* takes = "one of shared | siblings | apart";
+    return {.path = std::move(path),
+            .meaning = std::move(meaning),
+            .takes = takes,
+            .set = [](Scenario& scenario, const Value& value) -> Status {
+                const auto* text = std::get_if<std::string>(&value);
+                const auto* found = std::find_if(
+                    placements.begin(), placements.end(),
+                    [&](Placement placement) { return text != nullptr && *text == to_string(placement); });
+                if (found == placements.end()) {
+                    return expected_but(takes, value);
+                }
+                scenario.memcg.placement = *found;
+                return {};
+            },
+            .print = [](const Scenario& scenario) { return quoted(to_string(scenario.memcg.placement)); },
+            .from_text = text_from_text};
 }
 
 // Names a member of a Scenario, const or not; a member's name cannot stand in parentheses.
@@ -260,89 +54,139 @@ std::vector<Key> make_keys() {
                                             "inconclusive", "unsupported",   "harness_error"};
     const std::vector<std::string> recursions{"none", "reclaim", "upper"};
     const auto rung_time_key = [](std::string path) {
-        return duration_key(std::move(path), Seconds(0.1), Seconds(60), REFLUX_FIELD(relief.rung_time));
+        return duration_key(std::move(path), "for each rung: I/O must go on again within this", Seconds(0.1),
+                            Seconds(60), REFLUX_FIELD(relief.rung_time));
     };
     return {
-        text_key("question", REFLUX_FIELD(question)),
-        text_key("because", REFLUX_FIELD(because)),
-        text_key("source", REFLUX_FIELD(source)),
-        word_key("status", {"ordinary", not_reproduced}, REFLUX_FIELD(status)),
-        texts_key("tried", "a list of sentences, one an attempt", REFLUX_FIELD(tried)),
-        name_key("control", REFLUX_FIELD(control)),
-        name_key("baseline", REFLUX_FIELD(baseline)),
-        words_key("needs", {"cgroup_v1", "cgroup_v2", "guest"}, REFLUX_FIELD(needs)),
-        word_key("family", family_ids(), REFLUX_FIELD(family)),
-        word_key("stack.lower", filesystems, REFLUX_FIELD(stack.lower)),
-        word_key("stack.upper", {"ext4", "xfs", "btrfs", "f2fs"}, REFLUX_FIELD(stack.upper)),
-        word_key("stack.front_end", front_end_names(), REFLUX_FIELD(stack.front_end)),
-        word_key("stack.map", {"none", "dm-zoned", "dm-integrity"}, REFLUX_FIELD(stack.map)),
-        texts_key("stack.upper_mkfs", R"(a list of options of mkfs, such as ["-n", "size=65536"])",
+        base_key("base", "gives every key that this file does not say, but question, because, status, tried"),
+        text_key("question", "what the run answers, one sentence; must be given", REFLUX_FIELD(question)),
+        text_key("because", "why this outcome is expected", REFLUX_FIELD(because)),
+        text_key("source", "thread, commit or report that it comes from", REFLUX_FIELD(source)),
+        word_key("status", "not reproduced: what the source tells of could not be provoked so far",
+                 {"ordinary", not_reproduced}, REFLUX_FIELD(status)),
+        texts_key("tried", "of a scenario that is not reproduced: what was tried",
+                  "a list of sentences, one an attempt", REFLUX_FIELD(tried)),
+        name_key("control", "its control without pressure", REFLUX_FIELD(control)),
+        name_key("baseline", "of a cure: the scenario that stalls without it", REFLUX_FIELD(baseline)),
+        words_key("needs", "what it is unsupported without; cgroup_*: of the memory controller",
+                  {"cgroup_v1", "cgroup_v2", "guest"}, REFLUX_FIELD(needs)),
+        word_key("family", "group in `reflux list scenarios`", family_ids(), REFLUX_FIELD(family)),
+        word_key("stack.lower", "filesystem that holds the daemon's image", filesystems,
+                 REFLUX_FIELD(stack.lower)),
+        word_key("stack.upper", "filesystem under test, on the daemon's device",
+                 {"ext4", "xfs", "btrfs", "f2fs"}, REFLUX_FIELD(stack.upper)),
+        word_key("stack.front_end", "how the daemon's disk becomes a block device: `reflux list front-ends`",
+                 front_end_names(), REFLUX_FIELD(stack.front_end)),
+        word_key("stack.map", "between that disk and the upper filesystem",
+                 {"none", "dm-zoned", "dm-integrity"}, REFLUX_FIELD(stack.map)),
+        texts_key("stack.upper_mkfs", "more options for the upper filesystem's mkfs",
+                  R"(a list of options of mkfs, such as ["-n", "size=65536"])",
                   REFLUX_FIELD(stack.upper_mkfs)),
-        size_key("stack.lower_size", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
-        size_key("stack.upper_size", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
-        text_key("stack.upper_options", REFLUX_FIELD(stack.upper_options)),
+        size_key("stack.lower_size", "of the lower image", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
+        size_key("stack.upper_size", "of the daemon's disk", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
+        text_key("stack.upper_options", "more options for mounting the upper filesystem, with commas",
+                 REFLUX_FIELD(stack.upper_options)),
         // Not uring: io-wq makes its workers past the trace's event-fork, so what they do would not be seen.
-        word_key("daemon.engine", {"sync", "threads"}, REFLUX_FIELD(daemon.engine)),
-        number_key("daemon.threads", 1, 256, REFLUX_FIELD(daemon.threads)),
-        size_key("daemon.zone_size", mebibytes(1), REFLUX_FIELD(daemon.zone_size)),
-        number_key("daemon.conventional_zones", 0, 1 << 20, REFLUX_FIELD(daemon.conventional_zones)),
-        word_key("daemon.zone_model", {"host-aware", "host-managed", "translated"},
-                 REFLUX_FIELD(daemon.zone_model)),
-        word_key("daemon.kind", {"refluxd", "fuse-file", "nbd", "tcmu", "block", "ublk"},
-                 REFLUX_FIELD(daemon.kind)),
-        text_key("daemon.command", REFLUX_FIELD(daemon.command)),
-        text_key("daemon.serves", REFLUX_FIELD(daemon.serves)),
-        text_key("daemon.config", REFLUX_FIELD(daemon.config)),
-        limit_key("memcg.limit", REFLUX_FIELD(memcg.limit)),
-        placement_key(),
-        limit_key("memcg.daemon_limit", REFLUX_FIELD(memcg.daemon_limit)),
-        number_key("workload.seed", 0, any, REFLUX_FIELD(workload.seed)),
-        number_key("workload.workers", 1, 256, REFLUX_FIELD(workload.workers)),
-        size_key("workload.work", mebibytes(1), REFLUX_FIELD(workload.work)),
-        size_key("workload.small_file", Bytes{1}, REFLUX_FIELD(workload.small_file)),
-        size_key("workload.large_file", kibibytes(4), REFLUX_FIELD(workload.large_file)),
-        number_key("workload.append_every", 1, 64, REFLUX_FIELD(workload.append_every)),
-        number_key("workload.names", 0, 1'000'000, REFLUX_FIELD(workload.names)),
-        limit_key("pressure.hog", REFLUX_FIELD(pressure.hog)),
-        word_key("pressure.hog_place", {"limited", "machine"}, REFLUX_FIELD(pressure.hog_place)),
-        word_key("pressure.hog_until", {"size", "swap_full"}, REFLUX_FIELD(pressure.hog_until)),
-        word_key("pressure.hog_does", {"touch", "sync"}, REFLUX_FIELD(pressure.hog_does)),
-        number_key("pressure.io_cgroups", 0, 10'000, REFLUX_FIELD(pressure.io_cgroups)),
-        words_key("pressure.io_policies", {"throttle", "latency", "cost"},
+        word_key("daemon.engine", "how refluxd does its I/O: `reflux list engines`", {"sync", "threads"},
+                 REFLUX_FIELD(daemon.engine)),
+        number_key("daemon.threads", "worker threads of the engine threads", 1, 256,
+                   REFLUX_FIELD(daemon.threads)),
+        size_key("daemon.zone_size", "of refluxd's zones, a power of two", mebibytes(1),
+                 REFLUX_FIELD(daemon.zone_size)),
+        number_key("daemon.conventional_zones", "at the disk's beginning, writable anywhere", 0, 1 << 20,
+                   REFLUX_FIELD(daemon.conventional_zones)),
+        word_key("daemon.zone_model",
+                 "zones writable anywhere, at write pointers only, or so that refluxd hides it",
+                 {"host-aware", "host-managed", "translated"}, REFLUX_FIELD(daemon.zone_model)),
+        word_key("daemon.kind", "refluxd, or what a daemon of your own serves (docs/foreign-daemons.md)",
+                 {"refluxd", "fuse-file", "nbd", "tcmu", "block", "ublk"}, REFLUX_FIELD(daemon.kind)),
+        text_key("daemon.command", "starts it in the foreground, run by sh; {image}, {mount}, … are replaced",
+                 REFLUX_FIELD(daemon.command)),
+        text_key("daemon.serves", "path that appears when it serves: file, socket or block device",
+                 REFLUX_FIELD(daemon.serves)),
+        text_key("daemon.config", "of kind tcmu: the device's dev_config, which names the handler",
+                 REFLUX_FIELD(daemon.config)),
+        limit_key("memcg.limit", "memory limit that the workload shares, or has", REFLUX_FIELD(memcg.limit)),
+        placement_key("memcg.placement",
+                      "the daemon shares the limited memcg, has one below the limit, or one without"),
+        limit_key("memcg.daemon_limit", "of the daemon's own memcg, for siblings and apart",
+                  REFLUX_FIELD(memcg.daemon_limit)),
+        number_key("workload.seed", "of names, sizes and content", 0, any, REFLUX_FIELD(workload.seed)),
+        number_key("workload.workers", "processes", 1, 256, REFLUX_FIELD(workload.workers)),
+        size_key("workload.work", "that all of them together write, then they end", mebibytes(1),
+                 REFLUX_FIELD(workload.work)),
+        size_key("workload.small_file", "size of a small file", Bytes{1}, REFLUX_FIELD(workload.small_file)),
+        size_key("workload.large_file", "size of a large file", kibibytes(4),
+                 REFLUX_FIELD(workload.large_file)),
+        number_key("workload.append_every", "one file in so many of a directory may be appended to", 1, 64,
+                   REFLUX_FIELD(workload.append_every)),
+        number_key("workload.names", "empty files that each worker makes first, then makes anew", 0,
+                   1'000'000, REFLUX_FIELD(workload.names)),
+        limit_key("pressure.hog", "anonymous memory that a process takes besides; none: no hog",
+                  REFLUX_FIELD(pressure.hog)),
+        word_key("pressure.hog_place", "in the workload's memcg, or in one without a limit",
+                 {"limited", "machine"}, REFLUX_FIELD(pressure.hog_place)),
+        word_key("pressure.hog_until", "it grows to its size, or until the machine's swap is full",
+                 {"size", "swap_full"}, REFLUX_FIELD(pressure.hog_until)),
+        word_key("pressure.hog_does", "touches its memory over and over; sync: and syncs the filesystem",
+                 {"touch", "sync"}, REFLUX_FIELD(pressure.hog_does)),
+        number_key("pressure.io_cgroups", "new io cgroups a second, each for one read of the upper device", 0,
+                   10'000, REFLUX_FIELD(pressure.io_cgroups)),
+        words_key("pressure.io_policies", "set in each of them", {"throttle", "latency", "cost"},
                   REFLUX_FIELD(pressure.io_policies)),
-        size_key("pressure.after", Bytes{0}, REFLUX_FIELD(pressure.after)),
+        size_key("pressure.after", "hog and io cgroups begin when the workload has written this", Bytes{0},
+                 REFLUX_FIELD(pressure.after)),
         list_key(
-            "mitigation.apply", "a list of names of mitigations, such as [\"io_flusher\"]",
+            "mitigation.apply", "applied in this order: `reflux list mitigations`",
+            "a list of names of mitigations, such as [\"io_flusher\"]",
             [](const std::string& word) { return has_form(word, "_+"); }, REFLUX_FIELD(mitigations)),
-        word_key("fault.kind", {"none", "kill", "stop", "delay", "spin", "allocate", "error"},
-                 REFLUX_FIELD(fault.kind)),
+        word_key("fault.kind", "injected on purpose, to try the verdict: `reflux list faults`",
+                 {"none", "kill", "stop", "delay", "spin", "allocate", "error"}, REFLUX_FIELD(fault.kind)),
         list_key(
-            "fault.options", "a list of options of refluxd's fault, such as [\"time=200ms\"]",
+            "fault.options", "of refluxd's own faults",
+            "a list of options of refluxd's fault, such as [\"time=200ms\"]",
             [](const std::string& word) { return has_form(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_=-.+"); },
             REFLUX_FIELD(fault.options)),
-        size_key("fault.after", Bytes{0}, REFLUX_FIELD(fault.after)),
-        duration_key("fault.time", Seconds(0), Seconds(600), REFLUX_FIELD(fault.time)),
-        size_key("vm.memory", mebibytes(256), REFLUX_FIELD(vm.memory)),
-        number_key("vm.cpus", 1, 64, REFLUX_FIELD(vm.cpus)),
-        word_key("vm.cgroup", {"auto", "v1", "v2"}, REFLUX_FIELD(vm.cgroup)),
-        text_key("vm.setup", REFLUX_FIELD(vm.setup)),
-        number_key("vm.attempts", 1, 10, REFLUX_FIELD(vm.attempts)),
-        text_key("meanwhile.command", REFLUX_FIELD(meanwhile.command)),
-        duration_key("meanwhile.every", Seconds(0.1), Seconds(600), REFLUX_FIELD(meanwhile.every)),
-        text_key("meanwhile.undo", REFLUX_FIELD(meanwhile.undo)),
-        word_key("observe.trace_overhead", {"off", "measure"}, REFLUX_FIELD(observe.trace_overhead)),
-        duration_key("judge.stall_window", Seconds(1), Seconds(600), REFLUX_FIELD(judge.stall_window)),
-        duration_key("judge.time_budget", Seconds(1), Seconds(3600), REFLUX_FIELD(judge.time_budget)),
-        older_name(rung_time_key("judge.rung_time")),
-        words_key("relief.rungs", rung_names(), REFLUX_FIELD(relief.rungs)),
+        size_key("fault.after", "it comes when the workload has written this", Bytes{0},
+                 REFLUX_FIELD(fault.after)),
+        duration_key("fault.time", "after this it is lifted; 0s: it stays", Seconds(0), Seconds(600),
+                     REFLUX_FIELD(fault.time)),
+        size_key("vm.memory", "of the guest of `run --vm`", mebibytes(256), REFLUX_FIELD(vm.memory)),
+        number_key("vm.cpus", "of the guest", 1, 64, REFLUX_FIELD(vm.cpus)),
+        word_key("vm.cgroup", "hierarchy with the memory controller; auto: v1 where the kernel has it",
+                 {"auto", "v1", "v2"}, REFLUX_FIELD(vm.cgroup)),
+        text_key("vm.setup", "shell text, run in the guest as root before all else", REFLUX_FIELD(vm.setup)),
+        number_key("vm.attempts", "guests in all, while each is lost before the workload began", 1, 10,
+                   REFLUX_FIELD(vm.attempts)),
+        text_key("meanwhile.command", "run by sh as root, round after round, while the workload writes",
+                 REFLUX_FIELD(meanwhile.command)),
+        duration_key("meanwhile.every", "from the end of a round to the next", Seconds(0.1), Seconds(600),
+                     REFLUX_FIELD(meanwhile.every)),
+        text_key("meanwhile.undo", "run once when the pressure is over", REFLUX_FIELD(meanwhile.undo)),
+        word_key("observe.trace_overhead", "measure: what the trace costs, in a run without pressure",
+                 {"off", "measure"}, REFLUX_FIELD(observe.trace_overhead)),
+        duration_key("judge.stall_window",
+                     "nothing completed for this long, with requests in flight: a stall", Seconds(1),
+                     Seconds(600), REFLUX_FIELD(judge.stall_window)),
+        duration_key("judge.time_budget", "the workload must be done in this, else it is slow", Seconds(1),
+                     Seconds(3600), REFLUX_FIELD(judge.time_budget)),
+        older_name(rung_time_key("judge.rung_time"), "relief.rung_time"),
+        words_key("relief.rungs", "tried one after the other after a stall", rung_names(),
+                  REFLUX_FIELD(relief.rungs)),
         rung_time_key("relief.rung_time"),
-        words_key("expect.outcome", outcomes, REFLUX_FIELD(expect.outcome)),
-        words_key("expect.recursion", recursions, REFLUX_FIELD(expect.recursion)),
-        words_key("expect_v2.outcome", outcomes, REFLUX_FIELD(expect_v2.outcome)),
-        words_key("expect_v2.recursion", recursions, REFLUX_FIELD(expect_v2.recursion)),
-        text_key("expect_with.function", REFLUX_FIELD(expect_with_function)),
-        words_key("expect_with.outcome", outcomes, REFLUX_FIELD(expect_with.outcome)),
-        words_key("expect_with.recursion", recursions, REFLUX_FIELD(expect_with.recursion)),
+        words_key("expect.outcome", "any of these meets the expectation; none: not judged", outcomes,
+                  REFLUX_FIELD(expect.outcome)),
+        words_key("expect.recursion", "likewise", recursions, REFLUX_FIELD(expect.recursion)),
+        words_key("expect_v2.outcome", "in its place where the memory controller is cgroup v2", outcomes,
+                  REFLUX_FIELD(expect_v2.outcome)),
+        words_key("expect_v2.recursion", "likewise", recursions, REFLUX_FIELD(expect_v2.recursion)),
+        text_key("expect_with.function",
+                 "name of a kernel function: the next two hold where the kernel has it",
+                 REFLUX_FIELD(expect_with_function)),
+        words_key("expect_with.outcome", "in place of expect.outcome there", outcomes,
+                  REFLUX_FIELD(expect_with.outcome)),
+        words_key("expect_with.recursion", "in place of expect.recursion there", recursions,
+                  REFLUX_FIELD(expect_with.recursion)),
     };
 }
 
@@ -378,9 +222,6 @@ const Key* find_key(std::string_view path) {
 }
 
 std::string unknown_key_message(std::string_view path) {
-    if (path == "base") {
-        return "base can be set in a file only";  // the file's loader takes it before its keys
-    }
     std::vector<std::string> paths;
     std::vector<std::string> same_name;  // right key, wrong or no section
     std::vector<std::string> section;

@@ -126,9 +126,11 @@ Result<std::vector<Entry>> base_entries(const Entry& base, const std::string& pa
         return fail(text.error().within(base.origin));
     }
     REFLUX_TRY(std::vector<Entry> entries, parse_toml(*text, file));
-    // They tell of what was tried with that file.
-    std::erase_if(entries,
-                  [](const Entry& entry) { return entry.path == "status" || entry.path == "tried"; });
+    // They tell of that file, and need not be true of another.
+    std::erase_if(entries, [](const Entry& entry) {
+        return entry.path == "question" || entry.path == "because" || entry.path == "status" ||
+               entry.path == "tried";
+    });
     const auto next = take_base(entries);
     if (!next) {
         return entries;
@@ -241,6 +243,17 @@ Status check_named(const Scenario& scenario) {
     return {};
 }
 
+Status check_shipped(const Scenario& scenario) {
+    std::error_code error;
+    const bool shipped = fs::equivalent(fs::path(scenario.file).parent_path(), search_path().back(), error);
+    return !shipped || !scenario.because.empty()
+               ? Status{}
+               : fail(ErrorKind::invalid_input,
+                      fmt::format("{}: because is missing: a shipped scenario says itself why its outcome is "
+                                  "expected, its base's words need not hold for it",
+                                  scenario.file));
+}
+
 std::vector<std::string> names() {
     std::vector<std::string> names;
     for (const auto& [name, file] : scenario_files()) {
@@ -261,13 +274,16 @@ std::string to_toml(const Scenario& scenario) {
     std::string text;
     std::string section;
     for (const Key& key : keys()) {
+        if (key.use != KeyUse::ordinary) {
+            continue;
+        }
         const std::size_t dot = key.path.find('.');
         if (dot == std::string::npos) {
             text += fmt::format("{} = {}\n", key.path, key.print(scenario));
             continue;
         }
         const std::string of = key.path.substr(0, dot);
-        if (key.older_name || !why_without_effect(scenario, key.path).empty()) {
+        if (!why_without_effect(scenario, key.path).empty()) {
             continue;  // such a key is an error
         }
         if (of != section) {

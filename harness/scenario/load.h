@@ -19,8 +19,8 @@ struct Override {
 };
 Result<Override> parse_override(std::string_view text);
 
-// Reads one file. `base = "NAME"` in it takes every key that it does not set itself from NAME.toml beside it
-// (one level).
+// Reads one file. `base = "NAME"` in it takes every key that it does not set itself from NAME.toml beside it,
+// but for what tells of that file alone: question, because, status, tried.
 Result<Scenario> load_file(const std::string& path, const std::vector<Override>& overrides = {});
 
 // The same without a file system: `text` is that of `path`, `read` gives that of the file which its `base`
@@ -42,6 +42,9 @@ Result<Scenario> load_named(const Scenario& by, const std::string& name,
                             const std::vector<Override>& overrides = {});
 // Its control and its baseline can be loaded, and the baseline is no cure itself.
 Status check_named(const Scenario& scenario);
+
+// A scenario that comes with this program says why its outcome is expected; others need not.
+Status check_shipped(const Scenario& scenario);
 
 // Of every *.toml in search_path, sorted.
 std::vector<std::string> names();

@@ -130,7 +130,7 @@ struct Scenario {
     std::string source;    // thread, commit or report that it comes from
     // "not reproduced": what the source tells of could not be provoked. Its runs are made and judged like any
     // other's; what is expected of them is what comes instead, so that a hang that comes after all differs.
-    // Of this file alone: whoever has it for a base inherits neither.
+    // Of this file alone, like question and because: whoever has it for a base inherits none of them.
     std::string status = "ordinary";
     std::vector<std::string> tried;  // then: one line for each attempt
     std::string control;             // name of the scenario that is its control without pressure; empty: none

@@ -37,7 +37,16 @@ Error refluxd_error(const ExitStatus& exit, const std::string& log) {
                 fmt::format("refluxd ended before it was ready ({}): {}", to_string(exit), last_words(log))};
 }
 
-Result<nlohmann::json> await_ready_line(Child& daemon, int fd, const std::string& log) {
+// Of a daemon that is seen to end.
+Result<std::optional<ExitStatus>> take_end(Building& building) {
+    REFLUX_TRY(const auto exit, wait_for(building.stack.daemon, Seconds(5)));
+    if (exit) {
+        building.trouble.ended = to_string(*exit);
+    }
+    return exit;
+}
+
+Result<nlohmann::json> await_ready_line(Building& building, int fd) {
     std::string line;
     const auto end = std::chrono::steady_clock::now() + ready_time;
     while (line.find('\n') == std::string::npos) {
@@ -49,8 +58,8 @@ Result<nlohmann::json> await_ready_line(Child& daemon, int fd, const std::string
         std::array<char, 4096> chunk{};
         const ssize_t n = ::read(fd, chunk.data(), chunk.size());
         if (n <= 0) {
-            REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));
-            return fail(exit ? refluxd_error(*exit, log)
+            REFLUX_TRY(const auto exit, take_end(building));
+            return fail(exit ? refluxd_error(*exit, building.plan.daemon_log)
                              : Error{.message = "refluxd closed its output before it was ready"});
         }
         line.append(chunk.data(), static_cast<std::size_t>(n));
@@ -64,8 +73,8 @@ Result<nlohmann::json> await_ready_line(Child& daemon, int fd, const std::string
 }
 
 // Starts it in its memory cgroup, journalled.
-Result<Child> start(const Building& building, const std::string& name,
-                    const std::vector<std::string>& command, int stdout_fd) {
+Result<Child> start(Building& building, const std::string& name, const std::vector<std::string>& command,
+                    int stdout_fd) {
     const Plan& plan = building.plan;
     REFLUX_TRY(const auto id, building.journal.intend(journal::Kind::process, name));
     REFLUX_TRY(const auto log, open_file(plan.daemon_log, O_WRONLY | O_CREAT | O_APPEND, 0644));
@@ -74,6 +83,8 @@ Result<Child> start(const Building& building, const std::string& name,
     options.stdout_fd = stdout_fd >= 0 ? stdout_fd : log.get();
     options.stderr_fd = log.get();
     options.die_with_parent = !plan.outlive_harness;
+    building.trouble = {.command = name, .waited_for = "its exec"};
+    building.daemon_start = std::chrono::steady_clock::now();
     REFLUX_TRY(auto daemon, spawn(command, options));
     REFLUX_TRY(const auto start_time, journal::process_start_time(daemon.pid));
     REFLUX_CHECK(building.journal.note(id, fmt::format("{} {}", daemon.pid, start_time)));
@@ -92,7 +103,8 @@ Result<Started> refluxd_up(Building& building, const std::vector<std::string>& a
     REFLUX_TRY(auto ready, make_pipe());
     REFLUX_TRY(stack.daemon, start(building, "refluxd", command, ready.write_end.get()));
     ready.write_end.reset();
-    REFLUX_TRY(const auto line, await_ready_line(stack.daemon, ready.read_end.get(), plan.daemon_log));
+    building.trouble.waited_for = "its ready line";
+    REFLUX_TRY(const auto line, await_ready_line(building, ready.read_end.get()));
     return Started{.serves = {}, .device = line.value("device", "")};
 }
 
@@ -131,25 +143,22 @@ Result<Started> foreign_up(Building& building) {
     words.insert(words.end(), {"/bin/sh", "-c", "exec " + command});
     REFLUX_TRY(building.stack.daemon, start(building, command, words, -1));
     Child& daemon = building.stack.daemon;
+    building.trouble.waited_for = serves.empty() ? "nothing" : serves + " to appear";
     constexpr Seconds between_looks{0.1};
     bool ended = false;
     bool there = serves.empty();
-    const auto end = std::chrono::steady_clock::now() + foreign_ready_time;
-    while (!ended && !there && std::chrono::steady_clock::now() < end) {
+    while (!ended && !there && building.daemon_time() < foreign_ready_time) {
         REFLUX_TRY(ended, wait_readable(daemon.pidfd.get(), between_looks));
         there = !ended && is_served(serves);
     }
     if (ended) {
-        REFLUX_TRY(const auto exit, wait_for(daemon, Seconds(5)));
-        return fail(ErrorKind::system,
-                    fmt::format("the daemon ended before it served ({}; it must stay in the foreground): {}",
-                                exit ? to_string(*exit) : "no status", last_words(plan.daemon_log)));
+        REFLUX_CHECK(take_end(building));
+        return fail(ErrorKind::system, "the daemon must stay in the foreground, and it ended");
     }
     if (!there) {
-        return fail(ErrorKind::timed_out,
-                    fmt::format("{} did not appear within {} of the daemon's start: {}", serves,
-                                to_string(foreign_ready_time), last_words(plan.daemon_log)));
+        return fail(ErrorKind::timed_out, fmt::format("{} did not appear", serves));
     }
+    building.trouble.waited_for = "its block device";
     return Started{.serves = serves, .device = {}};
 }
 
@@ -160,6 +169,17 @@ void replace_all(std::string& text, std::string_view word, std::string_view by) 
 }
 
 }  // namespace
+
+std::vector<std::string> last_lines(const std::string& log) {
+    constexpr std::size_t most = 10;
+    constexpr std::size_t longest = 300;
+    auto lines = lines_of(read_file(log).value_or(""));
+    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(std::min(lines.size(), most)));
+    for (std::string& line : lines) {
+        line.resize(std::min(line.size(), longest));
+    }
+    return lines;
+}
 
 Status format_image(const Plan& plan, const std::string& image) {
     SpawnOptions options;
@@ -229,6 +249,27 @@ std::string filled(std::string text, const Building& building) {
 
 Result<Started> daemon_up(Building& building, const std::vector<std::string>& refluxd_arguments) {
     return building.plan.foreign ? foreign_up(building) : refluxd_up(building, refluxd_arguments);
+}
+
+void blame_daemon(Building& building, const Error& error) {
+    DaemonTrouble& trouble = building.trouble;
+    if (!building.plan.on_trouble || building.stack.daemon.pid <= 0 || error.kind == ErrorKind::unsupported) {
+        return;
+    }
+    trouble.waited = building.daemon_time();
+    if (trouble.ended.empty()) {
+        // What failed for the lack of its server may be seen before its end is.
+        constexpr Seconds moment{0.5};
+        if (const auto exit = wait_for(building.stack.daemon, moment); exit && *exit) {
+            trouble.ended = to_string(**exit);
+        }
+    }
+    if (!building.plan.foreign && trouble.ended.empty()) {
+        return;
+    }
+    trouble.trouble = error.message;
+    trouble.last_lines = last_lines(building.plan.daemon_log);
+    building.plan.on_trouble(trouble);
 }
 
 }  // namespace reflux::stack

@@ -5,6 +5,7 @@
 
 #include "harness/stack/stack.h"
 
+#include <chrono>
 #include <string_view>
 
 namespace reflux::stack {
@@ -15,7 +16,11 @@ struct Building {
     Stack& stack;
     journal::Journal& journal;
     const Narrator& say;
+    // Of the daemon, as far as is known; daemon_up() begins it, who waits for more says what for.
+    DaemonTrouble trouble = {};
+    std::chrono::steady_clock::time_point daemon_start = {};
 
+    [[nodiscard]] Seconds daemon_time() const { return std::chrono::steady_clock::now() - daemon_start; }
     // File of the lower filesystem that the daemon serves.
     [[nodiscard]] std::string image() const { return stack.lower_mount + "/disk.img"; }
 };
@@ -76,5 +81,7 @@ struct Started {
     std::string device;  // "device" of refluxd's ready line; may be empty
 };
 Result<Started> daemon_up(Building& building, const std::vector<std::string>& refluxd_arguments);
+// After `error`: tells plan.on_trouble if it is the daemon's doing.
+void blame_daemon(Building& building, const Error& error);
 
 }  // namespace reflux::stack

@@ -89,6 +89,30 @@ MountPlan upper_mount_plan(const Plan& plan, const Stack& stack) {
             .helper_cgroup_procs = plan.helper_cgroup_procs};
 }
 
+// All of it, from the private root of its mounts up to the upper filesystem.
+Status build(Building& building, const std::string& mounts) {
+    const Plan& plan = building.plan;
+    Stack& stack = building.stack;
+    journal::Journal& journal = building.journal;
+    const Narrator& say = building.say;
+    const FrontEnd* front_end = find_front_end(plan.front_end);
+    REFLUX_CHECK(make_directory(mounts, journal));
+    REFLUX_CHECK(make_private_root(mounts, journal));
+    stack.fusectl = mount_pseudo("fusectl", mounts, journal, say);
+    stack.tracefs = mount_pseudo("tracefs", mounts, journal, say);
+    if (front_end->make_image != nullptr) {
+        REFLUX_TRY(stack.lower_device, lower_up(plan, stack, journal.folder(), journal, say));
+        REFLUX_CHECK(front_end->make_image(building));
+    }
+    stack.first_above_image = journal.next_id();
+    REFLUX_CHECK(devices_up(building, true));
+    say(fmt::format("upper {} on {}", plan.upper_fs, stack.upper_device.path));
+    building.trouble.waited_for = fmt::format("{} on its disk", plan.upper_fs);
+    REFLUX_CHECK(
+        make_filesystem(plan.upper_fs, stack.upper_device.path, plan.helper_cgroup_procs, plan.upper_mkfs));
+    return mount_at(upper_mount_plan(plan, stack), journal);
+}
+
 }  // namespace
 
 Result<BlockDevice> block_device(const std::string& name) {
@@ -102,8 +126,7 @@ Result<Bytes> size_of(const BlockDevice& device) {
 }
 
 Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& say) {
-    const FrontEnd* front_end = find_front_end(plan.front_end);
-    if (front_end == nullptr) {
+    if (find_front_end(plan.front_end) == nullptr) {
         return fail(ErrorKind::invalid_input, "there is no front end " + plan.front_end);
     }
     const std::string& folder = journal.folder();
@@ -114,20 +137,10 @@ Result<Stack> up(const Plan& plan, journal::Journal& journal, const Narrator& sa
     stack.upper_mount = mounts + "/upper";
     stack.control_socket = !plan.refluxd.empty() && !plan.foreign ? folder + "/control" : "";
     Building building{.plan = plan, .stack = stack, .journal = journal, .say = say};
-    REFLUX_CHECK(make_directory(mounts, journal));
-    REFLUX_CHECK(make_private_root(mounts, journal));
-    stack.fusectl = mount_pseudo("fusectl", mounts, journal, say);
-    stack.tracefs = mount_pseudo("tracefs", mounts, journal, say);
-    if (front_end->make_image != nullptr) {
-        REFLUX_TRY(stack.lower_device, lower_up(plan, stack, folder, journal, say));
-        REFLUX_CHECK(front_end->make_image(building));
+    if (auto built = build(building, mounts); !built) {
+        blame_daemon(building, built.error());
+        return fail(std::move(built.error()));
     }
-    stack.first_above_image = journal.next_id();
-    REFLUX_CHECK(devices_up(building, true));
-    say(fmt::format("upper {} on {}", plan.upper_fs, stack.upper_device.path));
-    REFLUX_CHECK(
-        make_filesystem(plan.upper_fs, stack.upper_device.path, plan.helper_cgroup_procs, plan.upper_mkfs));
-    REFLUX_CHECK(mount_at(upper_mount_plan(plan, stack), journal));
     return stack;
 }
 

@@ -29,6 +29,19 @@ struct ForeignDaemon {
     std::string config;   // dev_config of a TCMU device: names the handler
 };
 
+// What is known of a daemon because of which there is no stack.
+struct DaemonTrouble {
+    std::string command;
+    std::string waited_for;                    // "/run/…/disk to appear"
+    Seconds waited{0};                         // from its start
+    std::string ended;                         // "exit status 7"; empty: it runs
+    std::string trouble;                       // the error of what was done with it
+    std::vector<std::string> last_lines = {};  // of its log
+};
+
+// The end of a daemon's log: ten lines at most, long ones cut.
+std::vector<std::string> last_lines(const std::string& log);
+
 // What to build.
 struct Plan {
     std::string lower_fs;  // ext4 | xfs | btrfs
@@ -52,6 +65,9 @@ struct Plan {
     std::string helper_cgroup_procs;           // mkfs, mount and the like enter it
     std::string daemon_log;                    // file that takes the daemon's stderr
     bool outlive_harness = false;  // the daemon goes on when the harness ends (a stack that is kept)
+    // Called before `up` fails where the daemon is to blame: it ended, or it is foreign and its disk did not
+    // come.
+    std::function<void(const DaemonTrouble&)> on_trouble = nullptr;
 };
 
 // A block device, "/dev/loop3" and "7:3".

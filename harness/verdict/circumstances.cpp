@@ -91,4 +91,62 @@ void add_meanwhile(const Evidence& evidence, Verdict& verdict) {
     }
 }
 
+namespace {
+
+std::string hog_sentence(const evidence::Hog& it) {
+    std::string text =
+        fmt::format("a hog of {:.1f} MiB ({}) ", static_cast<double>(it.asked_bytes) / mebibyte,
+                    it.place == "machine" ? "without a limit" : "in the workload's memcg");
+    if (!it.began_s) {
+        return text + "was not started: the workload had not written enough";
+    }
+    text += fmt::format("began at {:.1f} s and took {:.1f} MiB at most", *it.began_s,
+                        static_cast<double>(it.most_taken_bytes) / mebibyte);
+    if (it.syncs) {
+        text += fmt::format(", with {}", counted(*it.syncs, "sync"));
+    }
+    if (it.oom_killed > 0) {
+        text += fmt::format("; the OOM killer took it {}", counted(it.oom_killed, "time"));
+    }
+    if (it.failed > 0) {
+        text += fmt::format("; it ended {} by other means, first: {}", counted(it.failed, "time"),
+                            text_or(it.first_failure, "not told"));
+    }
+    return text + (it.at_work ? "" : "; none was there when the pressure was over");
+}
+
+}  // namespace
+
+void add_hog(const Evidence& evidence, Verdict& verdict) {
+    if (!evidence.hog) {
+        return;
+    }
+    const evidence::Hog& it = *evidence.hog;
+    std::string text = hog_sentence(it);
+    const bool pressed = it.began_s && it.most_taken_bytes > 0 && it.syncs.value_or(1) > 0 &&
+                         (it.at_work || it.oom_killed > 0);
+    if (pressed || (verdict.outcome != Outcome::completes && verdict.outcome != Outcome::slow)) {
+        verdict.reasons.push_back(std::move(text));
+        return;
+    }
+    verdict.outcome = Outcome::inconclusive;
+    verdict.reasons.insert(verdict.reasons.begin(), text + "; so this run says nothing of its pressure");
+}
+
+std::string daemon_failure_sentence(const evidence::DaemonFailure& failure) {
+    const bool ended = !failure.ended.empty();
+    const std::string time = failure.waited_s > 0 ? fmt::format(" {:.1f} s", failure.waited_s) : "";
+    std::string text = fmt::format("the daemon `{}` {}", failure.command,
+                                   ended ? fmt::format("ended ({}){}, while", failure.ended,
+                                                       time.empty() ? "" : time + " after its start")
+                                         : fmt::format("runs, but did not come to serve:{}", time));
+    text +=
+        fmt::format(" {} waited for", ended ? "it was" : "were") + " " + text_or(failure.waited_for, "it");
+    if (!failure.trouble.empty()) {
+        text += fmt::format("; {}", failure.trouble);
+    }
+    return text + (failure.last_lines.empty() ? std::string("; its log is empty")
+                                              : "; its log ends: " + join(failure.last_lines, " | "));
+}
+
 }  // namespace reflux::verdict

@@ -5,6 +5,8 @@
 #include "harness/evidence/evidence.h"
 #include "harness/verdict/verdict.h"
 
+#include <string>
+
 namespace reflux::verdict {
 
 bool guest_was_lost(const evidence::Evidence& evidence);
@@ -14,6 +16,10 @@ void add_guest(const evidence::Evidence& evidence, Verdict& verdict);
 void add_faults(const evidence::Evidence& evidence, Verdict& verdict);
 // The same of a command of which no round worked.
 void add_meanwhile(const evidence::Evidence& evidence, Verdict& verdict);
+// Of a hog that took nothing, or was gone before the pressure was over: the same, and it is the first reason.
+void add_hog(const evidence::Evidence& evidence, Verdict& verdict);
+// Why there was no run: whose command it was, how it ended, what was waited for, the end of its log.
+std::string daemon_failure_sentence(const evidence::DaemonFailure& failure);
 // Of a scenario whose source's hang could not be provoked so far. When it is known whether the expectation is
 // met.
 void add_status(Verdict& verdict);

@@ -182,6 +182,11 @@ bool judge_not_run(const Evidence& evidence, Verdict& verdict) {
         verdict.reasons.push_back("the harness failed: " + evidence.harness_error);
         return true;
     }
+    if (evidence.daemon_failure) {
+        verdict.outcome = Outcome::harness_error;
+        verdict.reasons.push_back(daemon_failure_sentence(*evidence.daemon_failure));
+        return true;
+    }
     if (!evidence.unsupported_reason.empty()) {
         verdict.outcome = Outcome::unsupported;
         verdict.reasons.push_back("this machine cannot run it: " + evidence.unsupported_reason);
@@ -333,6 +338,7 @@ void judge_run(const Evidence& evidence, Verdict& verdict) {
     }
     add_faults(evidence, verdict);
     add_meanwhile(evidence, verdict);
+    add_hog(evidence, verdict);
     add_guest(evidence, verdict);
     verdict.reasons.insert(verdict.reasons.end(), recursion.notes.begin(), recursion.notes.end());
     constexpr std::size_t shown = 2;

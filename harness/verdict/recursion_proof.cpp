@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <iterator>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -89,15 +90,25 @@ bool reaches_upper(const Evidence& evidence, const Reclaim& reclaim) {
             std::ranges::find(reclaim.inside, upper, &evidence::TraceEvent::device) != reclaim.inside.end());
 }
 
-std::optional<RecursionProof> strongest_reclaim(const Evidence& evidence) {
-    const auto& reclaims = evidence.trace.reclaims;
-    const auto rank = [&](const Reclaim& reclaim) {
-        return std::tuple(reaches_upper(evidence, reclaim), !reclaim.end_s,
-                          time_of(evidence, reclaim).value_or(0));
+std::vector<RecursionProof> strongest_reclaims(const Evidence& evidence) {
+    std::vector<const Reclaim*> reclaims;
+    for (const Reclaim& reclaim : evidence.trace.reclaims) {
+        reclaims.push_back(&reclaim);
+    }
+    const auto rank = [&](const Reclaim* reclaim) {
+        return std::tuple(reaches_upper(evidence, *reclaim), !reclaim->end_s,
+                          time_of(evidence, *reclaim).value_or(0));
     };
-    const auto strongest = std::ranges::max_element(
-        reclaims, [&](const Reclaim& a, const Reclaim& b) { return rank(a) < rank(b); });
-    return strongest == reclaims.end() ? std::nullopt : std::optional(proof_of(evidence, *strongest));
+    std::ranges::stable_sort(reclaims, [&](const Reclaim* a, const Reclaim* b) { return rank(a) > rank(b); });
+    std::vector<RecursionProof> proofs;
+    std::ranges::transform(reclaims, std::back_inserter(proofs),
+                           [&](const Reclaim* reclaim) { return proof_of(evidence, *reclaim); });
+    return proofs;
+}
+
+std::optional<RecursionProof> strongest_reclaim(const Evidence& evidence) {
+    auto proofs = strongest_reclaims(evidence);
+    return proofs.empty() ? std::nullopt : std::optional(std::move(proofs.front()));
 }
 
 std::string describe_mask(const Reclaim& reclaim) {

@@ -99,7 +99,7 @@ struct Verdict {
 // Judges. Never fails: evidence that does not suffice is `inconclusive`, with what is missing as a reason.
 //
 // Outcome, first rule that holds:
-//  1. harness_error: evidence.harness_error is set.
+//  1. harness_error: evidence.harness_error is set, or daemon_failure: there was no run either way.
 //  2. unsupported: unsupported_reason is set, or a mitigation that was asked for is not read back as applied.
 //  3. The daemon ended before it was asked to, and before a stall was found (a later end is the work of the
 //     relief ladder and decides nothing): by a signal: daemon_killed (by the OOM killer if the

@@ -24,6 +24,8 @@ void check_verdict(const evidence::Evidence& evidence, const verdict::Verdict& v
     require(!text.empty() && text.back() == '\n', "an explanation ends its last line");
     const auto is_control = [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; };
     require(std::ranges::none_of(text, is_control), "an explanation can be shown on a terminal");
+    const std::string whole = report::explain_whole(evidence, verdict);
+    require(!whole.empty() && std::ranges::none_of(whole, is_control), "nor does the whole of it harm one");
     const std::string line = report::one_line(evidence, verdict);
     require(line.find('\n') == std::string::npos && std::ranges::none_of(line, is_control),
             "one line is one line");

@@ -148,11 +148,25 @@ TEST_F(BashTest, OffersVerbsOptionsAndNames) {
     EXPECT_THAT(offered("reflux matrix all --sh"), ElementsAre("--shard"));
     EXPECT_THAT(offered("reflux run x --mitigation own_cgroup+mlo"), ElementsAre("own_cgroup+mlock"));
     EXPECT_THAT(offered("reflux list f"), ElementsAre("faults", "front-ends"));
+    EXPECT_THAT(offered("reflux list k"), ElementsAre("keys"));
     EXPECT_THAT(offered("reflux matrix all --kernels hos"), ElementsAre("host"));
     EXPECT_THAT(offered("refluxd serve x --front-end u"), ElementsAre("ublk"));
     EXPECT_THAT(offered("refluxd serve x --engine "), ElementsAre("sync", "threads", "uring"));
     EXPECT_THAT(offered(REFLUX_BUILD_DIR "/refluxd fs"), ElementsAre("fsck"));
     EXPECT_THAT(offered("reflux run --no-such-option x --guest"), testing::IsEmpty());
+}
+
+// One table is behind both.
+TEST_F(BashTest, EveryKeyThatIsOfferedIsListed) {
+    const Ran listed = run_reflux("list keys");
+    EXPECT_EQ(listed.code, 0) << listed.errors;
+    const auto keys = offered("reflux run x --set ");
+    EXPECT_GT(keys.size(), 50U);
+    for (const auto& key : keys) {
+        EXPECT_THAT(listed.output, HasSubstr("\n  " + key.substr(0, key.find('=')) + " "));
+    }
+    EXPECT_THAT(listed.output, HasSubstr("\n  memcg.limit "));
+    EXPECT_THAT(listed.output, HasSubstr("; default \"ext4\"\n"));
 }
 
 // Readline breaks words at '=' and ':', and only what is behind is replaced.

@@ -101,6 +101,9 @@ Evidence full() {
     it.lockdep = true;
     it.io_cgroups =
         evidence::IoCgroups{"v2", {"throttle"}, {"latency"}, 400, 399, 398, 2, "EBUSY", 9.5, 0.25};
+    it.hog = evidence::Hog{64, "limited", 3.5, 4, 2, 1, "exit 12", 60, true, 7};
+    it.daemon_failure =
+        evidence::DaemonFailure{"mydaemon", "/run/x to appear", 60.5, "exit 7", "it did not", {"no luck"}};
     it.meanwhile = evidence::Meanwhile{"sync", 3, 1, "round 2: exit 1", 0.5, 8.25, "exit 32"};
     return it;
 }

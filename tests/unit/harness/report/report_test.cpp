@@ -161,6 +161,22 @@ TEST(Explain, NeverLeavesOutWhatReliefShowed) {
     EXPECT_THAT(text, HasSubstr("\n  - no request completed from 8.4 s to 16.5 s"));
 }
 
+TEST(Explain, BlamesADaemonThatDidNotCome) {
+    Evidence evidence = testing::fixture("harness-error");
+    const auto first_line = [&evidence] { return lines_of(explained(evidence)).front(); };
+    EXPECT_THAT(first_line(), HasSubstr("the harness failed"));
+    evidence.harness_error.clear();
+    evidence.daemon_failure = evidence::DaemonFailure{.command = "mydaemon", .ended = "exit 7"};
+    EXPECT_EQ(first_line(), evidence.scenario +
+                                ": the daemon did not come to serve (harness_error): nothing is known of the "
+                                "stack");
+}
+
+TEST(Explain, BlamesADaemonThatEndedByItself) {
+    EXPECT_THAT(lines_of(explained(testing::fixture("daemon-exited"))).front(),
+                HasSubstr(": io_error, recursion none: the daemon ended by itself, and its device lost"));
+}
+
 TEST(Explain, DefaultEvidenceIsNoCrash) {
     EXPECT_THAT(explained({}), HasSubstr("inconclusive, recursion unknown"));
     EXPECT_THAT(report::one_line({}, {}), HasSubstr("inconclusive"));

@@ -157,7 +157,7 @@ TEST_F(LoadTest, BadValuesSayFileLineAndWhatIsRight) {
          "s.toml:3: stack.lower_size: expected a size in quotes, 64MiB or more, such as \"64MiB\", found the "
          "text '2GB'"},
         {"[memcg]\n\nlimit = \"8MiB\"",
-         "s.toml:4: memcg.limit: \"none\", or expected a size in quotes, 16MiB or more, such as \"64MiB\", "
+         "s.toml:4: memcg.limit: expected \"none\", or a size in quotes, 16MiB or more, such as \"64MiB\", "
          "found the text '8MiB'"},
         {"[memcg]\nplacement = \"alone\"",
          "s.toml:3: memcg.placement: expected one of shared | siblings | apart, found the text 'alone'"},
@@ -364,7 +364,7 @@ TEST_F(LoadTest, BadOverridesNameTheOption) {
         "64MiB");
     EXPECT_EQ(
         error_of(question, {{"nothing", "other"}}),
-        "--set nothing=other: unknown key 'nothing'; known: question, because, source, status, tried, "
+        "--set nothing=other: unknown key 'nothing'; known: base, question, because, source, status, tried, "
         "control, baseline, "
         "needs, family, stack.lower, stack.upper, stack.front_end, stack.map, stack.upper_mkfs, "
         "stack.lower_size, "
@@ -399,7 +399,7 @@ TEST_F(LoadTest, TheTraceIsMeasuredOnlyWithoutPressure) {
 }
 
 TEST_F(LoadTest, TheBaseIsNoOverride) {
-    EXPECT_EQ(error_of(question, {{"base", "other"}}), "--set base=other: base can be set in a file only");
+    EXPECT_EQ(error_of(question, {{"base", "other"}}), "--set base=other: base: can be set in a file only");
 }
 
 TEST_F(LoadTest, ParseOverrideSplitsAtTheFirstEqualsSign) {

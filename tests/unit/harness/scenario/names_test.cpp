@@ -1,4 +1,5 @@
 // Scenarios that name others, and how names are looked up.
+#include "harness/scenario/keys.h"
 #include "harness/scenario/load.h"
 #include "tests/unit/harness/scenario/load_fixture.h"
 
@@ -16,8 +17,8 @@ using ::testing::HasSubstr;
 TEST_F(LoadTest, BaseGivesWhatTheFileDoesNotSet) {
     write("parent.toml",
           question + "because = \"parent\"\n[memcg]\nlimit = \"64MiB\"\nplacement = \"siblings\"\n");
-    const auto loaded =
-        load_file(write("child.toml", "base = \"parent\"\nbecause = \"child\"\n[memcg]\nlimit = \"none\"\n"));
+    const auto loaded = load_file(write(
+        "child.toml", question + "base = \"parent\"\nbecause = \"child\"\n[memcg]\nlimit = \"none\"\n"));
     ASSERT_TRUE(loaded) << loaded.error().message;
     EXPECT_EQ(loaded->name, "child");
     EXPECT_EQ(loaded->question, "q");
@@ -36,7 +37,7 @@ TEST_F(LoadTest, StatusTellsOfItsOwnFileOnly) {
     ASSERT_TRUE(parent) << parent.error().message;
     EXPECT_TRUE(is_not_reproduced(*parent));
     EXPECT_EQ(parent->tried, std::vector<std::string>{"5.10, 400 MiB: completes"});
-    const auto child = load_file(write("child.toml", "base = \"parent\"\n"));
+    const auto child = load_file(write("child.toml", question + "base = \"parent\"\n"));
     ASSERT_TRUE(child) << child.error().message;
     EXPECT_FALSE(is_not_reproduced(*child));
     EXPECT_TRUE(child->tried.empty());
@@ -44,6 +45,51 @@ TEST_F(LoadTest, StatusTellsOfItsOwnFileOnly) {
     ASSERT_TRUE(again) << again.error().message;
     EXPECT_TRUE(is_not_reproduced(*again));
     EXPECT_EQ(again->tried, parent->tried);
+}
+
+TEST_F(LoadTest, WhyAndWhatForAreAFilesOwn) {
+    write("parent.toml", question + "because = \"true of the parent\"\nsource = \"s\"\nfamily = \"S1\"\n");
+    EXPECT_THAT(error_of("base = \"parent\"\n"), HasSubstr("question is missing"));
+    const auto child = load_file(write("child.toml", "base = \"parent\"\nquestion = \"mine?\"\n"));
+    ASSERT_TRUE(child) << child.error().message;
+    EXPECT_EQ(child->question, "mine?");
+    EXPECT_EQ(child->because, "");
+    EXPECT_EQ(child->source, "s");
+    EXPECT_EQ(child->family, "S1");
+    EXPECT_TRUE(check_shipped(*child)) << "it is nobody's but its user's";
+    auto shipped = *load("fuse-ext4-own-cgroup");
+    EXPECT_TRUE(check_shipped(shipped));
+    shipped.because.clear();
+    const auto checked = check_shipped(shipped);
+    ASSERT_FALSE(checked);
+    EXPECT_THAT(checked.error().message, HasSubstr("fuse-ext4-own-cgroup.toml: because is missing"));
+}
+
+TEST(Keys, EachTellsWhatItIsInALine) {
+    for (const Key& key : keys()) {
+        EXPECT_FALSE(key.meaning.empty() || key.takes.empty()) << key.path;
+        EXPECT_LE(key.meaning.size(), 110U) << key.path;
+        for (const std::string& text : {key.meaning, key.takes}) {
+            EXPECT_EQ(text.find('\n'), std::string::npos) << key.path;
+        }
+        EXPECT_EQ(find_key(key.path), &key) << key.path << " stands in the table twice";
+    }
+}
+
+// What is listed as a default is what an absent key is, and stands for itself when it is written.
+TEST(Keys, ADefaultIsWhatTheKeyTakes) {
+    for (const Key& key : keys()) {
+        if (key.use == KeyUse::file_only) {
+            continue;
+        }
+        const Scenario defaults;
+        const auto entries = parse_toml("key = " + key.print(defaults), "f");
+        ASSERT_TRUE(entries) << key.path;
+        Scenario again;
+        const auto set = key.set(again, entries->at(0).value);
+        EXPECT_TRUE(set) << key.path << ": " << set.error().message;
+        EXPECT_EQ(key.print(again), key.print(defaults)) << key.path;
+    }
 }
 
 TEST_F(LoadTest, WhatWasTriedGoesWithNotReproduced) {
@@ -130,8 +176,8 @@ TEST_F(LoadTest, BadBasesSayWhere) {
 
 TEST_F(LoadTest, ABaseMayHaveOne) {
     write("first.toml", question + "because = \"first\"\n[stack]\nupper = \"xfs\"\nlower = \"xfs\"\n");
-    write("second.toml", "base = \"first\"\n[stack]\nupper = \"btrfs\"\n");
-    const auto loaded = load_file(write("third.toml", "base = \"second\"\nbecause = \"third\"\n"));
+    write("second.toml", question + "base = \"first\"\n[stack]\nupper = \"btrfs\"\n");
+    const auto loaded = load_file(write("third.toml", question + "base = \"second\"\nbecause = \"third\"\n"));
     ASSERT_TRUE(loaded) << loaded.error().message;
     EXPECT_EQ(loaded->because, "third");
     EXPECT_EQ(loaded->stack.upper, "btrfs");
