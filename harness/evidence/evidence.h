@@ -243,6 +243,9 @@ struct ReclaimScan {
 
 struct TraceSummary {
     bool available = false;
+    // A thread of the daemon was followed only from some time after its birth (`weaker` says which), and it is
+    // not known that nobody on the machine entered a reclaim: absent in older evidence.
+    bool late = false;
     std::string unavailable_reason;
     std::vector<std::string> events;   // the tracepoints that were enabled
     std::vector<std::string> missing;  // wanted, but not on this kernel

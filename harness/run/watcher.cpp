@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "backend/base/mountinfo.h"
+#include "backend/base/task_stat.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/progress.h"
 #include "harness/run/trace_cost.h"
@@ -208,10 +209,30 @@ void Watcher::tick() {
     evidence_.progress.push_back(point);
     const double due =
         static_cast<double>(snapshots_.size() + 1) * snapshot_interval * evidence_.limits.stall_window_s;
-    if (idle_s() >= due) {
+    const bool look = idle_s() >= due;
+    if (look) {
         take_snapshot();
     }
+    const auto threads = look ? daemon_threads() : std::vector<int>{};
     drain();
+    follow_found(threads);
+}
+
+std::vector<int> Watcher::daemon_threads() const {
+    std::vector<int> tids;
+    for (const int pid : members_.daemon_pids) {
+        const auto threads = read_threads(fmt::format("/proc/{}", pid));
+        for (const auto& thread : threads ? *threads : std::vector<ThreadStat>{}) {
+            tids.push_back(thread.tid);
+        }
+    }
+    return tids;
+}
+
+void Watcher::follow_found(const std::vector<int>& tids) {
+    if (trace_) {
+        trace_->follow_found(tids);
+    }
 }
 
 void Watcher::drain() {
@@ -283,8 +304,11 @@ void Watcher::keep_stall() {
     }
     evidence_.stall = std::move(stall);
     // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits.
+    const auto threads = daemon_threads();
     drain();
+    follow_found(threads);
     if (trace_) {
+        trace_->look_for_reclaims();
         keep_trace();
     }
 }
@@ -360,6 +384,9 @@ std::string Watcher::state() const {
 }
 
 void Watcher::end_trace() {
+    const auto threads = daemon_threads();
+    drain();
+    follow_found(threads);
     const auto stopped = trace_->stop(trace_stop_time);
     const double end = monotonic_s() + trace_end_time.count();
     bool more = true;

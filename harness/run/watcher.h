@@ -89,6 +89,9 @@ class Watcher {
     bool drain_trace();
     void drain_kernel_log();
     void keep_incidents();
+    // Threads that were in /proc before the last drain().
+    void follow_found(const std::vector<int>& tids);
+    [[nodiscard]] std::vector<int> daemon_threads() const;
     void end_trace();
     void keep_trace();
 

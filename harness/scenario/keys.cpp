@@ -281,8 +281,7 @@ std::vector<Key> make_keys() {
         size_key("stack.lower_size", mebibytes(64), REFLUX_FIELD(stack.lower_size)),
         size_key("stack.upper_size", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
         text_key("stack.upper_options", REFLUX_FIELD(stack.upper_options)),
-        // Not uring: io-wq makes its workers past the trace's event-fork, so what they do would not be seen.
-        word_key("daemon.engine", {"sync", "threads"}, REFLUX_FIELD(daemon.engine)),
+        word_key("daemon.engine", {"sync", "threads", "uring"}, REFLUX_FIELD(daemon.engine)),
         number_key("daemon.threads", 1, 256, REFLUX_FIELD(daemon.threads)),
         size_key("daemon.zone_size", mebibytes(1), REFLUX_FIELD(daemon.zone_size)),
         number_key("daemon.conventional_zones", 0, 1 << 20, REFLUX_FIELD(daemon.conventional_zones)),
