@@ -40,6 +40,9 @@ static_assert(sizeof(EntryHeader) == 8);
 
 inline constexpr std::uint8_t flag_unknown_operation = 0x1;
 inline constexpr std::uint8_t flag_read_length = 0x2;
+// Ours, in an entry that was taken; the kernel knows no such flag, and looks at an entry's flags only when it
+// was answered.
+inline constexpr std::uint8_t flag_taken = 0x80;
 
 // Offsets from the beginning of the mapping.
 struct IoVector {

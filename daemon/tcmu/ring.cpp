@@ -96,13 +96,30 @@ std::uint32_t Ring::behind(std::uint32_t position) const {
     return static_cast<std::uint32_t>((position + length_at(position)) % entries_.size());
 }
 
+// What lies at the begin of the ring has been taken, or passed: a kernel that begins the ring afresh puts
+// another entry there, without the mark. Set before the entry is copied: if the kernel replaces it in
+// between, the new one is copied, and taken once more, but never lost.
+void Ring::mark_taken() {
+    if (next_ == 0) {
+        entries_[offsetof(kernel::EntryHeader, user_flags)] |= std::byte{kernel::flag_taken};
+    }
+}
+
+bool Ring::is_marked_at_begin() const {
+    return (entries_[offsetof(kernel::EntryHeader, user_flags)] & std::byte{kernel::flag_taken}) !=
+           std::byte{};
+}
+
 // Only a reset moves the tail but we (tcmu_reset_ring: both to 0). One that finds the tail at 0 shows by a
-// head before what was taken.
+// head before what was taken, as long as nothing new has come; and when it has, by the entry at 0, which is
+// a new one. Without that, new commands in the place of those that were taken would never be looked at, and
+// the answers to the old ones would be taken for theirs: the kernel gives the same numbers again.
 void Ring::notice_reset() {
     const auto distance = [&](std::uint32_t to) { return (to + entries_.size() - tail_) % entries_.size(); };
     const std::uint32_t now = kernels_tail();
     is_broken_ = is_broken_ && next_ != head();  // nothing is wrong with an empty ring
-    if (now == tail_ && distance(next_) <= distance(head())) {
+    const bool is_replaced = tail_ == 0 && next_ != 0 && !is_marked_at_begin();
+    if (now == tail_ && distance(next_) <= distance(head()) && !is_replaced) {
         return;
     }
     tail_ = now;
@@ -130,6 +147,9 @@ bool Ring::pass_others() {
             entries_[flags] |= std::byte{kernel::flag_unknown_operation};
             is_told = true;
         }
+        if (unanswered_ > 0) {
+            mark_taken();
+        }
         next_ = behind(next_);
         if (unanswered_ == 0) {
             tail_ = next_;
@@ -145,6 +165,7 @@ bool Ring::take(RingCommand& command) {
     const bool is_told = pass_others();
     const bool is_there = !is_broken_ && next_ != head();
     if (is_there) {
+        mark_taken();
         copy_command(command);
         next_ = behind(next_);
         ++unanswered_;

@@ -73,6 +73,8 @@ class Ring {
 
     // Under mutex_, all of these.
     void notice_reset();
+    void mark_taken();
+    [[nodiscard]] bool is_marked_at_begin() const;
     [[nodiscard]] std::uint32_t head() const;
     [[nodiscard]] std::uint32_t kernels_tail() const;
     void publish_tail();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 namespace reflux::tcmu::test {
 namespace {
@@ -194,6 +195,36 @@ TEST(Ring, AResetIsSeenWhenNothingHadBeenAnswered) {
     EXPECT_EQ(fake.take_completions().at(0).id, 2);
 }
 
+// Nothing tells of such a reset but the entries themselves: the tail was and is at 0, and the kernel gives
+// the same numbers to the commands that come again, in the same places.
+TEST(Ring, AResetIsSeenThoughNewCommandsLieWhereTheOldOnesWere) {
+    for (const std::uint16_t fresh_ones : {1, 2, 3, 4}) {
+        FakeKernel fake;
+        const auto ring = fake.ring();
+        std::array<RingCommand, 2> old;
+        for (std::uint16_t id = 0; id < 2; ++id) {
+            ASSERT_TRUE(fake.put_command(id, cdb_of(0x88, 1)));
+            ASSERT_TRUE(ring->take(old.at(id)));
+        }
+        fake.reset();
+        for (std::uint16_t id = 0; id < fresh_ones; ++id) {
+            ASSERT_TRUE(fake.put_command(id, cdb_of(0x88, 2)));
+        }
+        ring->answer(old[0], {});
+        EXPECT_TRUE(fake.take_completions().empty()) << "an old answer is none to a new command";
+        for (std::uint16_t id = 0; id < fresh_ones; ++id) {
+            RingCommand fresh;
+            ASSERT_TRUE(ring->take(fresh)) << "lost: " << id << " of " << fresh_ones;
+            EXPECT_EQ(fresh.id, id);
+            EXPECT_EQ(fresh.cdb, cdb_of(0x88, 2));
+            ring->answer(old[1], {});
+            EXPECT_TRUE(fake.take_completions().empty());
+            ring->answer(fresh, {});
+            EXPECT_EQ(fake.take_completions().size(), 1U);
+        }
+    }
+}
+
 TEST(Ring, EntriesThatMakeNoSenseAreNotFollowed) {
     for (const std::uint32_t length : {0U, 64U, 1U << 20U}) {
         FakeKernel fake;
@@ -315,6 +346,61 @@ TEST(Ring, EachCommandIsTakenAndAnsweredOnceWhateverTheOrder) {
         ASSERT_FALSE(testing::Test::HasFailure());
     }
     EXPECT_GT(answered, static_cast<std::size_t>(steps) / 10);
+}
+
+// As above, with resets at any time: all that was put since the last one is taken in its order, and what was
+// taken before it is answered in vain. Numbers begin at 0 again, as the kernel gives the lowest that is free.
+TEST(Ring, NoCommandIsLostNorAnsweredForAnotherOverResets) {
+    const auto seed = reflux::test::new_seed();
+    SCOPED_TRACE(testing::Message() << "REFLUX_SEED=" << seed);
+    std::mt19937_64 random(seed);
+    const auto below = [&](std::size_t bound) { return random() % bound; };
+    FakeKernel fake(2048);
+    const auto ring = fake.ring();
+    std::vector<RingCommand> taken;
+    std::vector<RingCommand> stale;
+    std::uint16_t put = 0;
+    std::uint16_t seen = 0;
+    unsigned round = 0;  // of the ring: in each command's second byte
+    std::size_t in_vain = 0;
+    const int steps = reflux::test::is_long() ? 2'000'000 : 100'000;
+    for (int step = 0; step < steps; ++step) {
+        const auto action = below(20);
+        if (action < 8) {
+            const bool is_put = fake.put_command(put, cdb_of(0x88, round & 0xffU));
+            put = static_cast<std::uint16_t>(put + (is_put ? 1 : 0));
+        } else if (action == 8) {
+            fake.put_other(kernel::operation_task_management, 8 + 8 * below(6));
+        } else if (action < 14) {
+            RingCommand command;
+            const bool is_there = ring->take(command);
+            ASSERT_EQ(is_there, seen != put) << "lost, or taken twice";
+            if (is_there) {
+                ASSERT_EQ(command.id, seen++);
+                ASSERT_EQ(command.cdb, cdb_of(0x88, round & 0xffU)) << "of before the reset";
+                taken.push_back(command);
+            }
+        } else if (action < 18 && !taken.empty()) {
+            std::swap(taken[below(taken.size())], taken.back());
+            ring->answer(taken.back(), {});
+            taken.pop_back();
+            fake.take_completions();
+        } else if (action == 18 && !stale.empty()) {
+            ring->answer(stale.back(), {});
+            stale.pop_back();
+            ++in_vain;
+            ASSERT_TRUE(fake.take_completions().empty());
+        } else if (action == 19 && below(4) == 0) {
+            fake.take_completions();
+            fake.reset();
+            ++round;
+            put = seen = 0;
+            stale = std::exchange(taken, {});
+        }
+        ASSERT_FALSE(ring->is_broken());
+        ASSERT_FALSE(testing::Test::HasFailure());
+    }
+    EXPECT_GT(in_vain, static_cast<std::size_t>(steps) / 1000);
 }
 
 }  // namespace
