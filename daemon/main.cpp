@@ -92,6 +92,11 @@ Status serve_device(const ServeOptions& options, const Served& served, ReadyLine
     const auto end = stand ? stand->front_end->serve(
                                  *stop, [&] { return tell_ready(options, *stand, served.disk(), ready); })
                            : Result<ServeEnd>(fail(stand.error()));
+    if (!end && served.device.zones_were_kept()) {
+        // The host has the disk still, and will send again what it was not told of: the image stays as the
+        // killed daemon has left it, so that the next one knows of those writes.
+        return fail(end.error());
+    }
     // Before the disk is taken away, so that the image is whole when it is gone.
     auto closed = close(served);
     if (!end) {

@@ -260,7 +260,35 @@ Status call_bounded(const std::string& what, Seconds deadline, const std::functi
 
 Result<CommandResult> run_command(const std::vector<std::string>& argv, Seconds deadline,
                                   SpawnOptions options) {
+    return run_command_unless(argv, deadline, nullptr, std::move(options));
+}
+
+namespace {
+
+// With what it has started, as far as that stayed in its group and keeps its output open; bounded.
+Status kill_command(Child& child, int output) {
+    constexpr Seconds longest{1};
+    // Not reaped yet, so the number is its own. Without a group of its own there is none of that number.
+    if (::kill(-child.pid, SIGKILL) != 0) {
+        REFLUX_CHECK(send_signal(child, SIGKILL));
+    }
+    const auto end = std::chrono::steady_clock::now() + longest;
+    std::array<char, 4096> rest{};
+    for (bool open = true; open;) {
+        REFLUX_TRY(const bool readable, wait_readable(output, end - std::chrono::steady_clock::now()));
+        open = readable && ::read(output, rest.data(), rest.size()) > 0;
+    }
+    REFLUX_TRY(const auto killed, wait_for(child, longest));
+    static_cast<void>(killed);
+    return {};
+}
+
+}  // namespace
+
+Result<CommandResult> run_command_unless(const std::vector<std::string>& argv, Seconds deadline,
+                                         const std::function<bool()>& given_up, SpawnOptions options) {
     constexpr std::size_t output_limit = 65536;
+    constexpr Seconds look_time{0.1};
     REFLUX_TRY(auto pipe, make_pipe());
     options.stdout_fd = options.stderr_fd = pipe.write_end.get();
     REFLUX_TRY(auto child, spawn(argv, options));
@@ -269,8 +297,16 @@ Result<CommandResult> run_command(const std::vector<std::string>& argv, Seconds 
     const auto end = std::chrono::steady_clock::now() + deadline;
     std::array<char, 4096> chunk{};
     for (;;) {
+        if (given_up && given_up()) {
+            REFLUX_CHECK(kill_command(child, pipe.read_end.get()));
+            return fail({.message = argv.front() + " was interrupted", .errnum = EINTR});
+        }
+        const Seconds left = end - std::chrono::steady_clock::now();
         REFLUX_TRY(const bool readable,
-                   wait_readable(pipe.read_end.get(), end - std::chrono::steady_clock::now()));
+                   wait_readable(pipe.read_end.get(), given_up ? std::min(left, look_time) : left));
+        if (!readable && given_up && left > look_time) {
+            continue;
+        }
         const ssize_t n = readable ? ::read(pipe.read_end.get(), chunk.data(), chunk.size()) : 0;
         if (n <= 0) {
             break;

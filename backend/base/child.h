@@ -94,6 +94,11 @@ struct CommandResult {
 Result<CommandResult> run_command(const std::vector<std::string>& argv, Seconds deadline,
                                   SpawnOptions options = {});
 
+// The same, but once `given_up` says so (it is asked some ten times a second) the program is killed, and the
+// error has errnum EINTR.
+Result<CommandResult> run_command_unless(const std::vector<std::string>& argv, Seconds deadline,
+                                         const std::function<bool()>& given_up, SpawnOptions options = {});
+
 // Absolute path of a program in PATH plus the sbin folders, or nullopt.
 std::optional<std::string> find_program(const std::string& name);
 

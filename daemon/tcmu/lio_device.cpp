@@ -84,6 +84,19 @@ std::optional<std::uint32_t> ConfigfsDevice::max_sectors() const {
                                                           : std::nullopt;
 }
 
+std::optional<std::uint64_t> ConfigfsDevice::size() const {
+    const auto number = read_number(folder_ + "/attrib/dev_size");
+    return number ? std::optional<std::uint64_t>(*number) : std::nullopt;
+}
+
+std::string ConfigfsDevice::alias() const {
+    return trimmed(read_file(folder_ + "/alias").value_or(""));
+}
+
+Status ConfigfsDevice::set_alias(const std::string& text) const {
+    return write_file(folder_ + "/alias", text);
+}
+
 Status ConfigfsDevice::begin_afresh() const {
     REFLUX_CHECK(write_file(folder_ + "/action/block_dev", "1"));
     return write_file(folder_ + "/action/reset_ring", "1");

@@ -42,6 +42,12 @@ class ConfigfsDevice {
     // attrib/hw_max_sectors, in blocks of the disk.
     [[nodiscard]] std::optional<std::uint32_t> max_sectors() const;
 
+    // attrib/dev_size: bytes that its maker gave it.
+    [[nodiscard]] std::optional<std::uint64_t> size() const;
+    // A text for whoever likes (made_for.h); empty: nobody has written one.
+    [[nodiscard]] std::string alias() const;
+    [[nodiscard]] Status set_alias(const std::string& text) const;
+
     // Of a daemon that died: keeps new commands out, and has the kernel end those in the ring by BUSY, on
     // which the initiator sends them again (tcmu_block_dev, tcmu_reset_ring). To be called before the ring is
     // looked at; unblock() when it is served.

@@ -1,9 +1,11 @@
 #include "daemon/tcmu/tcmu_front_end.h"
 
 #include "backend/base/scope_exit.h"
+#include "backend/zone_memory.h"
 #include "daemon/base/log.h"
 #include "daemon/base/self_protection.h"
 #include "daemon/tcmu/crew.h"
+#include "daemon/tcmu/made_for.h"
 #include "daemon/tcmu/netlink.h"
 
 #include <algorithm>
@@ -41,6 +43,9 @@ class TcmuFrontEnd final : public FrontEnd {
         return device.config == config() || device.config.starts_with(config() + "/");
     }
     [[nodiscard]] std::optional<FoundDevice> ours(const DeviceEvent& event) const;
+    [[nodiscard]] ServedImage image() const;
+    [[nodiscard]] Status check_goes_on(const FoundDevice& device) const;
+    void tell_image(const FoundDevice& device) const;
     Status take_over();
     Status enter(const FoundDevice& device, bool is_old);
     void leave();
@@ -74,9 +79,35 @@ Status TcmuFrontEnd::enter(const FoundDevice& device, bool is_old) {
         return fail(std::move(session).error());
     }
     session_ = *std::move(session);
+    tell_image(device);
     crew_.attach(*session_);
     session_->let_in();
     return {};
+}
+
+ServedImage TcmuFrontEnd::image() const {
+    return {.identity = image_identity(served_.zones.superblock()),
+            .size = served_.disk.size(),
+            .path = served_.zones.image_path()};
+}
+
+// Of a device whose daemon has died: before anything of it is touched.
+Status TcmuFrontEnd::check_goes_on(const FoundDevice& device) const {
+    const ConfigfsDevice configfs(device.name);
+    REFLUX_CHECK(check_made_for(image(), configfs.alias(), configfs.size(),
+                                fmt::format("TCMU device {} ({})", device.name.name, device.name.config)));
+    return served_.zones.check_goes_on();
+}
+
+void TcmuFrontEnd::tell_image(const FoundDevice& device) const {
+    const ConfigfsDevice configfs(device.name);
+    if (!may_be_replaced(configfs.alias())) {
+        return;
+    }
+    if (const auto written = configfs.set_alias(alias_for(image())); !written) {
+        log_line(fmt::format("{}; who takes {} over will know it by its size alone", written.error().message,
+                             device.name.name));
+    }
 }
 
 void TcmuFrontEnd::leave() {
@@ -90,7 +121,7 @@ void TcmuFrontEnd::leave() {
 Status TcmuFrontEnd::take_over() {
     for (const FoundDevice& device : list_devices()) {
         if (is_ours(device.name)) {
-            REFLUX_CHECK(served_.zones.check_goes_on());
+            REFLUX_CHECK(check_goes_on(device));
             return enter(device, true);
         }
     }

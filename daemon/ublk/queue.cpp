@@ -89,6 +89,11 @@ void Queue::wake() {
     static_cast<void>(::write(event_.get(), &one, sizeof(one)));  // fails only at 2^64 of them
 }
 
+void Queue::leave() {
+    leaves_ = true;
+    wake();
+}
+
 Status Queue::begin(int watched) {
     REFLUX_CHECK(ring_.enable());
     thread_ = std::this_thread::get_id();
@@ -107,7 +112,7 @@ Status Queue::begin(int watched) {
 }
 
 Status Queue::run(const std::function<void()>& woken) {
-    while (ended_ < requests_.size()) {
+    while (ended_ < requests_.size() && !leaves_) {
         while (work()) {
         }
         unsent_ = 0;

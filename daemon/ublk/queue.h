@@ -49,6 +49,9 @@ class Queue {
     Status run(const std::function<void()>& woken);
     // Any thread.
     void wake();
+    // Any thread. run() returns soon although the device stands; what it has taken stays unanswered, and
+    // comes to the next daemon when the character device is closed.
+    void leave();
 
   private:
     struct Request : DeviceRequest {
@@ -83,6 +86,7 @@ class Queue {
     Mapping descriptors_;
     std::vector<Request> requests_;  // by tag
     std::atomic<Request*> answered_elsewhere_ = nullptr;
+    std::atomic<bool> leaves_ = false;
     std::thread::id thread_;
 
     // The thread's own.

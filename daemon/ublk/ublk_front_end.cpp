@@ -68,6 +68,14 @@ void flush_block_device(std::uint32_t id) {
     }
 }
 
+Status left_waiting(Error error, std::uint32_t id) {
+    error.message += fmt::format(
+        "; {} is left as it was, its requests wait for a daemon: serve the image with --recover {} again, or "
+        "give it up with refluxd ublk delete {}",
+        block_path(id), id, id);
+    return fail(std::move(error));
+}
+
 class UblkFrontEnd final : public FrontEnd {
   public:
     UblkFrontEnd(Disk& disk, const ZonedDevice& zones, ControlDevice control)
@@ -94,6 +102,7 @@ class UblkFrontEnd final : public FrontEnd {
     void run_queue(Queue& queue, StopSource& stop);
     void on_wake(StopSource& stop, const std::function<Status()>& ready);
     void begin_stop();
+    void leave();
     Status end_threads();
     void note_failure(Status status);
 
@@ -101,14 +110,13 @@ class UblkFrontEnd final : public FrontEnd {
     const ZonedDevice& zones_;
     ControlDevice control_;
     DeviceInfo info_;
-    bool is_ours_ = false;  // to be removed in the end
+    bool is_ours_ = false;  // to be stopped and removed in the end; a recovered one when it is served
     bool recovers_ = false;
     UniqueFd character_;
     std::optional<io::BufferPool> buffers_;
     std::vector<std::unique_ptr<Queue>> queues_;
     Background starting_;
     Background stopping_;
-    bool told_ = false;
     std::mutex mutex_;  // guards failure_
     Status failure_;
     std::vector<std::jthread> threads_;  // of all queues but the first
@@ -227,17 +235,25 @@ void UblkFrontEnd::on_wake(StopSource& stop, const std::function<Status()>& read
     if (starting_.is_started()) {
         auto begun = starting_.join();
         if (begun) {
-            is_ours_ = true;
-            told_ = true;
             begun = ready();
         }
+        is_ours_ = is_ours_ || begun;
         if (!begun) {
-            note_failure(std::move(begun));
+            note_failure(is_ours_ ? std::move(begun) : left_waiting(std::move(begun).error(), info_.id));
             stop.request();
         }
     }
-    if (stop.requested() && !stopping_.is_started()) {
+    if (!is_ours_) {
+        leave();
+    } else if (stop.requested() && !stopping_.is_started()) {
         begin_stop();
+    }
+}
+
+// A device that could not be taken over: to stop it would fail all that its host waits for.
+void UblkFrontEnd::leave() {
+    for (const auto& queue : queues_) {
+        queue->leave();
     }
 }
 

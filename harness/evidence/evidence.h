@@ -243,6 +243,8 @@ struct ReclaimScan {
 
 struct TraceSummary {
     bool available = false;
+    // A daemon thread was followed late (`weaker` says which): a reclaim of its may have been missed.
+    bool late = false;
     std::string unavailable_reason;
     std::vector<std::string> events;   // the tracepoints that were enabled
     std::vector<std::string> missing;  // wanted, but not on this kernel

@@ -224,6 +224,7 @@ void fields(Visit& visit, T& it) {
     visit("overhead", it.overhead);
     visit("kinds", it.kinds);
     visit("scan", it.scan);
+    visit("late", it.late);
 }
 
 template <class Visit, Is<Stall> T>

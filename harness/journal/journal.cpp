@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* default_root = "/run/reflux";
 
-constexpr std::array<std::pair<Kind, std::string_view>, 16> kind_names{{
+constexpr std::array<std::pair<Kind, std::string_view>, 17> kind_names{{
     {Kind::directory, "directory"},
     {Kind::file, "file"},
     {Kind::mount, "mount"},
@@ -36,6 +36,7 @@ constexpr std::array<std::pair<Kind, std::string_view>, 16> kind_names{{
     {Kind::nbd_device, "nbd_device"},
     {Kind::ublk_device, "ublk_device"},
     {Kind::dm_device, "dm_device"},
+    {Kind::foreign_device, "foreign_device"},
 }};
 
 std::string_view name_of(Kind kind) {

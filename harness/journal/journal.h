@@ -35,6 +35,8 @@ enum class Kind {
                       // then, when it is connected, what the kernel shows as its client
     ublk_device,      // path of its image; note: path of refluxd
     dm_device,        // name of a mapping of make_mapping(); note: the device, "dm-3"
+    foreign_device,   // what a daemon that is not ours calls its block device; note: name in /sys/block and
+                      // diskseq ("-": this kernel has none). It goes with its daemon; that is looked at
 };
 
 // Of a module that others may have come to use: the kernel itself loads more that do. Then it stays.

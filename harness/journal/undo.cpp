@@ -285,6 +285,8 @@ Status undo_object(const Object& object, Mode mode) {
             return delete_ublk(object);
         case Kind::dm_device:
             return remove_mapping(object, mode);
+        case Kind::foreign_device:
+            return await_foreign_device_gone(object, gone_time);
     }
     return {};
 }

@@ -160,6 +160,25 @@ Status delete_ublk(const Object& object) {
     return may_be ? run({object.note, "ublk", "delete", "--image", object.name}) : Status{};
 }
 
+std::string foreign_device_note(const std::string& name, const std::string& sys_block) {
+    const auto sequence = read_file(fmt::format("{}/{}/diskseq", sys_block, name));  // 5.15
+    return fmt::format("{} {}", name, sequence ? trimmed(*sequence) : "-");
+}
+
+Status await_foreign_device_gone(const Object& object, Seconds time, const std::string& sys_block) {
+    const std::string name = object.note.substr(0, object.note.find(' '));
+    // A node that stays (nbd0, loop0) is nobody's when it has no size.
+    const bool gone = name.empty() || wait_until(time, [&] {
+                          return read_number(fmt::format("{}/{}/size", sys_block, name)).value_or(0) == 0 ||
+                                 foreign_device_note(name, sys_block) != object.note;
+                      });
+    return gone ? Status{}
+                : fail(ErrorKind::timed_out,
+                       fmt::format("/dev/{}, which the daemon has made, has outlived it; remove it by the "
+                                   "means of that daemon, then run reflux clean",
+                                   name));
+}
+
 void abort_fuse_connections(const Journal& journal) {
     std::vector<std::string> roots{"/sys/fs/fuse/connections"};
     for (const auto& object : journal.objects()) {

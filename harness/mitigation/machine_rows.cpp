@@ -102,12 +102,14 @@ Row lower_row(const std::string& type, std::string description) {
             .read_back = lower_fs_read_back};
 }
 
-// The kernel gives every connection this when it is made (process_init_limits(), fs/fuse/inode.c), and aborts
-// it when a request is older; it looks every 15 s. No file shows what a connection has.
+// The kernel gives a connection this when it has answered INIT (process_init_limits(), fs/fuse/inode.c), and
+// aborts it when a request is older; it looks every 15 s. No file shows what a connection has. Others of the
+// machine that are made meanwhile get it too, so it is put back when ours has it.
 constexpr const char* timeout_file = "/sys/fs/fuse/default_request_timeout";
 
 Result<std::vector<Setting>> request_timeout(const Target& target) {
-    return std::vector<Setting>{{.path = target.proc + timeout_file, .value = "15", .outlives_run = true}};
+    return std::vector<Setting>{
+        {.path = target.proc + timeout_file, .value = "15", .outlives_run = true, .until_stack = true}};
 }
 
 }  // namespace

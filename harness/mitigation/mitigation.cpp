@@ -151,7 +151,8 @@ evidence::Mitigation settings_read_back(const Row& row, const Target& target) {
             return not_in_force(row,
                                 fmt::format("{} is {}, not {}", setting.path, trimmed(*text), setting.value));
         }
-        seen.push_back(fmt::format("{} is {}", setting.path, setting.value));
+        seen.push_back(fmt::format("{} is {}{}", setting.path, setting.value,
+                                   setting.until_stack ? ", until the stack stands" : ""));
     }
     return in_force(row, fmt::format("{}", fmt::join(seen, ", ")));
 }

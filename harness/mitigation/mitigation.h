@@ -58,6 +58,7 @@ struct Setting {
     std::string path;
     std::string value;
     bool outlives_run = false;  // it is put back at the end, also by `reflux clean`
+    bool until_stack = false;   // of `before`: read when the stack stands, and put back then already
 };
 
 // What runs, as settings and read-backs look at it.

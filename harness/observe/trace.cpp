@@ -33,6 +33,7 @@ constexpr std::string_view uninterruptible = "prev_state == 2";  // TASK_UNINTER
 constexpr std::array wanted_events = {
     Wanted{"vmscan/mm_vmscan_direct_reclaim_begin"}, Wanted{"vmscan/mm_vmscan_direct_reclaim_end"},
     Wanted{"vmscan/mm_vmscan_memcg_reclaim_begin"}, Wanted{"vmscan/mm_vmscan_memcg_reclaim_end"},
+    Wanted{"task/task_newtask", "", "the threads that io_uring makes for the daemon are followed late"},
     Wanted{"vmscan/mm_shrink_slab_start"}, Wanted{"vmscan/mm_shrink_slab_end"},
     // 5.16
     Wanted{"vmscan/mm_vmscan_throttled", "",
@@ -156,6 +157,7 @@ Status TraceInstance::start(const std::vector<int>& tids, bool pressed) {
                     "trace: no thread to follow; that would trace the whole machine");
     }
     REFLUX_CHECK(follow(tids));
+    std::ranges::for_each(tids, [this](int tid) { late_.know(tid); });
     const auto format = directory_ + "/events/vmscan/mm_vmscan_direct_reclaim_begin/format";
     parser_.set_gfp_table(GfpTable::parse(read_file(format).value_or("")));
     return enable_events(tids, pressed);
@@ -304,6 +306,7 @@ Status TraceInstance::set_recording(bool on) {
         return {};
     }
     if (!on) {
+        look_for_reclaims();
         REFLUX_CHECK(turn_off());
         recording_ = false;
         return {};
@@ -345,6 +348,7 @@ Result<std::size_t> TraceInstance::drain() {
     }
     overwritten_ = sum_of_stats({"overrun: ", "dropped events: "});
     want_stacks();
+    follow_births();
     return total;
 }
 
@@ -366,6 +370,7 @@ std::uint64_t TraceInstance::sum_of_stats(std::initializer_list<std::string_view
 }
 
 Status TraceInstance::stop(Seconds deadline) {
+    look_for_reclaims();
     auto stopped = call_bounded("stopping the trace", deadline, [this] {
         // Triggers may be gone already, in a window without the trace; they go with the instance at the
         // latest.
@@ -407,6 +412,10 @@ evidence::TraceSummary TraceInstance::summary() const {
             "front of it");
     }
     settle_scan(summary);
+    if (late_.any()) {
+        summary.late = machine_reclaimed_ != false;
+        summary.weaker.push_back(late_.told(machine_reclaimed_));
+    }
     // The pipe's marks and the buffers' own counts speak of the same losses.
     summary.lost_events = std::max(summary.lost_events, overwritten_) + unread_;
     return summary;

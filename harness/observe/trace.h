@@ -8,6 +8,7 @@
 #include "backend/base/units.h"
 #include "harness/evidence/evidence.h"
 #include "harness/observe/bounded_text.h"
+#include "harness/observe/late_threads.h"
 #include "harness/observe/trace_parser.h"
 #include "harness/observe/trace_probes.h"
 
@@ -42,23 +43,31 @@ class TraceInstance {
         parser_.set_devices(std::move(devices));
     }
     // The CLOCK_MONOTONIC time in seconds that is at_s 0; call before the first drain.
-    void set_run_start(double monotonic_s) { parser_.set_run_start(monotonic_s); }
+    void set_run_start(double monotonic_s) {
+        run_start_s_ = monotonic_s;
+        parser_.set_run_start(monotonic_s);
+    }
     // Events that were defined in the same tracefs before create(); call before start().
     void set_probes(TraceProbes probes) { probes_ = std::move(probes); }
     // Raw text is kept in this file from now on, the first and the last `half_bytes` of it (bounded_text.h).
     Status keep_text(const std::string& path, std::size_t half_bytes);
 
-    // Follows the threads, and those that they make later, and turns the wanted events on; besides their
-    // sleeps in uninterruptible state: a sched_switch into one, with the stack, and the one back. What
-    // happens with every request (these sleeps, journal handles, waits for writeback) is recorded from the
-    // first reclaim on that anybody on the machine enters: before that there is nothing to explain, and the
-    // daemon is not slowed. Stacks cost every task of the machine a little from the moment on that they are
-    // asked for: at once where `pressed`, for the first reclaim may be the one that hangs, else at the first
-    // drain() after one of these threads entered reclaim. No tids is an error: it would trace the whole
-    // machine.
+    // Follows the threads, those that they fork later from their birth on, and those that io_uring makes for
+    // them from the drain() on that reads of it (late_threads.h; what they do before is not seen); and turns
+    // the wanted events on; besides their sleeps in uninterruptible state: a sched_switch into one, with the
+    // stack, and the one back. What happens with every request (these sleeps, journal handles, waits for
+    // writeback) is recorded from the first reclaim on that anybody on the machine enters: before that there
+    // is nothing to explain, and the daemon is not slowed. Stacks cost every task of the machine a little
+    // from the moment on that they are asked for: at once where `pressed`, for the first reclaim may be the
+    // one that hangs, else at the first drain() after one of these threads entered reclaim. No tids is an
+    // error: it would trace the whole machine.
     Status start(const std::vector<int>& tids, bool pressed);
-    // Follows these threads as well. One that has ended drops out by itself.
-    Status follow(const std::vector<int>& tids);
+    // Threads of the daemon that /proc shows: those that are not followed yet are from now on, and count as
+    // late. Bounded; a failure is told in the summary.
+    void follow_found(const std::vector<int>& tids);
+    // Asks, if threads were followed late, whether anybody on the machine has entered a reclaim since the
+    // trace began; stop() and set_recording() do that themselves. Bounded.
+    void look_for_reclaims();
     // All events off, and on again as start() had them, to compare the two. Waits for the kernel, some
     // milliseconds an event. Call after start().
     Status set_recording(bool on);
@@ -88,6 +97,9 @@ class TraceInstance {
     Result<bool> enable(std::string_view name, bool frequent);
     Status arm(std::string_view name, bool on);
     void want_stacks();
+    Status follow(const std::vector<int>& tids);
+    void follow_births();
+    void follow_late(std::vector<LateThread> threads);
     Status turn_off();
     Status enable_events(const std::vector<int>& tids, bool pressed);
     Status enable_switches(const std::vector<int>& tids, bool pressed);
@@ -111,6 +123,9 @@ class TraceInstance {
     enum class Stacks : std::uint8_t { none, wanted, on };
     Stacks stacks_ = Stacks::none;
     bool recording_ = true;
+    LateThreads late_;
+    std::optional<bool> machine_reclaimed_ = false;  // up to the last look; nullopt: a look could not tell
+    double run_start_s_ = 0;
     TraceProbes probes_;
 };
 

@@ -108,6 +108,10 @@ void TraceParser::take_event(const TraceLine& line) {
         take_switch(line);
         return;
     }
+    if (line.event == "task_newtask") {
+        take_birth(line);
+        return;
+    }
     auto event = event_of(line);
     const bool begins =
         line.event == "mm_vmscan_memcg_reclaim_begin" || line.event == "mm_vmscan_direct_reclaim_begin";
@@ -153,6 +157,16 @@ void TraceParser::take_event(const TraceLine& line) {
         take_shrinker(line, open->second, event);
         const bool upper = count_inside(event);
         open->second.add(std::move(event), upper);
+    }
+}
+
+void TraceParser::take_birth(const TraceLine& line) {
+    constexpr std::size_t most_births = 4096;
+    const auto birth = parse_birth(line, run_start_s_);
+    if (!birth) {
+        ++garbage_;
+    } else if (births_.size() < most_births) {
+        births_.push_back(*birth);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "harness/evidence/evidence.h"
 #include "harness/observe/gfp_mask.h"
+#include "harness/observe/late_threads.h"
 #include "harness/observe/reclaim_record.h"
 #include "harness/observe/trace_line.h"
 
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace reflux::observe {
@@ -33,6 +35,8 @@ class TraceParser {
     // without end_s has begun and had not ended at the last text; one whose end was lost is counted and not
     // shown, once its thread begins the next.
     [[nodiscard]] evidence::TraceSummary summary() const;
+    // The births since the last call, at most 4096.
+    [[nodiscard]] std::vector<Birth> take_births() { return std::exchange(births_, {}); }
     [[nodiscard]] std::uint64_t garbage() const { return garbage_; }
     [[nodiscard]] std::uint64_t reclaims() const { return totals_.reclaim_count; }
     // Switches of threads into an uninterruptible sleep, and stacks that came with them.
@@ -44,6 +48,7 @@ class TraceParser {
     bool take_stack(std::string_view line);
     void take_event(const TraceLine& line);
     void take_switch(const TraceLine& line);
+    void take_birth(const TraceLine& line);
     void take_shrinker(const TraceLine& line, ReclaimRecord& open, const evidence::TraceEvent& event);
     void count_scan(const TraceLine& line);
     void count_throttle(const evidence::TraceEvent& event);
@@ -67,6 +72,7 @@ class TraceParser {
     static constexpr std::size_t most_shrinkers = 32;
     ShrinkerTable shrinkers_{most_shrinkers};
     std::map<int, ReclaimRecord> open_;
+    std::vector<Birth> births_;
     std::map<int, evidence::TraceEvent> last_events_;
     std::optional<int> stack_of_;  // thread whose stack the lines are
     std::optional<ReclaimRecord> first_;

@@ -17,6 +17,7 @@
 #include "harness/verdict/cure.h"
 #include "harness/verdict/verdict.h"
 #include "harness/vm/reclaim_module.h"
+#include "harness/vm/tool.h"
 
 #include <algorithm>
 #include <iterator>
@@ -190,6 +191,8 @@ ExitCode run_batch(const BatchOptions& options) {
         return complain(scenarios.error());
     }
     Console console;
+    EventLoop loop;
+    const vm::Interruptible interruptible([&] { return loop.interrupted() != 0; });
     std::optional<VmHost> vm;
     if (options.vm) {
         auto prepared = prepare_vm(options, console);
@@ -210,7 +213,6 @@ ExitCode run_batch(const BatchOptions& options) {
         }
         module = *std::move(compiled);
     }
-    EventLoop loop;  // not earlier: until here a signal ends us and the tools that we wait for
     std::vector<Finished> runs;
     ExitCode code = ExitCode::met;
     const bool one = scenarios->size() == 1 && options.repeat == 1;

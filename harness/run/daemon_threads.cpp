@@ -19,10 +19,11 @@ Status ask_refluxd(const stack::Stack& stack, const pressure::Memcg& memcg, evid
         return fail(ErrorKind::system, "refluxd does not answer on its control socket: " + report.problem);
     }
     for (const auto& thread : report.threads) {
-        if (thread.role != "control") {
-            evidence.daemon_io_tids.push_back(thread.tid);
-        } else {
+        if (thread.role == "control") {
             REFLUX_CHECK(pressure::spare_control_thread(memcg, thread.tid));
+        } else if (thread.role != "io_worker") {
+            // io_uring's workers come and go, and take nothing: they do what the ring's thread gives them.
+            evidence.daemon_io_tids.push_back(thread.tid);
         }
     }
     return {};

@@ -14,6 +14,7 @@
 #include "harness/run/sweep.h"
 #include "harness/run/vm_host.h"
 #include "harness/scenario/load.h"
+#include "harness/vm/tool.h"
 
 #include <algorithm>
 #include <chrono>
@@ -142,6 +143,7 @@ class Matrix {
     // other.
     void prepare_kernels() {
         Console console;
+        const vm::Interruptible interruptible([this] { return interrupted(); });
         std::set<std::string> seen;
         for (const auto& cell : cells_) {
             if (cell.complete() || !seen.insert(cell.kernel).second || interrupted()) {

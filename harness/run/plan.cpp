@@ -85,7 +85,7 @@ stack::Plan make_stack_plan(const scenario::Scenario& scenario, const Mitigation
     plan.image_folder = image_folder();
     plan.refluxd = scenario::has_daemon(plan.front_end) ? refluxd_path() : "";
     plan.serve_arguments = {"--engine", scenario.daemon.engine};
-    if (scenario.daemon.engine == "threads") {
+    if (scenario.daemon.engine != "sync") {
         plan.serve_arguments.insert(plan.serve_arguments.end(),
                                     {"--threads", std::to_string(scenario.daemon.threads)});
     }

@@ -1,6 +1,7 @@
 #include "harness/run/remedies.h"
 
 #include "backend/base/kernel_file.h"
+#include "harness/journal/undo.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/task_stacks.h"
 
@@ -51,6 +52,22 @@ Status set(const mitigation::Row& row, const mitigation::Settings& settings, con
     return {};
 }
 
+// Reads one back, into the evidence.
+Status read_back(const mitigation::Row& row, const mitigation::Target& target, evidence::Evidence& evidence,
+                 Console& console) {
+    evidence.mitigations.push_back(row.read_back(row, target));
+    const auto& shown = evidence.mitigations.back();
+    console.step(fmt::format("mitigation {}: {}", shown.name, shown.detail));
+    return shown.applied ? Status{}
+                         : fail(ErrorKind::unsupported,
+                                fmt::format("mitigation {} is not in force: {}", shown.name, shown.detail));
+}
+
+bool is_read_back(const evidence::Evidence& evidence, const mitigation::Row& row) {
+    return std::ranges::find(evidence.mitigations, row.name, &evidence::Mitigation::name) !=
+           evidence.mitigations.end();
+}
+
 }  // namespace
 
 scenario::Scenario with_effects(scenario::Scenario scenario, const Mitigations& mitigations) {
@@ -86,6 +103,24 @@ Status set_before_stack(const Mitigations& mitigations, journal::Journal& journa
     return {};
 }
 
+Status end_before_stack(const Mitigations& mitigations, journal::Journal& journal,
+                        evidence::Evidence& evidence, Console& console) {
+    for (const auto& row : mitigations) {
+        if (!row.before) {
+            continue;
+        }
+        REFLUX_TRY(auto settings, row.before({}));
+        std::erase_if(settings, [](const mitigation::Setting& setting) { return !setting.until_stack; });
+        if (!settings.empty()) {
+            REFLUX_CHECK(read_back(row, {}, evidence, console));
+        }
+        for (const auto& setting : settings) {
+            REFLUX_CHECK(journal::undo_one(journal, journal::Kind::setting, setting.path));
+        }
+    }
+    return {};
+}
+
 Status set_on_stack(const Mitigations& mitigations, const stack::Stack& stack, const pressure::Memcg& memcg,
                     journal::Journal& journal) {
     for (const auto& row : mitigations) {
@@ -106,13 +141,7 @@ Status read_mitigations_back(const Mitigations& mitigations, const stack::Stack&
         REFLUX_TRY(target.status, observe::ask_line(stack.control_socket, "status", status_time));
     }
     for (const auto& row : mitigations) {
-        evidence.mitigations.push_back(row.read_back(row, target));
-        const auto& shown = evidence.mitigations.back();
-        console.step(fmt::format("mitigation {}: {}", shown.name, shown.detail));
-        if (!shown.applied) {
-            return fail(ErrorKind::unsupported,
-                        fmt::format("mitigation {} is not in force: {}", shown.name, shown.detail));
-        }
+        REFLUX_CHECK(is_read_back(evidence, row) ? Status{} : read_back(row, target, evidence, console));
     }
     return {};
 }

@@ -25,6 +25,10 @@ scenario::Scenario with_effects(scenario::Scenario scenario, const Mitigations& 
 Status set_before_stack(const Mitigations& mitigations, journal::Journal& journal);
 Status set_on_stack(const Mitigations& mitigations, const stack::Stack& stack, const pressure::Memcg& memcg,
                     journal::Journal& journal);
+// Of what was written before the stack, what had to last only until that stands: read back, and put back.
+// unsupported: it had not lasted. Call when the stack stands, before read_mitigations_back().
+Status end_before_stack(const Mitigations& mitigations, journal::Journal& journal,
+                        evidence::Evidence& evidence, Console& console);
 
 // Reads them back from what runs. unsupported: one is not in force; what is seen of it is in the evidence,
 // too.

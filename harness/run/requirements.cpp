@@ -1,5 +1,6 @@
 #include "harness/run/requirements.h"
 
+#include "harness/probe/io_uring.h"
 #include "harness/probe/machine.h"
 #include "harness/probe/memory_cgroup.h"
 #include "harness/scenario/front_ends.h"
@@ -76,6 +77,7 @@ Status check_needs(const mitigation::Row& row, const probe::MemoryCgroup& memory
 
 Status check_daemon(const scenario::Daemon& daemon) {
     if (!daemon.is_foreign()) {
+        REFLUX_CHECK(daemon.engine == "uring" ? probe::native_io_workers() : Status{});
         return ::access(refluxd_path().c_str(), X_OK) == 0
                    ? Status{}
                    : fail(ErrorKind::unsupported,

@@ -106,7 +106,6 @@ Status Session::build() {
         replace_expectations(scenario_.expect_v2, evidence_.expected);
     }
     REFLUX_TRY(journal_, journal::Journal::create(plan_.state_root, plan_.run_id));
-
     REFLUX_TRY(memcg_, pressure::make_memcg(make_memcg_plan(scenario_, host), *journal_));
     if (needs_reclaim_module(mitigations_)) {
         REFLUX_CHECK(load_reclaim_module(plan_.reclaim_module, *journal_, console_));
@@ -115,6 +114,7 @@ Status Session::build() {
     auto plan = stack_plan();
     plan.on_trouble = [this](const stack::DaemonTrouble& it) { evidence_.daemon_failure = failure_of(it); };
     REFLUX_TRY(stack_, stack::up(plan, *journal_, [&](const std::string& step) { console_.step(step); }));
+    REFLUX_CHECK(end_before_stack(mitigations_, *journal_, evidence_, console_));
     if (!scenario_.expect_with_function.empty() &&
         probe::kernel_has_function("", scenario_.expect_with_function)) {
         replace_expectations(scenario_.expect_with, evidence_.expected);

@@ -7,6 +7,7 @@
 #include "harness/vm/accelerator.h"
 #include "harness/vm/guest.h"
 #include "harness/vm/kernel.h"
+#include "harness/vm/tool.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -48,9 +49,10 @@ Status shell(const VmShell& wanted) {
     }
     REFLUX_TRY(const Bytes memory, parse_bytes(wanted.memory));
     const std::string cache = vm::default_cache();
+    EventLoop loop;  // an interruption must leave no folder
+    const vm::Interruptible interruptible([&] { return loop.interrupted() != 0; });
     REFLUX_TRY(const auto kernel, vm::find_kernel(wanted.kernel, cache, tell));
     REFLUX_TRY(const auto accelerator, vm::find_accelerator(kernel, cache));
-    EventLoop loop;  // an interruption must not leave the folder
     std::string folder = std::filesystem::temp_directory_path().string() + "/reflux-shell-XXXXXX";
     if (::mkdtemp(folder.data()) == nullptr) {
         return fail_errno("mkdtemp " + folder);
@@ -106,6 +108,8 @@ ExitCode vm_list_verb() {
 }
 
 ExitCode vm_fetch_verb(const std::string& kernel) {
+    EventLoop loop;
+    const vm::Interruptible interruptible([&] { return loop.interrupted() != 0; });
     const auto fetched = vm::fetch_kernel(kernel, vm::default_cache(), tell);
     if (!fetched) {
         return complain(fetched.error());

@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "backend/base/mountinfo.h"
+#include "backend/base/task_stat.h"
 #include "harness/observe/daemon_status.h"
 #include "harness/observe/progress.h"
 #include "harness/run/trace_cost.h"
@@ -211,6 +212,26 @@ void Watcher::tick() {
         static_cast<double>(snapshots_.size() + 1) * snapshot_interval * evidence_.limits.stall_window_s;
     if (idle_s() >= due) {
         take_snapshot();
+        drain_and_follow();
+    }
+}
+
+std::vector<int> Watcher::daemon_threads() const {
+    std::vector<int> tids;
+    for (const int pid : members_.daemon_pids) {
+        const auto threads = read_threads(fmt::format("/proc/{}", pid));
+        for (const auto& thread : threads ? *threads : std::vector<ThreadStat>{}) {
+            tids.push_back(thread.tid);
+        }
+    }
+    return tids;
+}
+
+void Watcher::drain_and_follow() {
+    const auto threads = daemon_threads();  // before the read, which tells of those that are born
+    drain();
+    if (trace_) {
+        trace_->follow_found(threads);
     }
 }
 
@@ -285,8 +306,9 @@ void Watcher::keep_stall() {
     }
     evidence_.stall = std::move(stall);
     // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits.
-    drain();
+    drain_and_follow();
     if (trace_) {
+        trace_->look_for_reclaims();
         keep_trace();
     }
 }
@@ -362,6 +384,7 @@ std::string Watcher::state() const {
 }
 
 void Watcher::end_trace() {
+    drain_and_follow();
     const auto stopped = trace_->stop(trace_stop_time);
     const double end = monotonic_s() + trace_end_time.count();
     bool more = true;

@@ -89,6 +89,9 @@ class Watcher {
     bool drain_trace();
     void drain_kernel_log();
     void keep_incidents();
+    // And the trace follows what /proc shows of the daemon and the trace did not tell.
+    void drain_and_follow();
+    [[nodiscard]] std::vector<int> daemon_threads() const;
     void end_trace();
     void keep_trace();
 

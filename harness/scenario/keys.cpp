@@ -86,9 +86,8 @@ std::vector<Key> make_keys() {
         size_key("stack.upper_size", "of the daemon's disk", mebibytes(64), REFLUX_FIELD(stack.upper_size)),
         text_key("stack.upper_options", "more options for mounting the upper filesystem, with commas",
                  REFLUX_FIELD(stack.upper_options)),
-        // Not uring: io-wq makes its workers past the trace's event-fork, so what they do would not be seen.
-        word_key("daemon.engine", "how refluxd does its I/O: `reflux list engines`", {"sync", "threads"},
-                 REFLUX_FIELD(daemon.engine)),
+        word_key("daemon.engine", "how refluxd does its I/O: `reflux list engines`",
+                 {"sync", "threads", "uring"}, REFLUX_FIELD(daemon.engine)),
         number_key("daemon.threads", "worker threads of the engine threads", 1, 256,
                    REFLUX_FIELD(daemon.threads)),
         size_key("daemon.zone_size", "of refluxd's zones, a power of two", mebibytes(1),

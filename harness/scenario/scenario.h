@@ -30,8 +30,8 @@ struct Stack {
 };
 
 struct Daemon {
-    std::string engine = "sync";  // sync | threads
-    unsigned threads = 4;         // worker threads of the threads engine
+    std::string engine = "sync";  // sync | threads | uring
+    unsigned threads = 4;         // worker threads of engine threads; of uring the most io-wq workers
     Bytes zone_size = mebibytes(64);
     unsigned conventional_zones = 4;
     std::string zone_model = "host-aware";  // host-aware: writable anywhere | host-managed: at write pointers

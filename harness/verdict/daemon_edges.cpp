@@ -133,6 +133,20 @@ void add_held(const Evidence& evidence, const Owed& owed, const Watched& task, c
                                    more.empty() ? "" : "; " + more)});
 }
 
+// A thread that gave what it holds to its ring waits for the worker that does it.
+void add_ring(const Evidence& evidence, const Watched& task, const std::vector<Watched>& tasks,
+              WaitGraph& graph) {
+    if (const Watched* worker = ring_worker(task, graph.blocked, tasks)) {
+        graph.add(
+            {.from = task_node(evidence, task.last, graph),
+             .to = task_node(evidence, worker->last, graph),
+             .what = "a completion of its ring",
+             .fact = fmt::format("it waits in io_cqring_wait, and none has come for {:.1f} s; that one is "
+                                 "io_uring's worker for it",
+                                 task.last_s - task.first_s)});
+    }
+}
+
 // The requests that no thread has taken; only `takers` can, or it is not known who can if there are none.
 void add_queued(const Evidence& evidence, const Owed& owed, const std::vector<std::size_t>& takers,
                 WaitGraph& graph) {
@@ -184,6 +198,7 @@ void add_answers(const Evidence& evidence, const Owed& owed, const std::vector<W
         }
         if (request_of(owed, task.last.tid) != nullptr) {
             add_held(evidence, owed, task, closing ? fact : "", graph);
+            add_ring(evidence, task, tasks, graph);
         } else if (closing) {
             graph.add({.from = connection_node(evidence, graph),
                        .to = task_node(evidence, task.last, graph),

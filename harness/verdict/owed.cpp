@@ -4,6 +4,7 @@
 #include "harness/verdict/words.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -111,6 +112,37 @@ const Request* request_of(const Owed& owed, int tid) {
     return found == owed.in_flight.end() ? nullptr : &*found;
 }
 
+std::optional<int> ring_owner(const evidence::TaskSample& task) {
+    constexpr std::string_view prefix = "iou-wrk-";
+    int owner = 0;
+    const std::string& name = task.name;
+    if (!name.starts_with(prefix)) {
+        return std::nullopt;
+    }
+    const char* const end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, owner);
+    return parsed.ec == std::errc{} && parsed.ptr == end && owner > 0 ? std::optional(owner) : std::nullopt;
+}
+
+const Watched* ring_worker(const Watched& task, const std::vector<int>& blocked,
+                           const std::vector<Watched>& tasks) {
+    const bool waits = task.samples >= 2 && task.switches == 0 && task.same_stack &&
+                       task.classified.wait == Wait::idle &&
+                       std::ranges::find(task.last.stack, "io_cqring_wait") != task.last.stack.end();
+    const Watched* found = nullptr;
+    for (const Watched& it : tasks) {
+        if (!waits || ring_owner(it.last) != task.last.tid) {
+            continue;
+        }
+        if (contains(blocked, it.last.tid)) {
+            found = &it;
+        } else if (it.classified.wait != Wait::idle) {
+            return nullptr;  // it may have the request
+        }
+    }
+    return found;
+}
+
 std::vector<int> other_takers(const Evidence& evidence, const std::vector<int>& blocked,
                               const std::vector<Watched>& tasks) {
     std::vector<int> others;
@@ -156,6 +188,9 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
         if (task == tasks.end()) {
             return fmt::format("daemon thread {} was not sampled, so it might answer", tid);
         }
+        if (ring_worker(*task, blocked, tasks) != nullptr) {
+            continue;
+        }
         if (const Request* held = request_of(owed, tid); held != nullptr) {
             return fmt::format("{} holds {} and is not blocked likewise", name_of(task->last),
                                describe(*held));
@@ -166,7 +201,10 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
         }
     }
     for (const Request& request : owed.in_flight) {
-        if (!contains(blocked, request.tid)) {
+        const auto holder = std::ranges::find_if(
+            tasks, [&](const Watched& it) { return request.tid != 0 && it.last.tid == request.tid; });
+        const bool by_ring = holder != tasks.end() && ring_worker(*holder, blocked, tasks) != nullptr;
+        if (!by_ring && !contains(blocked, request.tid)) {
             return fmt::format("{} is not in the hands of a blocked thread, and {} idle", describe(request),
                                thread_list(others) + (others.size() == 1 ? " is" : " are"));
         }

@@ -32,6 +32,15 @@ std::string shape_of(const evidence::Request& request);
 // A request in that thread's hands, the first in the list; nullptr: none.
 const evidence::Request* request_of(const Owed& owed, int tid);
 
+// Of a worker of io_uring's the thread that it works for (io_uring/io-wq.c names it iou-wrk-TID); nullopt: it
+// is none.
+std::optional<int> ring_owner(const evidence::TaskSample& task);
+// The blocked worker of io_uring's that has what this thread gave to its ring: the thread has waited for
+// completions alone (io_cqring_wait, without a context switch: none has come), and of the workers that are
+// named after it none but blocked and idle ones are there. nullptr: there is none.
+const Watched* ring_worker(const Watched& task, const std::vector<int>& blocked,
+                           const std::vector<Watched>& tasks);
+
 // The daemon threads that take requests, or may, and are neither blocked nor dead.
 std::vector<int> other_takers(const evidence::Evidence& evidence, const std::vector<int>& blocked,
                               const std::vector<Watched>& tasks);

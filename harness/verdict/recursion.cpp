@@ -154,7 +154,7 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
             "({} the lower one)",
             text_or(evidence.devices.upper_device, "(unknown)"),
             trace.lower_event_count == 1 ? "1 names" : fmt::format("{} name", trace.lower_event_count)));
-    } else if (trace.lost_events == 0) {
+    } else if (trace.lost_events == 0 && !trace.late) {
         finding.recursion = Recursion::none;
         finding.reasons.emplace_back(
             "recursion none: the trace lost nothing and shows no reclaim by a daemon thread");

@@ -1,5 +1,6 @@
 #include "harness/verdict/stall.h"
 
+#include "harness/verdict/owed.h"
 #include "harness/verdict/wait_graph.h"
 #include "harness/verdict/words.h"
 
@@ -19,6 +20,15 @@ bool holds_request(const Stall& stall, int tid) {
     return stall.daemon.answered && std::ranges::any_of(stall.daemon.in_flight, [tid](const auto& request) {
                return request.tid == tid;
            });
+}
+
+// It takes requests or holds one, or it is io_uring's worker for a thread that does.
+bool answers_itself(const Evidence& evidence, const evidence::TaskSample& task) {
+    const auto answers = [&](int tid) {
+        return contains(evidence.daemon_io_tids, tid) || holds_request(*evidence.stall, tid);
+    };
+    const auto owner = ring_owner(task);
+    return answers(task.tid) || (owner && answers(*owner));
 }
 
 // "refluxd[4243] in reclaim throttling inside memcg reclaim"
@@ -61,8 +71,7 @@ bool is_live(const Evidence& evidence, const Watched& task) {
     if (!evidence::has_daemon(evidence.devices)) {
         return bounded && (task.last.role == "workload" || task.last.role == "upper");
     }
-    const bool answers = contains(evidence.daemon_io_tids, task.last.tid) ||
-                         holds_request(*evidence.stall, task.last.tid) ||
+    const bool answers = answers_itself(evidence, task.last) ||
                          (evidence.daemon_io_tids.empty() && is_at_work(evidence, task));
     return is_daemon(evidence, task.last) && answers && (bounded || task.last.state == 'R');
 }
@@ -150,7 +159,7 @@ bool is_stopped(const Evidence& evidence, const std::vector<Watched>& tasks) {
 // refluxd's does that answers the harness.
 bool may_owe(const Evidence& evidence, const Watched& task) {
     return !is_daemon(evidence, task.last) || evidence.daemon_io_tids.empty() ||
-           contains(evidence.daemon_io_tids, task.last.tid) || holds_request(*evidence.stall, task.last.tid);
+           answers_itself(evidence, task.last);
 }
 
 // The task that explains an undecided stall best: one that is stuck, else one in D, else any that is not

@@ -33,8 +33,10 @@
 //     blocked and hold what is taken; or if each of the others is idle with no request in hand, while every
 //     request that is owed is in the hands of blocked threads: none is queued in the daemon (tid 0), and the
 //     connection's `waiting` does not exceed what the daemon holds, so there is nothing that an idle thread
-//     could still take. Or, also of a daemon that tells nothing: if each of the others sat in an idle wait in
-//     all samples without one context switch, while requests waited all that time.
+//     could still take. What is in the hands of a thread that sleeps for completions of its io_uring, without
+//     a context switch, is in those of its io-wq worker that is blocked, where no other but idle ones are
+//     there (ring_worker() in owed.h). Or, also of a daemon that tells nothing: if each of the others sat in
+//     an idle wait in all samples without one context switch, while requests waited all that time.
 // The other edges (waiting_tasks.h) show who waits beside; none of them leads from the daemon or the devices
 // to somewhere else, so no claim rests on them.
 #pragma once

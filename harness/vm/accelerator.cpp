@@ -4,6 +4,7 @@
 #include "backend/base/kernel_file.h"
 #include "harness/vm/initramfs.h"
 #include "harness/vm/qemu.h"
+#include "harness/vm/tool.h"
 
 #include <array>
 #include <filesystem>
@@ -18,6 +19,7 @@ namespace reflux::vm {
 namespace {
 
 constexpr Seconds trial_time{15};
+constexpr Seconds look_time{0.1};
 
 std::string record_of(const std::string& cache) {
     return cache + "/accelerator.json";
@@ -56,8 +58,12 @@ Result<std::string> try_kvm(const Kernel& kernel) {
     std::array<char, 256> chunk{};
     const auto end = std::chrono::steady_clock::now() + trial_time;
     bool open = true;
-    while (open && !tells_of_boot(said) &&
-           wait_readable(events.ours.get(), end - std::chrono::steady_clock::now()).value_or(false)) {
+    bool interrupted = false;
+    while (open && !tells_of_boot(said) && !interrupted && std::chrono::steady_clock::now() < end) {
+        interrupted = Interruptible::is_asked();
+        if (!wait_readable(events.ours.get(), look_time).value_or(false)) {
+            continue;
+        }
         const auto n = ::read(events.ours.get(), chunk.data(), chunk.size());
         open = n > 0;
         said.append(chunk.data(), open ? static_cast<std::size_t>(n) : 0);
@@ -65,6 +71,9 @@ Result<std::string> try_kvm(const Kernel& kernel) {
     REFLUX_CHECK(send_signal(qemu, SIGKILL));
     REFLUX_TRY(const auto ended, wait_for(qemu, Seconds(5)));
     static_cast<void>(ended);
+    if (interrupted) {
+        return fail({.message = "interrupted while a guest was tried", .errnum = EINTR});
+    }
     if (tells_of_boot(said)) {
         return std::string();
     }

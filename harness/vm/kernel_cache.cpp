@@ -7,7 +7,9 @@
 #include "harness/vm/tool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <sys/file.h>
 
@@ -188,12 +190,22 @@ Result<UniqueFd> KernelCache::lock(const Progress& progress) const {
     if (progress) {
         progress("waiting for another reflux that fetches a kernel");
     }
-    // The lock belongs to the open file, which the child shares: what it waits for is ours.
-    const int shared = fd.get();
-    REFLUX_CHECK(call_bounded(
-        "flock " + path, lock_time,
-        [&]() -> Status { return ::flock(shared, LOCK_EX) == 0 ? Status{} : fail_errno("flock " + path); },
-        {.inherit = {shared}}));
+    // flock(2) would wait over all that a person may want meanwhile.
+    constexpr std::chrono::milliseconds look_time{50};
+    const auto end = std::chrono::steady_clock::now() + lock_time;
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) {
+            return fail_errno("flock " + path);
+        }
+        if (Interruptible::is_asked()) {
+            return fail({.message = "interrupted while another reflux fetches a kernel", .errnum = EINTR});
+        }
+        if (std::chrono::steady_clock::now() >= end) {
+            return fail(ErrorKind::timed_out,
+                        fmt::format("flock {} did not end within {}", path, to_string(lock_time)));
+        }
+        std::this_thread::sleep_for(look_time);
+    }
     return fd;
 }
 

@@ -46,13 +46,14 @@ Status make_folder(const std::string& path) {
 Status fetch_headers(const KernelCache& store, const std::string& release, const Progress& progress) {
     REFLUX_TRY(const auto sources, host_sources());
     REFLUX_TRY(const auto archive, DebianArchive::open(store.apt_folder(), sources));
-    if (store.fetch_headers(archive, release, progress)) {
-        return {};
+    if (auto first = store.fetch_headers(archive, release, progress);
+        first || is_interruption(first.error())) {
+        return first;
     }
     REFLUX_TRY(const auto complaint, archive.refresh());
     auto fetched = store.fetch_headers(archive, release, progress);
-    if (fetched) {
-        return {};
+    if (fetched || is_interruption(fetched.error())) {
+        return fetched;
     }
     // What may pass (the network, a deadline, a disk) is not said of the kernel.
     return fail(fetched.error().kind == ErrorKind::unsupported ? ErrorKind::unsupported : ErrorKind::system,
@@ -121,6 +122,9 @@ Status compile(const Build& build, const std::string& folder, const std::string&
     auto made = run_tool("make", argv, make_time);
     if (made) {
         return {};
+    }
+    if (is_interruption(made.error())) {
+        return fail(made.error());
     }
     return fail(
         made.error().kind == ErrorKind::timed_out ? ErrorKind::timed_out : ErrorKind::unsupported,

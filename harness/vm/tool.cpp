@@ -16,7 +16,28 @@ std::string end_of(const std::string& output) {
     return lines.empty() ? "" : fmt::format(": {}", fmt::join(lines, "; "));
 }
 
+std::function<bool()>& asker() {
+    static std::function<bool()> asked;
+    return asked;
+}
+
 }  // namespace
+
+Interruptible::Interruptible(std::function<bool()> asked) {
+    asker() = std::move(asked);
+}
+
+Interruptible::~Interruptible() {
+    asker() = nullptr;
+}
+
+bool Interruptible::is_asked() {
+    return asker() && asker()();
+}
+
+bool is_interruption(const Error& error) {
+    return error.errnum == EINTR;
+}
 
 Status need_tool(const std::string& program, const std::string& package) {
     if (!find_program(program)) {
@@ -28,7 +49,7 @@ Status need_tool(const std::string& program, const std::string& package) {
 Result<ToolResult> try_tool(const std::string& package, const std::vector<std::string>& argv,
                             Seconds deadline) {
     REFLUX_CHECK(need_tool(argv.front(), package));
-    REFLUX_TRY(auto result, run_command(argv, deadline));
+    REFLUX_TRY(auto result, run_command_unless(argv, deadline, Interruptible::is_asked));
     if (!result.exit) {
         return fail(ErrorKind::timed_out,
                     fmt::format("{} did not end within {}", argv.front(), to_string(deadline)));

@@ -5,10 +5,26 @@
 #include "backend/base/child.h"
 #include "backend/base/units.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace reflux::vm {
+
+// While one stands, a program that runs here, and a wait for another reflux, ends soon after `asked` says so,
+// with an error for which is_interruption() holds. One at a time, in the only thread.
+class Interruptible {
+  public:
+    explicit Interruptible(std::function<bool()> asked);
+    Interruptible(const Interruptible&) = delete;
+    Interruptible& operator=(const Interruptible&) = delete;
+    Interruptible(Interruptible&&) = delete;
+    Interruptible& operator=(Interruptible&&) = delete;
+    ~Interruptible();
+
+    static bool is_asked();
+};
+bool is_interruption(const Error& error);
 
 // How a program ended that was not killed for its deadline.
 struct ToolResult {

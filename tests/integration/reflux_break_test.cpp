@@ -98,6 +98,45 @@ TEST_F(BreakTest, WhatAKilledHarnessHasSetIsPutBack) {
     EXPECT_EQ(left_behind(before), "");
 }
 
+// A daemon that makes a loop device and is killed before it can remove it.
+constexpr const char* block_daemon = R"toml(
+base = "fuse-ext4-shared-memcg-control"
+question = "What is left of a device that a foreign daemon made by its own means?"
+control = ""
+[stack]
+front_end = "block"
+[daemon]
+kind = "block"
+command = "sh -c 'd=$(losetup --show -f {image}) && ln -s $d {folder}/disk && trap \"losetup -d $d; exit\" TERM && while :; do sleep 1; done'"
+serves = "{folder}/disk"
+)toml";
+
+TEST_F(BreakTest, TheDeviceOfAForeignDaemonThatWasKilledGoesToo) {
+    const auto before = take_inventory();
+    Running run(folder_, run_arguments(scenario("block-daemon", block_daemon)));
+    ASSERT_TRUE(run.await("pressure:")) << run.errors();
+    run.signal(SIGKILL);
+    EXPECT_EQ(run.wait(), 128 + SIGKILL);
+    const Ran clean = run_reflux("clean");
+    EXPECT_EQ(clean.code, 0) << clean.output << clean.errors;
+    EXPECT_EQ(left_behind(before), "");
+}
+
+// A sysctl is the whole machine's: the run holds it only while its own connection is made.
+TEST_F(BreakTest, ASysctlIsPutBackBeforeThePressure) {
+    constexpr const char* file = "/proc/sys/fs/fuse/default_request_timeout";
+    const auto old = read_file(file);
+    if (!old) {
+        GTEST_SKIP() << "this kernel's FUSE knows no request timeout";
+    }
+    Running run(folder_, run_arguments("fuse-ext4-shared-memcg-control --mitigation request_timeout"));
+    ASSERT_TRUE(run.await("pressure:")) << run.errors();
+    EXPECT_EQ(read_file(file).value_or(""), *old);
+    EXPECT_THAT(run.errors(), HasSubstr("default_request_timeout is 15, until the stack stands"));
+    run.signal(SIGINT);
+    static_cast<void>(run.wait());
+}
+
 // They come and go by the hundred, so the journal has only the cgroup in which they are made.
 TEST_F(BreakTest, TheIoCgroupsOfAKilledHarnessGoToo) {
     const auto before = take_inventory();

@@ -3,6 +3,7 @@
 # what". Usage: ublk_guest.sh FOLDER_OF_REFLUXD CYCLES [CASE...]; CYCLES: how often the daemon is killed under load.
 set -u
 refluxd=$1/refluxd
+without_recovery=$1/tests/libwithout_recovery.so
 cycles=$2
 shift 2
 cases=$*
@@ -170,6 +171,29 @@ another_image_does_not_recover() {
     rm other.img
 }
 
+# The device, and what waits for it, outlive a daemon that cannot take it over; so does what a killed one knew of its zones.
+failed_recovery() {
+    serve zoned.img
+    blkzone reset -o 16384 -c 1 "$disk" || fail "reset"
+    kill -STOP "$daemon"
+    dd if=/dev/urandom of="$disk" bs=64k seek=128 count=1 oflag=direct 2>dd.err & # a sequential zone
+    load=$!
+    until_true has_in_flight
+    kill_hard
+    for _ in 1 2; do
+        LD_PRELOAD=$without_recovery timeout 60 "$refluxd" serve zoned.img --front-end ublk --recover "$id" >ready 2>refusal &&
+            fail "recovered: $(cat ready)"
+        grep -q "END_USER_RECOVERY.*is left as it was.*--recover $id" refusal || fail "$(cat refusal)"
+        "$refluxd" ublk list | grep -q quiesced || fail "$("$refluxd" ublk list)"
+        kill -0 $load || fail "its I/O has ended: $(cat dd.err)"
+    done
+    serve zoned.img --recover "$id"
+    grep -q 'as of the last write' daemon.err || fail "its zones were not kept"
+    wait $load || fail "$(cat dd.err)"
+    expect_zone 16384 'wptr 0x000080'
+    stop
+}
+
 # filesystem NAME MKFS...: what is written is there after another mount.
 filesystem() {
     name=$1
@@ -269,7 +293,7 @@ deletion() {
 
 modprobe ublk_drv || (fail "no ublk_drv")
 "$refluxd" format zoned.img --size 256MiB --zone-size 4MiB --zone-capacity 3MiB --conventional 2 --model host-managed --max-open 8
-for case_name in ${cases:-zoned many_zones zbd recovery another_image_does_not_recover filesystems translated queues deletion}; do
+for case_name in ${cases:-zoned many_zones zbd recovery another_image_does_not_recover failed_recovery filesystems translated queues deletion}; do
     : >daemon.err
     ($case_name && echo "ublk ok: $case_name ($(cut -d ' ' -f 1 /proc/uptime) s)")
 done

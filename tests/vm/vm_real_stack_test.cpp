@@ -33,6 +33,12 @@ TEST_F(RealStackTest, DmZonedOnTheKernelsOwnZonedDiskCompletes) {
     EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
 }
 
+TEST_F(RealStackTest, DmZonedOnTheKernelsOwnScsiDiskCompletes) {
+    const Ran ran = run("scsi-debug-dmzoned-ext4 --set workload.work=64MiB");
+    expect_met(ran);
+    EXPECT_EQ(text_of(ran.verdict()["outcome"]), "completes");
+}
+
 // The workload is small: what is tried is that each part comes up, carries data and goes.
 TEST_F(RealStackTest, RefluxdServesTheThreadsStackWithoutPressure) {
     const Ran ran = run("seed-tcmu-dmzoned-ext4-control --set workload.work=64MiB");

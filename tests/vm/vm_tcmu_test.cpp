@@ -94,6 +94,7 @@ void expect_nothing_lost(const std::string& output, const std::string& engine, i
                       HasSubstr(engine + ": all data as they were"),
                       HasSubstr(fmt::format("{}: write pointers kept: {}", engine, times)),
                       HasSubstr(fmt::format("{}: full zones: {}", engine, times)),
+                      HasSubstr(engine + ": another image is refused"),
                       HasSubstr(engine + ": refluxd ended with 0"), Not(HasSubstr(engine + ": left: ")),
                       Not(HasSubstr(engine + ": log: ")), Not(HasSubstr("kill: "))));
 }

@@ -22,7 +22,7 @@ TEST_F(VmUblkTest, DisksAreServedRecoveredAndDeleted) {
                                     is_long() ? 20 : 2),
                         Seconds(580), named != nullptr ? named : "6.12");
     for (const char* name : {"zoned", "many_zones", "zbd", "recovery", "another_image_does_not_recover",
-                             "filesystems", "translated", "queues", "deletion"}) {
+                             "failed_recovery", "filesystems", "translated", "queues", "deletion"}) {
         EXPECT_THAT(events, HasSubstr(fmt::format("ublk ok: {}", name)));
     }
     EXPECT_THAT(events, Not(HasSubstr("ublk FAILED")));

@@ -69,6 +69,18 @@ checksum() {
     } 2>/dev/null | cksum
 }
 
+# Another image of the same shape, by the same name, while the host waits for its own.
+refuse_another() {
+    "$refluxd" format "$work/other" --size 1GiB --zone-size 4MiB --conventional 16 --model host-managed --max-open 16 ||
+        fail format
+    if timeout 60 "$refluxd" serve "$work/other" --front-end tcmu --name disk --engine "$engine" >"$work/ready" 2>"$work/refused"; then
+        fail "another image was served"
+    fi
+    grep -q "was made for another image" "$work/refused" || fail "$(cat "$work/refused")"
+    [ ! -s "$work/ready" ] || fail "another image was ready"
+    echo "$engine: another image is refused"
+}
+
 kill_under_load() {
     count_writes
     load "$1" &
@@ -78,6 +90,7 @@ kill_under_load() {
     wait "$daemon" 2>/dev/null
     [ -d "/proc/$fio" ] || fail "fio was done before kill $1"
     count_writes
+    [ "$1" -gt 1 ] || refuse_another
     serve
     wait_until 60 have_ended "$writes" 1 || fail "no I/O after kill $1"
     wait "$fio" || fail "fio ended with $? after kill $1"

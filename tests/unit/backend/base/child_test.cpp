@@ -2,7 +2,11 @@
 
 #include "backend/base/kernel_file.h"
 
+#include <array>
 #include <csignal>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,6 +40,35 @@ TEST(RunCommand, EndsAtItsDeadline) {
     const auto result = run_command({"sleep", "60"}, Seconds(0.1));
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_FALSE(result->exit) << "killed at the deadline";
+}
+
+// Given up before the program was there is as good as later: neither it nor what it has started goes on.
+TEST(RunCommand, EndsWithAllItHasStartedWhenItIsGivenUp) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), 0), 0);
+    UniqueFd alive(ends[0]);  // at its end when nobody has the other one open any more
+    UniqueFd held(ends[1]);
+    int asked = 0;
+    const auto given_up = run_command_unless({"sh", "-c", "sleep 60 & sleep 60"}, Seconds(30),
+                                             [&] { return ++asked > 3; }, {.inherit = {held.get()}});
+    held.reset();
+    ASSERT_FALSE(given_up);
+    EXPECT_EQ(given_up.error().errnum, EINTR);
+    const auto gone = wait_readable(alive.get(), Seconds(10));
+    ASSERT_TRUE(gone && *gone) << "a process that it has started goes on";
+    char byte = 0;
+    EXPECT_EQ(::read(alive.get(), &byte, 1), 0);
+}
+
+TEST(RunCommand, IsNotGivenUpWhileItMayGoOn) {
+    const auto result =
+        run_command_unless({"sh", "-c", "sleep 0.3; echo out; exit 3"}, Seconds(10), [] { return false; });
+    ASSERT_TRUE(result && result->exit);
+    EXPECT_EQ(result->exit->code, 3);
+    EXPECT_EQ(result->output, "out\n");
+    const auto late = run_command_unless({"sleep", "60"}, Seconds(0.3), [] { return false; });
+    ASSERT_TRUE(late);
+    EXPECT_FALSE(late->exit) << "killed at the deadline";
 }
 
 // In a child, for the score of the tests' own process is nobody's to change. Where it may not be lowered,

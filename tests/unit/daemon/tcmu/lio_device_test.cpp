@@ -57,6 +57,13 @@ TEST(Configfs, IsReadAndWhatIsNotThereHasADefault) {
     EXPECT_EQ(read_file(core / "user_5/disk/action/reset_ring").value(), "1");
     EXPECT_TRUE(device.unblock());
     EXPECT_EQ(read_file(core / "user_5/disk/action/block_dev").value(), "0");
+    EXPECT_EQ(device.alias(), "");
+    EXPECT_FALSE(device.size());
+    core.write("user_5/disk/alias", "");
+    core.write("user_5/disk/attrib/dev_size", "67108864\n");
+    EXPECT_TRUE(device.set_alias("refluxd image 1"));
+    EXPECT_EQ(device.alias(), "refluxd image 1");
+    EXPECT_EQ(device.size(), 67108864U);
     core.write("user_5/disk/attrib/hw_max_sectors", "0\n");
     EXPECT_FALSE(device.max_sectors());
 }

@@ -50,6 +50,7 @@ Evidence full() {
         {"abort", 25, 2, true, "1 > abort", 7, 9, true, 0.125, {4240}, {8, 0.5, 1.5}, {2, 99, 100}, "it"}};
     const evidence::TraceEvent event{8.2, 4240, "folio_wait_writeback", "7:1", "bdi 7:1: ino=14"};
     it.trace = {true,
+                true,
                 "why",
                 {"e"},
                 {"m"},

@@ -2,6 +2,7 @@
 
 #include "backend/base/kernel_file.h"
 #include "harness/journal/undo.h"
+#include "harness/journal/undo_devices.h"
 #include "tests/support/temporary_folder.h"
 
 #include <filesystem>
@@ -203,6 +204,28 @@ TEST_F(JournalTest, AModuleThatIsNotLoadedIsGone) {
     EXPECT_THAT(reread(), ElementsAre("kernel_module reflux_no_such_module"));
     EXPECT_THAT(undo(*journal, Mode::orderly).leftovers, ElementsAre());
     EXPECT_THAT(reread(), ElementsAre());
+}
+
+TEST_F(JournalTest, AForeignDeviceThatStaysIsToldAndAnotherOfItsNameIsNot) {
+    const test::TemporaryFolder block;
+    block.write("vda7/size", "2048\n");
+    block.write("vda7/diskseq", "41\n");
+    Object object{.id = 1, .kind = Kind::foreign_device, .name = "/run/x/disk", .note = ""};
+    EXPECT_TRUE(await_foreign_device_gone(object, Seconds(0.1), block.path())) << "it was never made";
+    object.note = foreign_device_note("vda7", block.path());
+    EXPECT_EQ(object.note, "vda7 41");
+    const auto stays = await_foreign_device_gone(object, Seconds(0.1), block.path());
+    ASSERT_FALSE(stays);
+    EXPECT_THAT(stays.error().message, testing::HasSubstr("/dev/vda7, which the daemon has made"));
+    block.write("vda7/diskseq", "42\n");
+    EXPECT_TRUE(await_foreign_device_gone(object, Seconds(0.1), block.path()))
+        << "it is somebody else's by now";
+    block.write("vda7/diskseq", "41\n");
+    block.write("vda7/size", "0\n");
+    EXPECT_TRUE(await_foreign_device_gone(object, Seconds(0.1), block.path())) << "a node without a disk";
+    EXPECT_EQ(foreign_device_note("vdb", block.path()), "vdb -") << "before 5.15";
+    object.note = "vdb -";
+    EXPECT_TRUE(await_foreign_device_gone(object, Seconds(0.1), block.path()));
 }
 
 TEST_F(JournalTest, MembersOfACgroupAreThoseOfThisPidNamespace) {

@@ -165,6 +165,8 @@ TEST_F(ReadBackTest, WhatWasWrittenIsReadAgain) {
     EXPECT_TRUE(read_back("memory_min").applied);
     proc_.write("sys/fs/fuse/default_request_timeout", "0\n");
     EXPECT_FALSE(read_back("request_timeout").applied);
+    proc_.write("sys/fs/fuse/default_request_timeout", "15\n");
+    EXPECT_TRUE(read_back("request_timeout").applied);
     daemon_.lower_mount = "/proc";  // the one mount that every machine has
     EXPECT_THAT(read_back("lower_xfs").detail, HasSubstr("proc at /proc"));
     EXPECT_FALSE(read_back("lower_xfs").applied);
@@ -185,6 +187,9 @@ TEST_F(ReadBackTest, OnlyWhatOutlivesTheRunIsPutBack) {
             for (const auto& setting : *written) {
                 EXPECT_EQ(setting.outlives_run, row.place == Place::bdi || row.place == Place::sysctl)
                     << row.name;
+                // A sysctl is everybody's: it does not stay for the time of a run.
+                EXPECT_EQ(setting.until_stack, row.place == Place::sysctl) << row.name;
+                EXPECT_FALSE(setting.until_stack && row.settings) << row.name;
             }
         }
     }

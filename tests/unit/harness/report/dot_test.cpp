@@ -51,7 +51,7 @@ TEST(Dot, DrawsNothingRedWhereNothingCloses) {
     const std::string text = dot_of(testing::fixture("idle-io-thread-could-answer"));
     EXPECT_THAT(text, Not(HasSubstr("color=red")));
     EXPECT_THAT(text, HasSubstr("style=dashed"));
-    EXPECT_THAT(text, HasSubstr("could take a"));
+    EXPECT_THAT(text, HasSubstr("asleep throughout"));
 }
 
 TEST(Dot, DrawsWhatIsNotKnownDashed) {

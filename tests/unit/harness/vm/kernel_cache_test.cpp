@@ -125,6 +125,32 @@ TEST_F(KernelCacheTest, InterruptedFetchIsNoKernelAndIsCleared) {
     expect_whole(fetch(old_release), old_release);
 }
 
+TEST_F(KernelCacheTest, AnInterruptionEndsTheDownloadAtOnceAndLeavesNothing) {
+    made_.add("linux-image-6.1.0-56-amd64", older_layout(old_release));
+    {
+        const Interruptible now([&] { return std::filesystem::exists(folder_ / "kernels/.fetch/tree"); });
+        const auto kernel = fetch(old_release);
+        ASSERT_FALSE(kernel);
+        EXPECT_TRUE(is_interruption(kernel.error())) << kernel.error().message;
+    }
+    EXPECT_THAT(told_, ElementsAre(HasSubstr("downloading")));
+    EXPECT_THAT(list_directory(folder_ / "kernels").value_or(std::vector<std::string>{"?"}), IsEmpty());
+    expect_whole(fetch(old_release), old_release);
+}
+
+TEST_F(KernelCacheTest, AnInterruptionEndsTheUnpackingToo) {
+    made_.add("linux-image-6.1.0-56-amd64", older_layout(old_release));
+    {
+        const Interruptible now(
+            [&] { return !told_.empty() && told_.back().find("unpacking") != std::string::npos; });
+        const auto kernel = fetch(old_release);
+        ASSERT_FALSE(kernel);
+        EXPECT_TRUE(is_interruption(kernel.error())) << kernel.error().message;
+    }
+    EXPECT_THAT(cache_.releases(), IsEmpty());
+    EXPECT_THAT(list_directory(folder_ / "kernels").value_or(std::vector<std::string>{"?"}), IsEmpty());
+}
+
 TEST_F(KernelCacheTest, PackagesWithoutAKernelLeaveNothing) {
     auto files = older_layout(old_release);
     files.erase("boot/vmlinuz-6.1.0-56-amd64");
@@ -161,6 +187,13 @@ TEST_F(KernelCacheTest, LockIsWaitedFor) {
         {.inherit = {held->get(), read_end.get()}});
     ASSERT_TRUE(holder) << holder.error().message;
     held->reset();
+    {
+        bool told = false;
+        const Interruptible now([&] { return told; });
+        const auto interrupted = cache_.lock([&](const std::string&) { told = true; });
+        ASSERT_FALSE(interrupted);
+        EXPECT_TRUE(is_interruption(interrupted.error()));
+    }
     int waited = 0;
     const auto lock = cache_.lock([&](const std::string&) {
         ++waited;
