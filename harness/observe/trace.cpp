@@ -328,6 +328,7 @@ Result<std::size_t> TraceInstance::drain() {
     }
     std::array<char, 65536> chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by read
     std::size_t total = 0;
+    at_end_ = false;
     while (total < most_a_drain) {
         const ssize_t n = ::read(pipe_.get(), chunk.data(), chunk.size());
         if (n < 0 && errno == EINTR) {
@@ -337,6 +338,7 @@ Result<std::size_t> TraceInstance::drain() {
             return fail_errno(fmt::format("read {}/trace_pipe", directory_));
         }
         if (n <= 0) {
+            at_end_ = true;
             break;
         }
         const std::string_view text(chunk.data(), static_cast<std::size_t>(n));
@@ -346,7 +348,6 @@ Result<std::size_t> TraceInstance::drain() {
             REFLUX_CHECK(text_->append(text));
         }
     }
-    overwritten_ = sum_of_stats({"overrun: ", "dropped events: "});
     want_stacks();
     follow_births();
     return total;
@@ -384,10 +385,6 @@ Status TraceInstance::stop(Seconds deadline) {
     return stopped;
 }
 
-void TraceInstance::leave_the_rest() {
-    unread_ = sum_of_stats({"entries: "});
-}
-
 Status TraceInstance::close() {
     pipe_.reset();
     return text_ ? std::exchange(text_, std::nullopt)->finish() : Status{};
@@ -417,7 +414,8 @@ evidence::TraceSummary TraceInstance::summary() const {
         summary.weaker.push_back(late_.told(machine_reclaimed_));
     }
     // The pipe's marks and the buffers' own counts speak of the same losses.
-    summary.lost_events = std::max(summary.lost_events, overwritten_) + unread_;
+    summary.lost_events = std::max(summary.lost_events, sum_of_stats({"overrun: ", "dropped events: "})) +
+                          (at_end_ ? 0 : sum_of_stats({"entries: "}));
     return summary;
 }
 

@@ -65,7 +65,7 @@ class TraceInstance {
     // Threads of the daemon that /proc shows: those that are not followed yet are from now on, and count as
     // late. Bounded; a failure is told in the summary.
     void follow_found(const std::vector<int>& tids);
-    // Asks, if threads were followed late, whether anybody on the machine has entered a reclaim since the
+    // Asks whether anybody on the machine has entered a reclaim since the
     // trace began; stop() and set_recording() do that themselves. Bounded.
     void look_for_reclaims();
     // All events off, and on again as start() had them, to compare the two. Waits for the kernel, some
@@ -80,12 +80,10 @@ class TraceInstance {
     // not ended by `deadline`. Reading and closing the pipe would wait for the same locks: drain() gives 0
     // then, and the pipe stays open to the end of this process.
     Status stop(Seconds deadline);
-    // What is in the buffers will not be read: it counts among the lost events. After the last drain().
-    void leave_the_rest();
     // Writes the end of the raw text and closes the pipe, without which the instance cannot be removed.
     Status close();
 
-    // What was seen up to the last drain.
+    // What was seen up to the last drain; what that one left in the buffers counts among the lost events.
     [[nodiscard]] evidence::TraceSummary summary() const;
     [[nodiscard]] const std::string& directory() const { return directory_; }
 
@@ -110,9 +108,8 @@ class TraceInstance {
 
     std::string directory_;
     UniqueFd pipe_;
-    std::string upper_;  // "253:0"
-    std::uint64_t overwritten_ = 0;
-    std::uint64_t unread_ = 0;
+    std::string upper_;    // "253:0"
+    bool at_end_ = false;  // the last drain() left nothing behind
     TraceParser parser_;
     std::optional<BoundedText> text_;
     std::vector<std::string> present_;  // "vmscan/mm_vmscan_direct_reclaim_begin", …

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include <unistd.h>
+
 namespace reflux::run {
 namespace {
 
@@ -20,6 +22,7 @@ constexpr Seconds restore_time{1};
 struct Applied {
     std::string detail;           // what was done
     std::optional<Child> helper;  // does what may block; it may outlive its rung
+    UniqueFd said;                // what it says of its failure
 };
 
 WorkloadGroup workload_of(const ReliefPlan& plan) {
@@ -74,7 +77,10 @@ Result<Applied> abort_connection(const ReliefPlan& plan) {
             }
             return {};
         };
-        REFLUX_TRY(applied.helper, fork_call(write_all_of, helper_options(plan)));
+        REFLUX_TRY(applied.said, make_memory_file("abort"));
+        auto options = helper_options(plan);
+        options.stderr_fd = applied.said.get();
+        REFLUX_TRY(applied.helper, fork_call(write_all_of, options));
         for (const auto& [path, text] : abort.writes) {
             done.push_back(fmt::format("{} to {}", trimmed(text), path));
         }
@@ -143,13 +149,18 @@ std::vector<int> freed_since(const std::map<int, std::uint64_t>& before,
 }
 
 // How the helper of a rung fared by the rung's end.
-void add_helper(Child& helper, ReliefRung& rung) {
-    const auto exit = wait_for(helper, Seconds(0));
+void add_helper(Applied& applied, ReliefRung& rung) {
+    const auto exit = wait_for(*applied.helper, Seconds(0));
     if (exit && *exit && !(*exit)->ok()) {
+        std::string said;
+        if (applied.said) {
+            ::lseek(applied.said.get(), 0, SEEK_SET);
+            said = trimmed(read_all(applied.said.get(), "what the helper said").value_or(""));
+        }
         rung.applied = false;
-        rung.detail += ": failed, " + to_string(**exit);
+        rung.detail += ": failed, " + (said.empty() ? to_string(**exit) : said);
     } else if (!exit || !*exit) {
-        rung.detail += fmt::format(": pid {} is still at it", helper.pid);
+        rung.detail += fmt::format(": pid {} is still at it", applied.helper->pid);
     }
 }
 
@@ -169,7 +180,7 @@ class Trial {
             watch();
         }
         if (applied && applied->helper) {
-            add_helper(*applied->helper, result_);
+            add_helper(*applied, result_);
         }
         end();
         return std::move(result_);

@@ -21,6 +21,7 @@ constexpr std::uint64_t trace_buffer_kib = 8192;    // a CPU
 constexpr std::size_t trace_text_half = 8U << 20U;  // bytes kept of the beginning and of the end
 constexpr Seconds daemon_deadline{0.2};
 constexpr Seconds trace_stop_time{10};
+constexpr Seconds tick_drain{0.25};
 constexpr Seconds trace_end_time{10};  // to read it to its end: some 50 MiB of text a CPU, half a second
 constexpr std::size_t most_log_lines = 200;
 // Snapshots are taken when nothing has completed for these shares of the stall window.
@@ -188,7 +189,7 @@ void Watcher::take_snapshot() {
 }
 
 void Watcher::tick() {
-    drain();  // first: it takes time, and the last look of a run must be one at its end
+    drain(tick_drain);  // first: it takes time, and the last look of a run must be one at its end
     const auto point = sample();
     // One I/O of the device may be hundreds of requests to the daemon: while those complete, it is slow and
     // not stalled.
@@ -212,7 +213,7 @@ void Watcher::tick() {
         static_cast<double>(snapshots_.size() + 1) * snapshot_interval * evidence_.limits.stall_window_s;
     if (idle_s() >= due) {
         take_snapshot();
-        drain_and_follow();
+        drain_and_follow(tick_drain);
     }
 }
 
@@ -227,19 +228,18 @@ std::vector<int> Watcher::daemon_threads() const {
     return tids;
 }
 
-void Watcher::drain_and_follow() {
+void Watcher::drain_and_follow(Seconds longest) {
     const auto threads = daemon_threads();  // before the read, which tells of those that are born
-    drain();
+    drain(longest);
     if (trace_) {
         trace_->follow_found(threads);
     }
 }
 
-void Watcher::drain() {
-    // Bounded by time: in a slow guest the daemon's threads make events faster than their text can be read,
-    // and who reads all of it does not look at anything else. What is overwritten meanwhile is counted.
-    constexpr double longest_s = 0.25;
-    const double end = monotonic_s() + longest_s;
+// In a slow guest the daemon's threads make events faster than their text can be read, and who reads all of
+// it does not look at anything else. What is overwritten meanwhile is counted.
+void Watcher::drain(Seconds longest) {
+    const double end = monotonic_s() + longest.count();
     while (drain_trace() && monotonic_s() < end) {
     }
     drain_kernel_log();
@@ -305,8 +305,9 @@ void Watcher::keep_stall() {
                 .status;
     }
     evidence_.stall = std::move(stall);
-    // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits.
-    drain_and_follow();
+    // What the relief ladder does next ends the reclaims that hang now, and fails the I/O that waits; and the
+    // last event of a thread is what it waits for only where none is unread.
+    drain_and_follow(trace_end_time);
     if (trace_) {
         trace_->look_for_reclaims();
         keep_trace();
@@ -384,15 +385,12 @@ std::string Watcher::state() const {
 }
 
 void Watcher::end_trace() {
-    drain_and_follow();
+    drain_and_follow(tick_drain);
     const auto stopped = trace_->stop(trace_stop_time);
     const double end = monotonic_s() + trace_end_time.count();
     bool more = true;
     while (more && monotonic_s() < end) {
         more = drain_trace();
-    }
-    if (more) {
-        trace_->leave_the_rest();
     }
     if (!evidence_.stall) {
         keep_trace();

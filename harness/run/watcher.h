@@ -84,13 +84,13 @@ class Watcher {
     void take_snapshot();
     void keep_stall();
     void start_trace();
-    void drain();
+    void drain(Seconds longest);
     // One read of the trace; false: it holds no more.
     bool drain_trace();
     void drain_kernel_log();
     void keep_incidents();
     // And the trace follows what /proc shows of the daemon and the trace did not tell.
-    void drain_and_follow();
+    void drain_and_follow(Seconds longest);
     [[nodiscard]] std::vector<int> daemon_threads() const;
     void end_trace();
     void keep_trace();

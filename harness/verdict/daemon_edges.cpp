@@ -181,12 +181,16 @@ void add_answers(const Evidence& evidence, const Owed& owed, const std::vector<W
     const bool foreign = has_foreign_daemon(evidence.devices);
     std::string way = blocked.empty() ? std::string() : way_out(owed, others, blocked, tasks, foreign);
     const bool closes = !blocked.empty() && way.empty();
+    const bool by_rings = std::ranges::any_of(tasks, [&](const Watched& task) {
+        return contains(others, task.last.tid) && ring_worker(task, blocked, tasks) != nullptr;
+    });
     const std::string fact =
         others.empty()
             ? "all daemon threads that take requests are blocked"
             : fmt::format("{} idle {}", thread_list(others) + (others.size() == 1 ? " is" : " are"),
-                          foreign || leaves_some(owed) ? "and not woken once in the stall"
-                                                       : "with nothing left to take");
+                          by_rings                       ? "or waiting for their io_uring's worker"
+                          : foreign || leaves_some(owed) ? "and not woken once in the stall"
+                                                         : "with nothing left to take");
     std::vector<std::size_t> takers;
     for (const Watched& task : tasks) {
         if (!is_daemon(evidence, task.last)) {

@@ -21,9 +21,9 @@ std::string describe(const Request& request) {
 }
 
 // At every look, from the first sample of the tasks (by which a thread's sleep is known) to the call of the
-// stall, something waited for the daemon. Right behind the last completion nothing may: what completed was
-// answered, and the next is still being made.
-bool is_owed_throughout(const Evidence& evidence) {
+// stall, that was so. Right behind the last completion nothing may wait: what completed was answered, and the
+// next is still being made.
+bool at_every_look(const Evidence& evidence, bool (*was_so)(const ProgressPoint&)) {
     const auto& stall = *evidence.stall;
     const double begin_s = stall.snapshots.empty() ? stall.last_completion_s : stall.snapshots.front().at_s;
     std::size_t looks = 0;
@@ -32,11 +32,27 @@ bool is_owed_throughout(const Evidence& evidence) {
             continue;
         }
         ++looks;
-        if (waiting_of(point).value_or(point.device_in_flight) == 0) {
+        if (!was_so(point)) {
             return false;
         }
     }
     return looks > 0;
+}
+
+bool is_owed(const ProgressPoint& point) {
+    return waiting_of(point).value_or(point.device_in_flight) > 0;
+}
+
+// More than what the daemon held, by its own word at that look.
+bool is_left(const ProgressPoint& point) {
+    const auto waiting = waiting_of(point);
+    return waiting && point.daemon_in_flight && *waiting > *point.daemon_in_flight;
+}
+
+// A buffered write that io_uring does not do at once is its worker's, behind all others of the file, and so
+// is a flush; a read or direct I/O is under way without one.
+bool is_workers(const Request& request, const Owed& owed) {
+    return owed.buffered && (request.operation == "write" || request.operation == "flush");
 }
 
 // It has been killed, and has ended, while another thread of its process cannot: as the first one it stays, a
@@ -70,6 +86,8 @@ std::string awake_taker(const std::vector<int>& others, const std::vector<Watche
 Owed owed_requests(const Evidence& evidence) {
     Owed owed;
     owed.answered = evidence.stall->daemon.answered;
+    owed.buffered = std::ranges::none_of(evidence.mitigations,
+                                         [](const auto& it) { return it.name == "o_direct" && it.applied; });
     if (owed.answered) {
         owed.in_flight = evidence.stall->daemon.in_flight;
     }
@@ -78,7 +96,8 @@ Owed owed_requests(const Evidence& evidence) {
         owed.by_device = !point->fuse_waiting;
         // What a mapping holds back is not owed by the daemon.
         owed.device_in_flight = point->served_in_flight == 0U ? 0 : point->device_in_flight;
-        owed.throughout = is_owed_throughout(evidence);
+        owed.throughout = at_every_look(evidence, is_owed);
+        owed.left_throughout = at_every_look(evidence, is_left);
     }
     return owed;
 }
@@ -203,7 +222,8 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
     for (const Request& request : owed.in_flight) {
         const auto holder = std::ranges::find_if(
             tasks, [&](const Watched& it) { return request.tid != 0 && it.last.tid == request.tid; });
-        const bool by_ring = holder != tasks.end() && ring_worker(*holder, blocked, tasks) != nullptr;
+        const bool by_ring = holder != tasks.end() && is_workers(request, owed) &&
+                             ring_worker(*holder, blocked, tasks) != nullptr;
         if (!by_ring && !contains(blocked, request.tid)) {
             return fmt::format("{} is not in the hands of a blocked thread, and {} idle", describe(request),
                                thread_list(others) + (others.size() == 1 ? " is" : " are"));
@@ -217,7 +237,7 @@ std::string way_out(const Owed& owed, const std::vector<int>& others, const std:
     }
     // It may hold all that it takes at a time (refluxd's engine sync over TCMU: one), and the others stay in
     // the ring.
-    return owed.throughout
+    return owed.left_throughout
                ? awake_taker(others, tasks)
                : fmt::format("{} could take a request: the daemon holds {}, the {} counts {} waiting",
                              thread_list(others), owed.in_flight.size(),

@@ -18,7 +18,9 @@ struct Owed {
     std::optional<std::uint64_t> waiting;  // the connection's count
     bool by_device = false;                // it is that of the served device's I/O in flight
     std::uint64_t device_in_flight = 0;
-    bool throughout = false;  // something waited at every look since the first sample of the stall
+    bool throughout = false;       // something waited at every look since the first sample of the stall
+    bool left_throughout = false;  // at each of these more waited than the daemon held
+    bool buffered = true;          // its writes go through the page cache
 };
 // `evidence.stall` must be set.
 Owed owed_requests(const evidence::Evidence& evidence);

@@ -160,7 +160,9 @@ RecursionFinding from_trace(const Evidence& evidence, const Watched* seen_in_rec
             "recursion none: the trace lost nothing and shows no reclaim by a daemon thread");
     } else {
         finding.reasons.emplace_back(
-            "recursion unknown: no reclaim by a daemon thread is in what the trace kept");
+            trace.late ? "recursion unknown: the trace shows no reclaim by a daemon thread, but a "
+                         "thread was followed late"
+                       : "recursion unknown: no reclaim by a daemon thread is in what the trace kept");
     }
     if (entered) {
         finding.reasons.push_back(reclaim_reason(trace));
