@@ -150,6 +150,9 @@ class Matrix {
                 continue;
             }
             const auto exact = prepare_kernel(cells_, cell, console);
+            if (!exact && interrupted()) {
+                return;  // that is no fault of the kernel's
+            }
             if (!exact) {
                 give_up_kernel(cell.kernel, exact.error());
                 continue;

@@ -142,11 +142,10 @@ std::string daemon_failure_sentence(const evidence::DaemonFailure& failure) {
                                          : fmt::format("runs, but did not come to serve:{}", time));
     text +=
         fmt::format(" {} waited for", ended ? "it was" : "were") + " " + text_or(failure.waited_for, "it");
-    if (!failure.trouble.empty()) {
-        text += fmt::format("; {}", failure.trouble);
-    }
-    return text + (failure.last_lines.empty() ? std::string("; its log is empty")
-                                              : "; its log ends: " + join(failure.last_lines, " | "));
+    // The log first: a short text may cut the sentence.
+    text += failure.last_lines.empty() ? std::string("; its log is empty")
+                                       : "; its log ends: " + join(failure.last_lines, " | ");
+    return text + (failure.trouble.empty() ? "" : "; " + failure.trouble);
 }
 
 }  // namespace reflux::verdict

@@ -98,7 +98,7 @@ TEST(DaemonFailure, IsTheDaemonsAndNotAVerdictOnItsStack) {
     EXPECT_EQ(
         judge(evidence).reasons.front(),
         "the daemon `mydaemon --x` runs, but did not come to serve: 60.0 s were waited for /run/disk to "
-        "appear; it did not appear; its log is empty");
+        "appear; its log is empty; it did not appear");
     evidence.harness_error = "mount: EINVAL";
     EXPECT_EQ(judge(evidence).reasons.front(), "the harness failed: mount: EINVAL");
 }
