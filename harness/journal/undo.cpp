@@ -396,7 +396,8 @@ UndoReport undo(Journal& journal, Mode mode, const std::function<bool(const Obje
             continue;
         }
         auto done = undo_object(object, mode);
-        if (!done && mode == Mode::orderly) {
+        // A device that a foreign daemon leaves is nobody's hang: only a person removes it.
+        if (!done && mode == Mode::orderly && object.kind != Kind::foreign_device) {
             escape();
             done = undo_object(object, mode);
         }

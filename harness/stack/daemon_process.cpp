@@ -264,7 +264,8 @@ void blame_daemon(Building& building, const Error& error) {
             trouble.ended = to_string(**exit);
         }
     }
-    if (!building.plan.foreign && trouble.ended.empty()) {
+    // It runs, and its device is there: what failed is what the error says.
+    if (trouble.ended.empty() && (!building.plan.foreign || !building.stack.served_device.number.empty())) {
         return;
     }
     trouble.trouble = error.message;
