@@ -102,13 +102,13 @@ TranslatedDevice::~TranslatedDevice() {
 Status TranslatedDevice::start_threads(const TranslatedDeviceOptions& options) {
     try {
         if (options.reclaim_thread) {
-            reclaim_ = std::jthread([this](const std::stop_token& stop) {
-                ::pthread_setname_np(::pthread_self(), "refluxd-reclaim");
-                disk_->reclaim_until(stop);
-            });
+            reclaim_ = std::jthread([this](const std::stop_token& stop) { disk_->reclaim_until(stop); });
+            ::pthread_setname_np(reclaim_.native_handle(), "refluxd-reclaim");
         }
         for (unsigned i = 0; i < scratch_.count() && !is_inline(); ++i) {
             workers_.emplace_back([this, i] { work(i); });
+            // Here and not by itself: by its name a thread is known as soon as the device stands.
+            ::pthread_setname_np(workers_.back().native_handle(), fmt::format("refluxd-map/{}", i).c_str());
         }
     } catch (const std::system_error& error) {
         return fail_errno("start a thread of the translation", error.code().value());
@@ -146,7 +146,6 @@ TranslatedDevice::Taken TranslatedDevice::take() {
 }
 
 void TranslatedDevice::work(unsigned index) {
-    ::pthread_setname_np(::pthread_self(), fmt::format("refluxd-map/{}", index).c_str());
     for (Taken taken = take(); taken.request != nullptr; taken = take()) {
         run(taken, index);
     }

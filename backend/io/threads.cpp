@@ -35,7 +35,10 @@ class ThreadsEngine final : public Engine {
     Status start(unsigned threads) {
         for (unsigned i = 0; i < threads; ++i) {
             try {
-                threads_.emplace_back([this, i] { work(i); });
+                threads_.emplace_back([this] { work(); });
+                // Here and not by itself: by its name a thread is known as soon as the engine stands.
+                ::pthread_setname_np(threads_.back().native_handle(),
+                                     fmt::format("refluxd-io/{}", i).c_str());
             } catch (const std::system_error& error) {
                 return fail_errno("start an I/O thread", error.code().value());
             }
@@ -77,8 +80,7 @@ class ThreadsEngine final : public Engine {
         return request;
     }
 
-    void work(unsigned index) {
-        ::pthread_setname_np(::pthread_self(), fmt::format("refluxd-io/{}", index).c_str());
+    void work() {
         while (Request* request = take()) {
             const int error = calls_->perform(*request);
             {

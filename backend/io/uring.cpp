@@ -62,6 +62,7 @@ class UringEngine final : public Engine {
     Status start() {
         try {
             thread_ = std::jthread([this] { run(); });
+            ::pthread_setname_np(thread_.native_handle(), "refluxd-io/ring");
         } catch (const std::system_error& error) {
             return fail_errno("start the thread of the ring", error.code().value());
         }
@@ -176,7 +177,6 @@ class UringEngine final : public Engine {
 };
 
 void UringEngine::run() {
-    ::pthread_setname_np(::pthread_self(), "refluxd-io/ring");
     // Until the first request memory may be registered, by the maker, so the ring stays disabled.
     while (::read(event_.get(), &event_count_, sizeof(event_count_)) < 0 && errno == EINTR) {
     }
